@@ -1,0 +1,146 @@
+"""What blocks have in common.
+
+Inside a network tensors are time-major, ``(T, N, *shape)``, so that time folds into the batch for
+synapses and one step of all neurons is contiguous. An input that is the same at every step may have a
+single step, ``(1, N, *shape)``: its synaptic sums are then computed once.
+"""
+
+from typing import Literal
+
+import torch
+from torch import nn
+
+from dpap import quantization
+from dpap.neurons import LIF, lif
+
+Shape = tuple[int, ...]
+
+
+class SynapticBlock(nn.Module):
+    r"""Synapses and the neurons that they drive.
+
+    The forward pass runs in the integers that are deployed: weights are quantised at the layer's scale
+    (:func:`dpap.quantization.weight_scale`), sums are whole numbers, and the neurons are
+    :func:`dpap.neurons.lif`. A synapse whose ``mask`` is zero is absent in every pass.
+
+    Parameters
+    ----------
+    name : str
+        Name of the layer, as in ``conv1``.
+    weight_shape : tuple of int
+        Shape of the weight, outputs first.
+    input_shape, output_shape : tuple of int
+        Shapes without batch and time, ``(C, H, W)`` or ``(F,)``.
+    neuron : LIF
+        The neuron.
+    time_steps : int
+        Steps between two resets.
+    input_bound, input_divisor : int
+        The largest integer input, and the integer that stands for the real input 1. After a pool that sums
+        a window both hold its area, so that the sum acts as the average.
+
+    Attributes
+    ----------
+    weight : Parameter
+        Real weights.
+    mask : Tensor
+        1 where a synapse lives, 0 where it is pruned; broadcast over a convolution's kernel.
+    """
+
+    kind: Literal["conv", "dense"]
+
+    def __init__(
+        self,
+        name: str,
+        weight_shape: Shape,
+        input_shape: Shape,
+        output_shape: Shape,
+        neuron: LIF,
+        time_steps: int,
+        input_bound: int,
+        input_divisor: int,
+    ):
+        super().__init__()
+        self.name = name
+        self.input_shape, self.output_shape = tuple(input_shape), tuple(output_shape)
+        self.neuron = neuron
+        self.time_steps = time_steps
+        self.input_bound, self.input_divisor = input_bound, input_divisor
+        self.weight = nn.Parameter(torch.empty(weight_shape))
+        nn.init.kaiming_uniform_(self.weight, a=5**0.5)
+        kernel = (1,) * (len(weight_shape) - 2)
+        self.register_buffer("mask", torch.ones(*weight_shape[:2], *kernel))
+
+    @property
+    def masked_weight(self) -> torch.Tensor:
+        """Real weights with pruned synapses at zero."""
+        return self.weight * self.mask
+
+    def integer_parameters(self) -> tuple[torch.Tensor, float, int]:
+        """Integer weights (float dtype), their scale and the threshold mantissa, as they would be deployed."""
+        weight = self.masked_weight
+        scale = quantization.weight_scale(
+            weight,
+            self.neuron,
+            input_bound=self.input_bound,
+            input_divisor=self.input_divisor,
+            time_steps=self.time_steps,
+            name=self.name,
+        )
+        threshold = quantization.threshold_mantissa(self.neuron, scale, self.input_divisor)
+        return quantization.quantize_weight(weight, scale), scale, threshold
+
+    def synapse(self, inputs: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        """Synaptic sums of ``(B, *input_shape)`` inputs, ``(B, *output_shape)``."""
+        raise NotImplementedError
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Spikes ``(T, N, *output_shape)`` for integer inputs ``(T or 1, N, *input_shape)``."""
+        weight, scale, threshold = self.integer_parameters()
+        steps, batch = inputs.shape[:2]
+        sums = self.synapse(inputs.flatten(0, 1), weight).unflatten(0, (steps, batch))
+        if steps != self.time_steps:
+            sums = sums.expand(self.time_steps, *sums.shape[1:])
+        spikes, _ = lif(sums, self.neuron, threshold, scale * self.input_divisor)
+        return spikes
+
+    def extra_repr(self) -> str:
+        """Name and shapes, for the module's printed form."""
+        return f"{self.name}: {self.input_shape} -> {self.output_shape}"
+
+
+class SumPool(nn.Module):
+    """Average pooling, as the sum over each window.
+
+    The sum is whole where the average is not. The next block's threshold is scaled by the window's area,
+    which makes the two the same network: the pool is part of that block's synapses on hardware.
+
+    Parameters
+    ----------
+    window : int
+        Side of the window and stride. Rows and columns that do not fill a window are dropped.
+    """
+
+    def __init__(self, window: int):
+        super().__init__()
+        self.window = window
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """``(T, N, C, H, W)`` to ``(T, N, C, H // window, W // window)``."""
+        steps, batch = inputs.shape[:2]
+        summed = torch.nn.functional.avg_pool2d(
+            inputs.flatten(0, 1), self.window, divisor_override=1
+        )
+        return summed.unflatten(0, (steps, batch))
+
+    def extra_repr(self) -> str:
+        """Window, for the module's printed form."""
+        return f"window={self.window}"
+
+
+class Flatten(nn.Module):
+    """``(T, N, C, H, W)`` to ``(T, N, C * H * W)``, channels first."""
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Flatten all but time and batch."""
+        return inputs.flatten(2)

@@ -1,0 +1,40 @@
+"""Fully connected block."""
+
+import torch
+
+from dpap.blocks.block import SynapticBlock
+from dpap.neurons import LIF
+
+
+class Dense(SynapticBlock):
+    """Fully connected synapses with their neurons; weight ``(out, in)``.
+
+    Parameters are those of :class:`~dpap.blocks.SynapticBlock`, with numbers of neurons for shapes.
+    """
+
+    kind = "dense"
+
+    def __init__(
+        self,
+        name: str,
+        inputs: int,
+        outputs: int,
+        neuron: LIF,
+        time_steps: int,
+        input_bound: int = 1,
+        input_divisor: int = 1,
+    ):
+        super().__init__(
+            name,
+            (outputs, inputs),
+            (inputs,),
+            (outputs,),
+            neuron,
+            time_steps,
+            input_bound,
+            input_divisor,
+        )
+
+    def synapse(self, inputs: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        """Matrix product, exact in float32: every partial sum is a whole number below 2**24."""
+        return torch.nn.functional.linear(inputs, weight)

@@ -1,0 +1,20 @@
+"""The errors of the package.
+
+Every message names the thing, its actual value, the limit, and what to do about it.
+"""
+
+
+class InputError(ValueError):
+    """Something that was given is wrong. The command line prints it and exits with status 2."""
+
+
+class NetworkError(InputError):
+    """A network cannot be built or cannot take this input."""
+
+
+class DataError(InputError):
+    """A data set is missing, truncated, or not of the expected form."""
+
+
+class TrainingError(RuntimeError):
+    """Training failed for a reason that is not the user's input, such as a loss that is not finite."""

@@ -1,0 +1,143 @@
+r"""Weights as the integers that run, at a scale per layer.
+
+A weight is an 8-bit mantissa times two: even, from -254 to 254 (Loihi's mixed-sign mode; -256 is left out,
+so that a weight and its negative have the same magnitude). A layer's scale says how many integer units
+make a real weight of 1. It is the largest at which
+
+* every weight fits into the 8 bits,
+* no synaptic sum and no negative membrane potential can leave Lava's 24 bits, whatever the input
+  (Lava wraps there and SLAYER does not), and
+* the threshold fits into 17 bits.
+
+So the three numbers proven by :func:`weight_scale` make Lava, SLAYER and this package agree.
+"""
+
+import math
+
+import torch
+
+from dpap.errors import NetworkError
+from dpap.neurons.parameters import (
+    DECAY_UNITY,
+    LIF,
+    SUM_LIMIT,
+    THRESHOLD_LIMIT,
+)
+
+WEIGHT_LIMIT = 254
+"""Largest magnitude of an integer weight: 127 times two."""
+
+WEIGHT_STEP = 2
+"""Integer weights are even: the lowest bit is the sign's in Loihi's mixed-sign mode."""
+
+
+def signed_sums(weight: torch.Tensor) -> tuple[float, float]:
+    """Largest sum of positive weights and of negative magnitudes over the neurons of a layer.
+
+    Parameters
+    ----------
+    weight : Tensor of shape (out, ...)
+        One row of incoming weights for each neuron (or channel).
+    """
+    rows = weight.detach().flatten(1)
+    positive = rows.clamp(min=0).sum(1)
+    negative = positive - rows.sum(1)
+    return positive.max().item(), negative.max().item()
+
+
+def steady_gain(keep: int) -> float:
+    """Limit of ``1 + k + k**2 + ...`` for ``k = keep / 4096``: how far constant input drives a leaky state."""
+    return math.inf if keep >= DECAY_UNITY else DECAY_UNITY / (DECAY_UNITY - keep)
+
+
+def state_gain(neuron: LIF, time_steps: int) -> tuple[float, float]:
+    """Factors from the largest synaptic sum to the largest current and the lowest voltage.
+
+    A state without leak grows with the number of steps, so the gain is at most ``time_steps`` each. A
+    positive voltage needs no bound beyond the current's: it fires before it can accumulate.
+    """
+    current = min(steady_gain(neuron.current_keep), float(time_steps))
+    voltage = min(steady_gain(neuron.voltage_keep), float(time_steps))
+    return current, current * voltage
+
+
+def weight_scale(
+    weight: torch.Tensor,
+    neuron: LIF,
+    *,
+    input_bound: int,
+    input_divisor: int,
+    time_steps: int,
+    name: str,
+) -> float:
+    r"""The largest safe scale of a layer.
+
+    With :math:`P` and :math:`N` the largest sums of positive weights and of negative magnitudes,
+    :math:`n` the fan-in (each weight may be rounded away from zero by one), :math:`m` the largest input
+    and :math:`g` the gains of :func:`state_gain`, the scale :math:`s` satisfies
+
+    .. math::
+        s \max|w| \le 254,\quad (sP + n)\, m\, g_u < 2^{17},\quad (sN + n)\, m\, g_v < 2^{17},\quad
+        s\, d\, \vartheta < 2^{17}.
+
+    Parameters
+    ----------
+    weight : Tensor of shape (out, ...)
+        Real weights, the pruned ones at zero.
+    neuron : LIF
+        The neuron that receives the sums.
+    input_bound : int
+        Largest integer that an input of the layer can be (the window's area after pooling).
+    input_divisor : int
+        Integer input that stands for the real input 1.
+    time_steps : int
+        Steps between two resets.
+    name : str
+        The layer, for the error.
+
+    Raises
+    ------
+    NetworkError
+        No scale satisfies the bounds, or a weight is not finite.
+    """
+    largest = weight.detach().abs().max().item() if weight.numel() else 0.0
+    if not math.isfinite(largest):
+        raise NetworkError(f"{name}: a weight is {largest}; every weight must be finite")
+    positive, negative = signed_sums(weight) if weight.numel() else (0.0, 0.0)
+    fan_in = weight[0].numel() if len(weight) else 0
+    current_gain, voltage_gain = state_gain(neuron, time_steps)
+    limits = [THRESHOLD_LIMIT / (input_divisor * neuron.threshold)]
+    if largest > 0:
+        limits.append(WEIGHT_LIMIT / largest)
+    for total, gain in ((positive, current_gain), (negative, current_gain), (negative, voltage_gain)):
+        room = (SUM_LIMIT - 1) / (input_bound * gain) - fan_in
+        if room <= 0:
+            raise NetworkError(
+                f"{name}: {fan_in} synapses a neuron with inputs up to {input_bound} can exceed the 24-bit"
+                f" state of Lava at any scale of the weights; give it fewer synapses, a smaller input"
+                f" (input_max), or more leak"
+            )
+        if total > 0:
+            limits.append(room / total)
+    return min(limits)
+
+
+def threshold_mantissa(neuron: LIF, scale: float, input_divisor: int) -> int:
+    """Threshold mantissa of a layer: ``int(threshold * scale * input_divisor)``, as SLAYER truncates it."""
+    return max(1, int(neuron.threshold * scale * input_divisor))
+
+
+class _Quantize(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, weight, scale):
+        ctx.scale = scale
+        return torch.round(weight * (scale / WEIGHT_STEP)).mul_(WEIGHT_STEP)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad * ctx.scale, None
+
+
+def quantize_weight(weight: torch.Tensor, scale: float) -> torch.Tensor:
+    """Even integers ``2 * round(weight * scale / 2)``, in the weight's dtype; gradient straight through."""
+    return _Quantize.apply(weight, scale)
