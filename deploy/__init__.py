@@ -1,0 +1,30 @@
+"""From a trained, pruned network to integers, to Lava, and to what it costs on hardware."""
+
+from deploy.compile import compile
+from deploy.errors import (
+    BackendError,
+    BackendUnavailable,
+    CompileError,
+    FormatError,
+    HardwareError,
+)
+from deploy.formats.h5 import load
+from deploy.graph import Graph
+from deploy.measure import Measurement, measure
+from deploy.recording import Recording
+from deploy.run import run
+
+__all__ = [
+    "BackendError",
+    "BackendUnavailable",
+    "CompileError",
+    "FormatError",
+    "Graph",
+    "HardwareError",
+    "Measurement",
+    "Recording",
+    "compile",
+    "load",
+    "measure",
+    "run",
+]

@@ -109,7 +109,11 @@ def weight_scale(
     limits = [THRESHOLD_LIMIT / (input_divisor * neuron.threshold)]
     if largest > 0:
         limits.append(WEIGHT_LIMIT / largest)
-    for total, gain in ((positive, current_gain), (negative, current_gain), (negative, voltage_gain)):
+    for total, gain in (
+        (positive, current_gain),
+        (negative, current_gain),
+        (negative, voltage_gain),
+    ):
         room = (SUM_LIMIT - 1) / (input_bound * gain) - fan_in
         if room <= 0:
             raise NetworkError(

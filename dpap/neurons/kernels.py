@@ -59,7 +59,16 @@ def lif_forward(current, current_keep, voltage_keep, threshold, spikes, voltage)
 
 @numba.njit(parallel=True, cache=True)
 def lif_backward(
-    grad_spikes, voltage, unit, current_keep, voltage_keep, threshold, width, kind, gain, grad_current
+    grad_spikes,
+    voltage,
+    unit,
+    current_keep,
+    voltage_keep,
+    threshold,
+    width,
+    kind,
+    gain,
+    grad_current,
 ):
     """Gradient with respect to the synaptic sums into ``grad_current``, all float32 of shape (T, M).
 

@@ -133,7 +133,9 @@ class DPAP:
     def load_state_dict(self, state: dict) -> None:
         """Go on from a checkpoint of the same network and configuration."""
         if DPAPConfig(**state["config"]) != self.config:
-            raise InputError("this checkpoint was made with another DPAPConfig; build DPAP with that one")
+            raise InputError(
+                "this checkpoint was made with another DPAPConfig; build DPAP with that one"
+            )
         if set(state["layers"]) != set(self.layers):
             raise InputError(
                 f"this checkpoint has the layers {sorted(state['layers'])}; the network {sorted(self.layers)}"

@@ -1,0 +1,23 @@
+"""The errors of the package. Every message names the thing, its actual value, the limit, and what to do."""
+
+from dpap.errors import InputError
+
+
+class CompileError(InputError):
+    """A network has a layer that cannot be compiled exactly."""
+
+
+class FormatError(InputError):
+    """A file is not of the expected format: truncated, foreign, of another version, or inconsistent."""
+
+
+class HardwareError(InputError):
+    """A hardware description or a name of one is wrong, or lacks a value that was asked for."""
+
+
+class BackendUnavailable(InputError):
+    """A backend cannot run here; the message says what is missing."""
+
+
+class BackendError(RuntimeError):
+    """A backend failed, or did not end within its time limit."""

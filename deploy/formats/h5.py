@@ -1,0 +1,217 @@
+"""The project's own model file: HDF5, nothing pickled, every field validated when it is read.
+
+Layout (schema version 1)::
+
+    /                     attributes: format = "dpap-graph", schema = 1, input_shape, input_max, time_steps,
+                          description (JSON object of text)
+    /layers/<index>       one group a layer, in order; attributes: name, source, shape, current_decay,
+                          voltage_decay, threshold, scale, encoding, pool, and kernel, padding if the layer
+                          was a convolution
+        kept, unheard     int32, ascending
+      encoding = "matrix": data int16, indices int32, indptr int32 (compressed sparse rows), attribute columns
+      encoding = "conv":   kernels int16 (n, kernel, kernel), indices int32, indptr int32, attributes inputs,
+                           connection_padding
+"""
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+from scipy import sparse
+
+from deploy.errors import FormatError
+from deploy.formats.atomic import write_atomically
+from deploy.graph import (
+    INPUT,
+    ConvConnection,
+    ConvolutionShape,
+    Graph,
+    Layer,
+    MatrixConnection,
+    Neuron,
+)
+from deploy.graph.connection import pooled_shape
+from deploy.validation import validate_graph
+
+FORMAT = "dpap-graph"
+SCHEMA = 1
+
+MAX_ELEMENTS = 1 << 28
+"""Elements of one array beyond which a file is refused before anything is allocated."""
+
+MAX_LAYERS = 4096
+
+
+def save(graph: Graph, path: str | Path) -> None:
+    """Write a graph; the file appears whole or not at all.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written.
+    """
+    write_atomically(path, lambda temporary: _write(graph, temporary))
+
+
+def load(path: str | Path) -> Graph:
+    """Read a graph.
+
+    Raises
+    ------
+    FormatError
+        The file is missing, truncated, foreign, of another schema, or inconsistent.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FormatError(f"{path}: no such file")
+    try:
+        with h5py.File(path, "r") as file:
+            return _read(file, path)
+    except FormatError:
+        raise
+    except (
+        OSError,
+        KeyError,
+        ValueError,
+        TypeError,
+        RuntimeError,
+        OverflowError,
+        MemoryError,
+    ) as error:
+        # What h5py raises for damaged files differs by where the damage lies.
+        raise FormatError(
+            f"{path}: not a model file of this program, or damaged ({type(error).__name__}: {error});"
+            " write it again with graph.save"
+        ) from error
+
+
+def _write(graph: Graph, path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file.attrs["format"] = FORMAT
+        file.attrs["schema"] = SCHEMA
+        file.attrs["input_shape"] = np.array(graph.input_shape, np.int64)
+        file.attrs["input_max"] = graph.input_max
+        file.attrs["time_steps"] = graph.time_steps
+        file.attrs["description"] = json.dumps(graph.description, sort_keys=True)
+        for index, layer in enumerate(graph.layers):
+            _write_layer(file.create_group(f"layers/{index}"), layer)
+
+
+def _write_layer(group: h5py.Group, layer: Layer) -> None:
+    group.attrs["name"], group.attrs["source"] = layer.name, layer.source
+    group.attrs["shape"] = np.array(layer.shape, np.int64)
+    group.attrs["current_decay"] = layer.neuron.current_decay
+    group.attrs["voltage_decay"] = layer.neuron.voltage_decay
+    group.attrs["threshold"] = layer.neuron.threshold
+    group.attrs["scale"] = layer.scale
+    group.attrs["pool"] = layer.connection.pool
+    if layer.convolution is not None:
+        group.attrs["kernel"] = layer.convolution.kernel
+        group.attrs["padding"] = layer.convolution.padding
+    _write_array(group, "kept", layer.kept.astype(np.int32))
+    _write_array(group, "unheard", layer.unheard.astype(np.int32))
+    connection = layer.connection
+    if isinstance(connection, ConvConnection):
+        group.attrs["encoding"] = "conv"
+        group.attrs["inputs"] = connection.inputs
+        group.attrs["connection_padding"] = connection.padding
+        _write_array(group, "kernels", connection.kernels)
+        rows = connection
+    else:
+        group.attrs["encoding"] = "matrix"
+        group.attrs["columns"] = connection.matrix.shape[1]
+        _write_array(group, "data", connection.matrix.data.astype(np.int16))
+        rows = connection.matrix
+    _write_array(group, "indices", rows.indices.astype(np.int32))
+    _write_array(group, "indptr", rows.indptr.astype(np.int32))
+
+
+def _write_array(group: h5py.Group, name: str, array: np.ndarray) -> None:
+    # Checksums catch damage inside the data; HDF5 keeps them for chunked data sets, which cannot be empty.
+    options = {"chunks": True, "fletcher32": True} if array.size else {}
+    group.create_dataset(name, data=array, **options)
+
+
+def _read(file: h5py.File, path: Path) -> Graph:
+    if file.attrs.get("format") != FORMAT:
+        raise FormatError(
+            f"{path}: an HDF5 file, but not a model of this program (no format = {FORMAT!r})"
+        )
+    schema = int(file.attrs["schema"])
+    if schema != SCHEMA:
+        raise FormatError(f"{path}: schema version {schema}; this program reads version {SCHEMA}")
+    groups = file["layers"]
+    if not 1 <= len(groups) <= MAX_LAYERS:
+        raise FormatError(f"{path}: {len(groups)} layers; expected 1 to {MAX_LAYERS}")
+    description = json.loads(file.attrs["description"])
+    if not isinstance(description, dict):
+        raise FormatError(f"{path}: the description is not a JSON object")
+    graph = Graph(
+        input_shape=_shape(file.attrs["input_shape"]),
+        input_max=int(file.attrs["input_max"]),
+        time_steps=int(file.attrs["time_steps"]),
+        layers=tuple(_read_layer(groups[str(index)]) for index in range(len(groups))),
+        description={str(key): str(value) for key, value in description.items()},
+    )
+    try:
+        validate_graph(graph)
+    except ValueError as error:
+        raise FormatError(f"{path}: {error}") from error
+    return graph
+
+
+def _read_layer(group: h5py.Group) -> Layer:
+    attributes = group.attrs
+    convolution = None
+    if "kernel" in attributes:
+        convolution = ConvolutionShape(int(attributes["kernel"]), int(attributes["padding"]))
+    indices, indptr = _array(group, "indices", np.int32), _array(group, "indptr", np.int32)
+    if attributes["encoding"] == "conv":
+        connection = ConvConnection(
+            kernels=_array(group, "kernels", np.int16, dims=3),
+            indptr=indptr,
+            indices=indices,
+            inputs=int(attributes["inputs"]),
+            padding=int(attributes["connection_padding"]),
+            pool=int(attributes["pool"]),
+        )
+    elif attributes["encoding"] == "matrix":
+        data, columns = _array(group, "data", np.int16), int(attributes["columns"])
+        shape = (len(indptr) - 1, columns)
+        # scipy trusts what it is given; its own full check finds what does not fit together.
+        matrix = sparse.csr_matrix((data, indices, indptr), shape=shape)
+        matrix.check_format(full_check=True)
+        connection = MatrixConnection(matrix, int(attributes["pool"]))
+    else:
+        raise FormatError(f"unknown encoding {attributes['encoding']!r}")
+    return Layer(
+        name=str(attributes["name"]),
+        source=str(attributes["source"]),
+        shape=_shape(attributes["shape"]),
+        kept=_array(group, "kept", np.int32),
+        unheard=_array(group, "unheard", np.int32),
+        neuron=Neuron(
+            int(attributes["current_decay"]),
+            int(attributes["voltage_decay"]),
+            int(attributes["threshold"]),
+        ),
+        connection=connection,
+        scale=float(attributes["scale"]),
+        convolution=convolution,
+    )
+
+
+def _shape(values: np.ndarray) -> tuple[int, ...]:
+    return tuple(int(value) for value in np.atleast_1d(values))
+
+
+def _array(group: h5py.Group, name: str, dtype: type, dims: int = 1) -> np.ndarray:
+    dataset = group[name]
+    if not isinstance(dataset, h5py.Dataset) or dataset.dtype != dtype or dataset.ndim != dims:
+        raise FormatError(
+            f"{group.name}/{name}: expected a {dims}-dimensional array of {np.dtype(dtype)}"
+        )
+    if dataset.size > MAX_ELEMENTS:
+        raise FormatError(f"{group.name}/{name}: {dataset.size} elements; at most {MAX_ELEMENTS}")
+    return dataset[()]

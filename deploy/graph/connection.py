@@ -1,0 +1,164 @@
+"""Connections: the surviving synapses from one population to the next.
+
+Both kinds first sum the source over non-overlapping windows of ``pool`` x ``pool`` positions (1: no pooling), the
+exact form of an average pool whose area is in the targets' threshold. On hardware the pool is no layer: each
+source neuron has the synapses of its window.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Union
+
+import numpy as np
+from scipy import sparse
+
+Shape = tuple[int, ...]
+
+
+def pooled_shape(shape: Shape, pool: int) -> Shape:
+    """Shape of a source after its windows are summed; what does not fill a window is dropped."""
+    if pool == 1:
+        return tuple(shape)
+    channels, height, width = shape
+    return (channels, height // pool, width // pool)
+
+
+@dataclass(frozen=True, eq=False)
+class ConvConnection:
+    """A convolution with shared kernels, stride 1, stored by kernel.
+
+    Kernels are kept in compressed sparse rows: those of output channel ``c`` are
+    ``kernels[indptr[c]:indptr[c + 1]]``, from the input channels ``indices[indptr[c]:indptr[c + 1]]``.
+
+    Attributes
+    ----------
+    kernels : int16 array of shape (n, height, width)
+        Integer weights, applied as a correlation (torch's convention).
+    indptr : int32 array of shape (outputs + 1,)
+    indices : int32 array of shape (n,)
+    inputs : int
+        Input channels.
+    padding, pool : int
+        Zeros added at each border of the pooled source, and the pool's window.
+    """
+
+    kernels: np.ndarray
+    indptr: np.ndarray
+    indices: np.ndarray
+    inputs: int
+    padding: int
+    pool: int = 1
+
+    @property
+    def outputs(self) -> int:
+        """Output channels."""
+        return len(self.indptr) - 1
+
+    @property
+    def stored_weights(self) -> int:
+        """Weights that are stored, zeros inside surviving kernels included."""
+        return self.kernels.size
+
+    def dense_weight(self) -> np.ndarray:
+        """All kernels, ``(outputs, inputs, height, width)`` int16, absent ones zero."""
+        weight = np.zeros((self.outputs, self.inputs, *self.kernels.shape[1:]), np.int16)
+        rows = np.repeat(np.arange(self.outputs), np.diff(self.indptr))
+        weight[rows, self.indices] = self.kernels
+        return weight
+
+    def output_shape(self, source: Shape) -> Shape:
+        """Shape of the targets for a source of shape ``(C, H, W)``."""
+        _, height, width = pooled_shape(source, self.pool)
+        kernel_height, kernel_width = self.kernels.shape[1:]
+        return (
+            self.outputs,
+            height + 2 * self.padding - kernel_height + 1,
+            width + 2 * self.padding - kernel_width + 1,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class MatrixConnection:
+    """Individual synapses in compressed sparse rows; no zero is stored.
+
+    Attributes
+    ----------
+    matrix : int16 scipy.sparse.csr_matrix of shape (targets, pooled sources)
+        Integer weights; sources and targets flattened, channels first.
+    pool : int
+        The pool's window.
+    """
+
+    matrix: sparse.csr_matrix
+    pool: int = 1
+
+    @property
+    def stored_weights(self) -> int:
+        """Weights that are stored."""
+        return self.matrix.nnz
+
+    @cached_property
+    def dense(self) -> np.ndarray:
+        """The matrix with its zeros, int16."""
+        return self.matrix.toarray()
+
+
+Connection = Union[ConvConnection, MatrixConnection]
+
+
+def unrolled(connection: Connection, source: Shape) -> sparse.csr_matrix:
+    """Every synapse by itself, from each source neuron to each target neuron.
+
+    Kernels are unrolled over positions and pools over their windows, exactly at the borders. Zeros are not
+    stored.
+
+    Parameters
+    ----------
+    connection : Connection
+    source : tuple of int
+        Shape of the source before pooling.
+
+    Returns
+    -------
+    int32 csr_matrix of shape (targets, sources)
+    """
+    pooled = pooled_shape(source, connection.pool)
+    if isinstance(connection, ConvConnection):
+        matrix = _unroll_kernels(connection, source, pooled)
+    else:
+        matrix = connection.matrix.astype(np.int32)
+    if connection.pool > 1:
+        matrix = (matrix @ _pool_matrix(source, connection.pool)).tocsr()
+    matrix.eliminate_zeros()
+    matrix.sort_indices()
+    return matrix
+
+
+def _unroll_kernels(connection: ConvConnection, source: Shape, pooled: Shape) -> sparse.csr_matrix:
+    _, height, width = pooled
+    outputs, out_height, out_width = connection.output_shape(source)
+    post = np.repeat(np.arange(outputs), np.diff(connection.indptr))
+    kernel, ky, kx = np.nonzero(connection.kernels)
+    values = connection.kernels[kernel, ky, kx].astype(np.int32)
+    oy, ox = (grid.ravel() for grid in np.mgrid[:out_height, :out_width])
+    iy = oy[None] + ky[:, None] - connection.padding
+    ix = ox[None] + kx[:, None] - connection.padding
+    inside = (iy >= 0) & (iy < height) & (ix >= 0) & (ix < width)
+    rows = (post[kernel][:, None] * out_height + oy[None]) * out_width + ox[None]
+    cols = (connection.indices[kernel].astype(np.int64)[:, None] * height + iy) * width + ix
+    data = np.broadcast_to(values[:, None], inside.shape)
+    shape = (outputs * out_height * out_width, int(np.prod(pooled)))
+    return sparse.csr_matrix((data[inside], (rows[inside], cols[inside])), shape=shape)
+
+
+def _pool_matrix(source: Shape, pool: int) -> sparse.csr_matrix:
+    """``(pooled, sources)`` matrix of ones that sums each window."""
+    channels, height, width = source
+    _, pooled_height, pooled_width = pooled_shape(source, pool)
+    c, y, x = (
+        grid.ravel() for grid in np.mgrid[:channels, : pooled_height * pool, : pooled_width * pool]
+    )
+    rows = (c * pooled_height + y // pool) * pooled_width + x // pool
+    cols = (c * height + y) * width + x
+    shape = (channels * pooled_height * pooled_width, channels * height * width)
+    return sparse.csr_matrix((np.ones(len(rows), np.int32), (rows, cols)), shape=shape)

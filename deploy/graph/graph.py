@@ -1,0 +1,80 @@
+"""The integer graph of a compiled network."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from deploy.graph.connection import Shape, unrolled
+from deploy.graph.layer import Layer
+
+INPUT = "input"
+"""Name of the network's input as a source."""
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """An integer network, ready to run: made by :func:`deploy.compile` or :func:`deploy.load`.
+
+    Attributes
+    ----------
+    input_shape : tuple of int
+        ``(C, H, W)`` or ``(F,)``.
+    input_max : int
+        Largest input value; above 1 the input is graded spikes.
+    time_steps : int
+        Steps of an inference, after which all states are reset.
+    layers : tuple of Layer
+        In the order of computation; the last is the output.
+    description : dict of str to str
+        Where it comes from: notation, versions.
+    """
+
+    input_shape: Shape
+    input_max: int
+    time_steps: int
+    layers: tuple[Layer, ...]
+    description: dict[str, str] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Layer:
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise KeyError(name)
+
+    @property
+    def output(self) -> Layer:
+        """The layer whose spikes are the result."""
+        return self.layers[-1]
+
+    def source_shape(self, layer: Layer) -> Shape:
+        """Shape of what survived of a layer's source."""
+        return self.input_shape if layer.source == INPUT else self[layer.source].kept_shape
+
+    def synapses(self) -> dict[str, int]:
+        """Synapses of each layer with a weight other than zero, kernels unrolled and pools included."""
+        return {
+            layer.name: unrolled(layer.connection, self.source_shape(layer)).nnz
+            for layer in self.layers
+        }
+
+    @property
+    def neurons(self) -> int:
+        """Neurons that survived, in all layers."""
+        return sum(layer.size for layer in self.layers)
+
+    @property
+    def stored_weights(self) -> int:
+        """Weights that are stored, in all layers."""
+        return sum(layer.connection.stored_weights for layer in self.layers)
+
+    def save(self, path: str | Path) -> None:
+        """Write as HDF5 (:mod:`deploy.formats.h5`); the file appears whole or not at all."""
+        from deploy.formats.h5 import save
+
+        save(self, path)
+
+
+def total_neurons(graph: Graph) -> int:
+    """Neurons of the network before compaction."""
+    return sum(int(np.prod(layer.shape)) for layer in graph.layers)

@@ -1,0 +1,43 @@
+"""Inputs of a run, validated."""
+
+import numpy as np
+
+from deploy.graph import Graph
+from dpap.errors import InputError
+
+
+def validate_inputs(graph: Graph, inputs: np.ndarray) -> np.ndarray:
+    """Check that inputs fit a graph, and give them back as unsigned integers.
+
+    Parameters
+    ----------
+    graph : Graph
+    inputs : array of shape (N, T, *input_shape)
+        Whole numbers from 0 to ``graph.input_max``, of any numeric type.
+
+    Raises
+    ------
+    InputError
+        The shape does not fit, or a value is NaN, infinite, negative, fractional or too large; the index of
+        the first is named.
+    """
+    inputs = np.asarray(inputs)
+    expected = (graph.time_steps, *graph.input_shape)
+    if inputs.shape[1:] != expected or inputs.ndim != len(expected) + 1:
+        raise InputError(
+            f"inputs have the shape {inputs.shape}; expected (N, T, ...) = (N, {', '.join(map(str, expected))})"
+        )
+    if not (np.issubdtype(inputs.dtype, np.number) or inputs.dtype == bool) or np.iscomplexobj(
+        inputs
+    ):
+        raise InputError(f"inputs are of type {inputs.dtype}; expected real numbers")
+    with np.errstate(invalid="ignore"):
+        valid = (inputs >= 0) & (inputs <= graph.input_max)
+        if not np.issubdtype(inputs.dtype, np.integer) and inputs.dtype != bool:
+            valid &= inputs == np.floor(inputs)
+    if not valid.all():
+        index = tuple(int(i) for i in np.argwhere(~valid)[0])
+        raise InputError(
+            f"inputs at index {index} are {inputs[index]}; expected whole numbers from 0 to {graph.input_max}"
+        )
+    return inputs.astype(np.uint8 if graph.input_max < 256 else np.uint16)

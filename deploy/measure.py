@@ -1,0 +1,213 @@
+r"""Counting what a network does: spikes, synaptic operations, neuron updates.
+
+A synaptic operation (SynOp) is one spike arriving at one synapse. With :math:`s_i` the spikes of source neuron
+:math:`i` and :math:`f_i` the number of its synapses, :math:`\text{SynOps} = \sum_i s_i f_i`, exact at the borders of
+convolutions, where a neuron has fewer synapses. Two counts stand side by side:
+
+``synops_effective``
+    Synapses with a weight other than zero: what runs.
+``synops_dense``
+    Every synapse of the layer as it was before pruning, zeros included: what the same spikes would cost in
+    a mapping that stores all weights (as sinabs and KerasSpiking count).
+
+The two belong to the layer that receives; those of the first layer are the input's own line. A graded input
+spike counts once; ``synops_effective_unary`` counts it by its magnitude, as a chip without graded spikes would
+have to send it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from deploy.graph import INPUT, ConvConnection, Graph, Layer
+from deploy.graph.connection import Shape, pooled_shape, unrolled
+from deploy.recording import Recording
+
+
+@dataclass(frozen=True)
+class LayerMeasurement:
+    """Counts of one layer over all samples and steps of a recording.
+
+    Attributes
+    ----------
+    name, source : str
+        The layer, and where its synapses come from.
+    neurons, neurons_original : int
+        Neurons that run, and neurons before compaction.
+    synapses, synapses_original : int
+        Synapses with a weight other than zero between source and layer, and all before pruning (kernels
+        unrolled and pools included).
+    spikes : int
+        Spikes that the layer emitted.
+    firing_rate : float
+        Spikes a neuron that runs, a step.
+    events_in : int
+        Spikes that arrived from the source: for the input, values other than zero.
+    synops_effective, synops_dense : int
+        Synaptic operations in the layer's own synapses (see the module).
+    synops_effective_unary : int
+        The same with graded input spikes counted by magnitude; equal for binary spikes.
+    neuron_updates : int
+        Neurons times steps.
+    neuron_updates_with_input : int
+        Of these, the updates in which at least one spike arrived.
+    """
+
+    name: str
+    source: str
+    neurons: int
+    neurons_original: int
+    synapses: int
+    synapses_original: int
+    spikes: int
+    firing_rate: float
+    events_in: int
+    synops_effective: int
+    synops_dense: int
+    synops_effective_unary: int
+    neuron_updates: int
+    neuron_updates_with_input: int
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """Counts of a recording.
+
+    Attributes
+    ----------
+    recording : Recording
+        What was counted.
+    samples, time_steps : int
+    layers : dict of str to LayerMeasurement
+    """
+
+    recording: Recording
+    samples: int
+    time_steps: int
+    layers: dict[str, LayerMeasurement]
+
+    def __getitem__(self, name: str) -> LayerMeasurement:
+        return self.layers[name]
+
+    @property
+    def graph(self) -> Graph:
+        """The graph that ran."""
+        return self.recording.graph
+
+    def total(self, count: str, *, input_layer: bool = True) -> int:
+        """Sum of one count over layers; ``input_layer=False`` leaves out what receives the input."""
+        return sum(
+            getattr(layer, count)
+            for layer in self.layers.values()
+            if input_layer or layer.source != INPUT
+        )
+
+
+def measure(graph: Graph, recording: Recording) -> Measurement:
+    """Count spikes, synaptic operations and neuron updates of a recording, layer by layer."""
+    samples, steps = recording.inputs.shape[:2]
+    layers = {layer.name: _measure_layer(graph, recording, layer) for layer in graph.layers}
+    return Measurement(recording, samples, steps, layers)
+
+
+def source_activity(recording: Recording, layer: Layer) -> np.ndarray:
+    """What arrives at a layer: the input, or the spikes of its source, ``(N, T, *kept shape)``."""
+    return recording.inputs if layer.source == INPUT else recording.kept[layer.source]
+
+
+def _measure_layer(graph: Graph, recording: Recording, layer: Layer) -> LayerMeasurement:
+    source_shape = graph.source_shape(layer)
+    activity = source_activity(recording, layer)
+    per_source = np.count_nonzero(activity, axis=(0, 1)).ravel()
+    magnitude = activity.sum(axis=(0, 1), dtype=np.int64).ravel()
+    matrix = unrolled(layer.connection, source_shape)
+    fan_out = np.asarray(matrix.getnnz(axis=0), np.int64)
+    dense_fan_out = original_fan_out(layer, source_shape)
+    samples, steps = activity.shape[:2]
+    spikes = int(recording.kept[layer.name].sum(dtype=np.int64))
+    updates = layer.size * samples * steps
+    full_source = graph.input_shape if layer.source == INPUT else graph[layer.source].shape
+    return LayerMeasurement(
+        name=layer.name,
+        source=layer.source,
+        neurons=layer.size,
+        neurons_original=int(np.prod(layer.shape)),
+        synapses=matrix.nnz,
+        synapses_original=int(original_fan_out(layer, full_source).sum()),
+        spikes=spikes,
+        firing_rate=spikes / updates if updates else 0.0,
+        events_in=int(per_source.sum()),
+        synops_effective=int(per_source @ fan_out),
+        synops_dense=int(per_source @ dense_fan_out),
+        synops_effective_unary=int(magnitude @ fan_out),
+        neuron_updates=updates,
+        neuron_updates_with_input=_updates_with_input(layer, activity),
+    )
+
+
+def original_fan_out(layer: Layer, source: Shape) -> np.ndarray:
+    """Synapses of each source neuron in the layer before pruning, zeros included.
+
+    Parameters
+    ----------
+    layer : Layer
+    source : tuple of int
+        Shape of the source neurons to count for.
+
+    Returns
+    -------
+    int64 array, one element a source neuron
+    """
+    pool = layer.connection.pool
+    pooled = pooled_shape(source, pool)
+    geometry = layer.convolution
+    if geometry is None:
+        per_position = np.full(pooled, int(np.prod(layer.shape)), np.int64)
+    else:
+        channels, *outputs = layer.shape
+        reach = [
+            _reached(extent, out, geometry.kernel, geometry.padding)
+            for extent, out in zip(pooled[1:], outputs, strict=True)
+        ]
+        positions = channels * np.outer(*reach)
+        per_position = np.broadcast_to(positions, pooled)
+    if pool == 1:
+        return np.ascontiguousarray(per_position).ravel()
+    full = np.zeros(source, np.int64)
+    spread = per_position.repeat(pool, axis=1).repeat(pool, axis=2)
+    full[:, : spread.shape[1], : spread.shape[2]] = spread
+    return full.ravel()
+
+
+def _reached(extent: int, outputs: int, kernel: int, padding: int) -> np.ndarray:
+    """Outputs along one axis that each input position reaches."""
+    first = np.arange(extent) + padding - (kernel - 1)
+    last = np.arange(extent) + padding
+    return np.minimum(last, outputs - 1) - np.maximum(first, 0) + 1
+
+
+@torch.inference_mode()
+def _updates_with_input(layer: Layer, activity: np.ndarray, batch: int = 64) -> int:
+    """(Neuron, step) pairs at which at least one spike arrives through a synapse."""
+    connection = layer.connection
+    weight = (
+        connection.dense_weight()
+        if isinstance(connection, ConvConnection)
+        else connection.matrix.toarray()
+    )
+    present = torch.from_numpy((weight != 0).astype(np.float32))
+    total = 0
+    for start in range(0, len(activity), batch):
+        events = torch.from_numpy((activity[start : start + batch] > 0).astype(np.float32)).flatten(
+            0, 1
+        )
+        if connection.pool > 1:
+            events = torch.nn.functional.avg_pool2d(events, connection.pool, divisor_override=1)
+        if isinstance(connection, ConvConnection):
+            arrived = torch.nn.functional.conv2d(events, present, padding=connection.padding)
+        else:
+            arrived = torch.nn.functional.linear(events.flatten(1), present)
+        # Counts of whole numbers up to 2**24 are exact in float32, so anything at all is at least 1.
+        total += int((arrived > 0.5).sum())
+    return total

@@ -1,0 +1,34 @@
+"""Running a graph on a backend."""
+
+import numpy as np
+
+from deploy.backends import get_backend
+from deploy.graph import Graph
+from deploy.inputs import validate_inputs
+from deploy.recording import Recording
+
+
+def run(graph: Graph, inputs: np.ndarray, backend: str = "fast", **options) -> Recording:
+    """Run samples and record the spikes of every layer.
+
+    Parameters
+    ----------
+    graph : Graph
+    inputs : array of shape (N, T, *input_shape)
+        Whole numbers from 0 to ``graph.input_max``.
+    backend : str
+        ``fast`` (vectorised integer simulator), ``lava`` (Lava's CPU simulator) or ``loihi2``.
+    **options
+        Of the backend: ``time_limit`` in seconds for ``lava``.
+
+    Raises
+    ------
+    InputError
+        The inputs do not fit the graph, or the backend is not known.
+    BackendUnavailable
+        The backend cannot run here.
+    BackendError
+        The backend failed or ran out of time.
+    """
+    runner = get_backend(backend)
+    return runner(graph, validate_inputs(graph, inputs), **options)
