@@ -44,9 +44,7 @@ def compact(graph: Graph) -> Graph:
         source_alive = None if layer.source == INPUT else alive[layer.source]
         source_shape = graph.source_shape(layer)
         connection = _select(layer.connection, kept, source_alive)
-        kept_source = (
-            source_shape if source_alive is None else (int(source_alive.sum()), *source_shape[1:])
-        )
+        kept_source = source_shape if source_alive is None else (int(source_alive.sum()), *source_shape[1:])
         compacted.append(
             replace(
                 layer,
@@ -80,9 +78,7 @@ def _heard(layer: Layer, layers: list[Layer], weights, alive) -> np.ndarray:
     return heard
 
 
-def _select(
-    connection: Connection, kept: np.ndarray, source_alive: np.ndarray | None
-) -> Connection:
+def _select(connection: Connection, kept: np.ndarray, source_alive: np.ndarray | None) -> Connection:
     """The rows and columns of a connection that survive."""
     if isinstance(connection, ConvConnection):
         weight = connection.dense_weight()[kept]

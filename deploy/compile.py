@@ -81,9 +81,7 @@ def _stages(network: dpap.networks.Network) -> Iterator[tuple[str, _Stage]]:
                 f"{name}: a {type(block).__name__} cannot be compiled; use Conv, Dense, SumPool and Flatten"
             )
     if pool > 1:
-        raise CompileError(
-            "a pool at the end of a network has no layer to be folded into; remove it"
-        )
+        raise CompileError("a pool at the end of a network has no layer to be folded into; remove it")
 
 
 def _layer(name: str, source: str, stage: _Stage) -> Layer:

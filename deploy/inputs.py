@@ -27,9 +27,7 @@ def validate_inputs(graph: Graph, inputs: np.ndarray) -> np.ndarray:
         raise InputError(
             f"inputs have the shape {inputs.shape}; expected (N, T, ...) = (N, {', '.join(map(str, expected))})"
         )
-    if not (np.issubdtype(inputs.dtype, np.number) or inputs.dtype == bool) or np.iscomplexobj(
-        inputs
-    ):
+    if not (np.issubdtype(inputs.dtype, np.number) or inputs.dtype == bool) or np.iscomplexobj(inputs):
         raise InputError(f"inputs are of type {inputs.dtype}; expected real numbers")
     with np.errstate(invalid="ignore"):
         valid = (inputs >= 0) & (inputs <= graph.input_max)

@@ -98,9 +98,7 @@ class Measurement:
     def total(self, count: str, *, input_layer: bool = True) -> int:
         """Sum of one count over layers; ``input_layer=False`` leaves out what receives the input."""
         return sum(
-            getattr(layer, count)
-            for layer in self.layers.values()
-            if input_layer or layer.source != INPUT
+            getattr(layer, count) for layer in self.layers.values() if input_layer or layer.source != INPUT
         )
 
 
@@ -192,16 +190,12 @@ def _updates_with_input(layer: Layer, activity: np.ndarray, batch: int = 64) -> 
     """(Neuron, step) pairs at which at least one spike arrives through a synapse."""
     connection = layer.connection
     weight = (
-        connection.dense_weight()
-        if isinstance(connection, ConvConnection)
-        else connection.matrix.toarray()
+        connection.dense_weight() if isinstance(connection, ConvConnection) else connection.matrix.toarray()
     )
     present = torch.from_numpy((weight != 0).astype(np.float32))
     total = 0
     for start in range(0, len(activity), batch):
-        events = torch.from_numpy((activity[start : start + batch] > 0).astype(np.float32)).flatten(
-            0, 1
-        )
+        events = torch.from_numpy((activity[start : start + batch] > 0).astype(np.float32)).flatten(0, 1)
         if connection.pool > 1:
             events = torch.nn.functional.avg_pool2d(events, connection.pool, divisor_override=1)
         if isinstance(connection, ConvConnection):

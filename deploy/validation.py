@@ -22,13 +22,9 @@ def validate_graph(graph: Graph) -> None:
     ValueError
         A field is out of range or does not fit the others; the message names the layer and the field.
     """
-    _require(
-        len(graph.input_shape) in (1, 3), f"input_shape {graph.input_shape} has not 1 or 3 axes"
-    )
+    _require(len(graph.input_shape) in (1, 3), f"input_shape {graph.input_shape} has not 1 or 3 axes")
     _check_shape("input", graph.input_shape)
-    _require(
-        1 <= graph.input_max <= MAX_INPUT, f"input_max is {graph.input_max}, not 1 to {MAX_INPUT}"
-    )
+    _require(1 <= graph.input_max <= MAX_INPUT, f"input_max is {graph.input_max}, not 1 to {MAX_INPUT}")
     _require(
         1 <= graph.time_steps <= MAX_STEPS,
         f"time_steps is {graph.time_steps}, not 1 to {MAX_STEPS}",
@@ -102,14 +98,10 @@ def _check_connection(layer: Layer, source: Shape, bound: int, steps: int) -> No
             len(connection.kernels) == len(connection.indices),
             f"{name}: kernels and indices differ",
         )
-        _require(
-            connection.inputs == source[0], f"{name}: {connection.inputs} inputs from {source}"
-        )
+        _require(connection.inputs == source[0], f"{name}: {connection.inputs} inputs from {source}")
         _require(connection.padding >= 0, f"{name}: the padding is {connection.padding}")
         shape = connection.output_shape(source)
-        _require(
-            shape == layer.kept_shape, f"{name}: a convolution to {shape}, not {layer.kept_shape}"
-        )
+        _require(shape == layer.kept_shape, f"{name}: a convolution to {shape}, not {layer.kept_shape}")
         weights, indptr = connection.kernels, connection.indptr
     else:
         matrix = connection.matrix
@@ -125,9 +117,7 @@ def _check_connection(layer: Layer, source: Shape, bound: int, steps: int) -> No
     _check_sums(layer, weights.astype(np.int64), indptr, bound * pool**2, steps)
 
 
-def _check_sums(
-    layer: Layer, weights: np.ndarray, indptr: np.ndarray, bound: int, steps: int
-) -> None:
+def _check_sums(layer: Layer, weights: np.ndarray, indptr: np.ndarray, bound: int, steps: int) -> None:
     """No sum or negative voltage may leave 24 bits, where Lava would compute otherwise than the others."""
     flat = weights.reshape(len(weights), math.prod(weights.shape[1:]))
     gains = [
@@ -161,14 +151,11 @@ def _check_rows(name: str, indptr: np.ndarray, indices: np.ndarray, columns: int
     # Duplicates would be summed by one backend and stored twice by another.
     rows = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
     same_row = rows[1:] == rows[:-1]
-    _require(
-        not bool((same_row & (np.diff(indices) <= 0)).any()), f"{name}: indices are not ascending"
-    )
+    _require(not bool((same_row & (np.diff(indices) <= 0)).any()), f"{name}: indices are not ascending")
 
 
 def _check_ascending(name: str, values: np.ndarray, limit: int) -> None:
     _require(
-        not len(values)
-        or (values[0] >= 0 and values[-1] < limit and bool((np.diff(values) > 0).all())),
+        not len(values) or (values[0] >= 0 and values[-1] < limit and bool((np.diff(values) > 0).all())),
         f"{name} is not ascending within {limit}",
     )

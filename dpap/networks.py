@@ -159,9 +159,7 @@ def build(
                     f"{token.channels}C{token.kernel}: no padding keeps the size of the input with an even"
                     " kernel; use an odd one"
                 )
-            _check_size(
-                token, (token.channels, *shape[1:]), token.channels * shape[0] * token.kernel**2
-            )
+            _check_size(token, (token.channels, *shape[1:]), token.channels * shape[0] * token.kernel**2)
             name = next_name("conv")
             padding = token.kernel // 2
             block = Conv(
@@ -202,19 +200,13 @@ def build(
 
 def _check_arguments(input_shape, time_steps, input_max) -> None:
     if len(input_shape) not in (1, 3) or any(int(n) != n or n < 1 for n in input_shape):
-        raise NetworkError(
-            f"input_shape {tuple(input_shape)}; expected (C, H, W) or (F,), each at least 1"
-        )
+        raise NetworkError(f"input_shape {tuple(input_shape)}; expected (C, H, W) or (F,), each at least 1")
     if math.prod(input_shape) > MAX_NEURONS:
         raise NetworkError(f"input_shape {tuple(input_shape)} has more than {MAX_NEURONS} elements")
     if int(time_steps) != time_steps or not 1 <= time_steps <= 1 << 16:
-        raise NetworkError(
-            f"time_steps is {time_steps}; expected a whole number from 1 to {1 << 16}"
-        )
+        raise NetworkError(f"time_steps is {time_steps}; expected a whole number from 1 to {1 << 16}")
     if int(input_max) != input_max or not 1 <= input_max <= (1 << 16) - 1:
-        raise NetworkError(
-            f"input_max is {input_max}; expected a whole number from 1 to {(1 << 16) - 1}"
-        )
+        raise NetworkError(f"input_max is {input_max}; expected a whole number from 1 to {(1 << 16) - 1}")
 
 
 def _check_spatial(token, shape, notation) -> None:

@@ -80,9 +80,7 @@ def parse(notation: str) -> list[Token]:
             continue
         tokens.append(_parse_word(word, position, notation))
     if not any(isinstance(token, DenseToken) for token in tokens):
-        raise NetworkError(
-            f"{notation!r} has no fully connected layer to classify with, such as 10FC"
-        )
+        raise NetworkError(f"{notation!r} has no fully connected layer to classify with, such as 10FC")
     return tokens
 
 
@@ -92,9 +90,7 @@ def _parse_word(word: str, position: int, notation: str) -> Token:
         if match:
             token = make(match)
             if 0 in vars(token).values():
-                raise NetworkError(
-                    f"token {position} of {notation!r}, {word!r}, has a size of zero"
-                )
+                raise NetworkError(f"token {position} of {notation!r}, {word!r}, has a size of zero")
             return token
     raise NetworkError(
         f"token {position} of {notation!r}, {word!r}, is not known;"

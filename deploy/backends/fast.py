@@ -57,9 +57,7 @@ def _bytes_a_sample(graph: Graph) -> int:
 def _dense_weight(layer: Layer) -> torch.Tensor:
     connection = layer.connection
     weight = (
-        connection.dense_weight()
-        if isinstance(connection, ConvConnection)
-        else connection.matrix.toarray()
+        connection.dense_weight() if isinstance(connection, ConvConnection) else connection.matrix.toarray()
     )
     return torch.from_numpy(weight.astype(np.float32))
 

@@ -135,9 +135,7 @@ def _write_array(group: h5py.Group, name: str, array: np.ndarray) -> None:
 
 def _read(file: h5py.File, path: Path) -> Graph:
     if file.attrs.get("format") != FORMAT:
-        raise FormatError(
-            f"{path}: an HDF5 file, but not a model of this program (no format = {FORMAT!r})"
-        )
+        raise FormatError(f"{path}: an HDF5 file, but not a model of this program (no format = {FORMAT!r})")
     schema = int(file.attrs["schema"])
     if schema != SCHEMA:
         raise FormatError(f"{path}: schema version {schema}; this program reads version {SCHEMA}")
@@ -209,9 +207,7 @@ def _shape(values: np.ndarray) -> tuple[int, ...]:
 def _array(group: h5py.Group, name: str, dtype: type, dims: int = 1) -> np.ndarray:
     dataset = group[name]
     if not isinstance(dataset, h5py.Dataset) or dataset.dtype != dtype or dataset.ndim != dims:
-        raise FormatError(
-            f"{group.name}/{name}: expected a {dims}-dimensional array of {np.dtype(dtype)}"
-        )
+        raise FormatError(f"{group.name}/{name}: expected a {dims}-dimensional array of {np.dtype(dtype)}")
     if dataset.size > MAX_ELEMENTS:
         raise FormatError(f"{group.name}/{name}: {dataset.size} elements; at most {MAX_ELEMENTS}")
     return dataset[()]

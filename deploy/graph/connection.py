@@ -155,9 +155,7 @@ def _pool_matrix(source: Shape, pool: int) -> sparse.csr_matrix:
     """``(pooled, sources)`` matrix of ones that sums each window."""
     channels, height, width = source
     _, pooled_height, pooled_width = pooled_shape(source, pool)
-    c, y, x = (
-        grid.ravel() for grid in np.mgrid[:channels, : pooled_height * pool, : pooled_width * pool]
-    )
+    c, y, x = (grid.ravel() for grid in np.mgrid[:channels, : pooled_height * pool, : pooled_width * pool])
     rows = (c * pooled_height + y // pool) * pooled_width + x // pool
     cols = (c * height + y) * width + x
     shape = (channels * pooled_height * pooled_width, channels * height * width)

@@ -63,9 +63,7 @@ def smaller_encoding(connection: Connection, source: Shape) -> Connection:
     pooled = pooled_shape(source, connection.pool)
     # Borders leave out at most all but one position of a kernel, so this bound spares the unrolling.
     kernel_area = int(np.prod(connection.kernels.shape[1:]))
-    if nonzero * max(1, positions // kernel_area) > connection.stored_weights + len(
-        connection.indices
-    ):
+    if nonzero * max(1, positions // kernel_area) > connection.stored_weights + len(connection.indices):
         return connection
     unpooled = ConvConnection(
         connection.kernels,

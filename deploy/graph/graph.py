@@ -53,10 +53,7 @@ class Graph:
 
     def synapses(self) -> dict[str, int]:
         """Synapses of each layer with a weight other than zero, kernels unrolled and pools included."""
-        return {
-            layer.name: unrolled(layer.connection, self.source_shape(layer)).nnz
-            for layer in self.layers
-        }
+        return {layer.name: unrolled(layer.connection, self.source_shape(layer)).nnz for layer in self.layers}
 
     @property
     def neurons(self) -> int:

@@ -128,9 +128,7 @@ class SumPool(nn.Module):
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """``(T, N, C, H, W)`` to ``(T, N, C, H // window, W // window)``."""
         steps, batch = inputs.shape[:2]
-        summed = torch.nn.functional.avg_pool2d(
-            inputs.flatten(0, 1), self.window, divisor_override=1
-        )
+        summed = torch.nn.functional.avg_pool2d(inputs.flatten(0, 1), self.window, divisor_override=1)
         return summed.unflatten(0, (steps, batch))
 
     def extra_repr(self) -> str:

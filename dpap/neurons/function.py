@@ -37,9 +37,7 @@ class _LIFFunction(torch.autograd.Function):
         if grad_spikes.device.type == "cpu":
             grad_spikes = grad_spikes.contiguous()
             grad = torch.empty_like(grad_spikes)
-            kernels.lif_backward(
-                _flat(grad_spikes), _flat(voltage), unit, *keeps, *shape, gain, _flat(grad)
-            )
+            kernels.lif_backward(_flat(grad_spikes), _flat(voltage), unit, *keeps, *shape, gain, _flat(grad))
         else:
             grad = reference.backward(grad_spikes, voltage * unit, *keeps, *shape) * gain
         return grad, None, None, None

@@ -114,10 +114,7 @@ class DPAP:
     @property
     def neurons_pruned(self) -> dict[str, float]:
         """Neurons (channels in convolutions) removed over neurons at the start, for each layer."""
-        return {
-            name: 1 - layer.neuron_alive.float().mean().item()
-            for name, layer in self.layers.items()
-        }
+        return {name: 1 - layer.neuron_alive.float().mean().item() for name, layer in self.layers.items()}
 
     def remove(self) -> None:
         """Stop observing the network; masks stay."""
@@ -133,9 +130,7 @@ class DPAP:
     def load_state_dict(self, state: dict) -> None:
         """Go on from a checkpoint of the same network and configuration."""
         if DPAPConfig(**state["config"]) != self.config:
-            raise InputError(
-                "this checkpoint was made with another DPAPConfig; build DPAP with that one"
-            )
+            raise InputError("this checkpoint was made with another DPAPConfig; build DPAP with that one")
         if set(state["layers"]) != set(self.layers):
             raise InputError(
                 f"this checkpoint has the layers {sorted(state['layers'])}; the network {sorted(self.layers)}"

@@ -59,9 +59,7 @@ class DevelopingLayer:
         """Update the survival functions from the epoch's plasticity and prune (eq. 11 to 17)."""
         spines = spine_plasticity(self.trace_sum, self.plasticity)
         living_synapses = self.synapse_alive & self.neuron_alive[:, None]
-        self.synapse_survival = self._survive(
-            self.synapse_survival, self.plasticity, living_synapses, epoch
-        )
+        self.synapse_survival = self._survive(self.synapse_survival, self.plasticity, living_synapses, epoch)
         self.neuron_survival = self._survive(self.neuron_survival, spines, self.neuron_alive, epoch)
         self.synapse_alive &= self.synapse_survival >= 0
         self.neuron_alive &= self.neuron_survival >= 0
