@@ -1,9 +1,9 @@
 """Leaving out what cannot matter: dead synapses, channels and neurons.
 
-A channel (a neuron, in a flat layer) is *silent* if no synapse of it can lift it over its threshold: here, if it
-has no positive incoming weight from a source that is not silent. It is *unheard* if no synapse leads from it to
-anything that is kept. Both are removed, from both sides. The output layer keeps its shape, and a layer that
-would be empty keeps one silent channel, so that every backend has something to run.
+A channel (a neuron, in a flat layer) is *silent* if no synapse of it can lift it over its threshold: here,
+if it has no positive incoming weight from a source that is not silent. It is *unheard* if no synapse leads
+from it to anything that is kept. Both are removed, from both sides. The output layer keeps its shape, and a
+layer that would be empty keeps one silent channel, so that every backend has something to run.
 """
 
 from dataclasses import replace
@@ -63,7 +63,7 @@ def _by_channel(layer: Layer, graph: Graph) -> tuple[np.ndarray, np.ndarray]:
     if isinstance(connection, ConvConnection):
         weight = connection.dense_weight()
         return (weight > 0).any(axis=(2, 3)), (weight != 0).any(axis=(2, 3))
-    targets, columns = connection.matrix.shape
+    targets = connection.matrix.shape[0]
     weight = connection.dense.reshape(len(layer.kept), targets // len(layer.kept), sources, -1)
     return (weight > 0).any(axis=(1, 3)), (weight != 0).any(axis=(1, 3))
 

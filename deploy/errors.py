@@ -15,7 +15,7 @@ class HardwareError(InputError):
     """A hardware description or a name of one is wrong, or lacks a value that was asked for."""
 
 
-class BackendUnavailable(InputError):
+class BackendUnavailable(InputError):  # noqa: N818 - the name is part of the contract
     """A backend cannot run here; the message says what is missing."""
 
 

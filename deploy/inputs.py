@@ -25,7 +25,7 @@ def validate_inputs(graph: Graph, inputs: np.ndarray) -> np.ndarray:
     expected = (graph.time_steps, *graph.input_shape)
     if inputs.shape[1:] != expected or inputs.ndim != len(expected) + 1:
         raise InputError(
-            f"inputs have the shape {inputs.shape}; expected (N, T, ...) = (N, {', '.join(map(str, expected))})"
+            f"inputs have the shape {inputs.shape}; expected (N, {', '.join(map(str, expected))})"
         )
     if not (np.issubdtype(inputs.dtype, np.number) or inputs.dtype == bool) or np.iscomplexobj(inputs):
         raise InputError(f"inputs are of type {inputs.dtype}; expected real numbers")

@@ -1,8 +1,8 @@
 r"""Counting what a network does: spikes, synaptic operations, neuron updates.
 
-A synaptic operation (SynOp) is one spike arriving at one synapse. With :math:`s_i` the spikes of source neuron
-:math:`i` and :math:`f_i` the number of its synapses, :math:`\text{SynOps} = \sum_i s_i f_i`, exact at the borders of
-convolutions, where a neuron has fewer synapses. Two counts stand side by side:
+A synaptic operation (SynOp) is one spike arriving at one synapse. With :math:`s_i` the spikes of source
+neuron :math:`i` and :math:`f_i` the number of its synapses, :math:`\text{SynOps} = \sum_i s_i f_i`, exact
+at the borders of convolutions, where a neuron has fewer synapses. Two counts stand side by side:
 
 ``synops_effective``
     Synapses with a weight other than zero: what runs.
@@ -11,11 +11,11 @@ convolutions, where a neuron has fewer synapses. Two counts stand side by side:
     a mapping that stores all weights (as sinabs and KerasSpiking count).
 
 The two belong to the layer that receives; those of the first layer are the input's own line. A graded input
-spike counts once; ``synops_effective_unary`` counts it by its magnitude, as a chip without graded spikes would
-have to send it.
+spike counts once; ``synops_effective_unary`` counts it by its magnitude, as a chip without graded spikes
+would have to send it.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
@@ -94,6 +94,14 @@ class Measurement:
     def graph(self) -> Graph:
         """The graph that ran."""
         return self.recording.graph
+
+    def to_dict(self) -> dict:
+        """Plain numbers and text, for JSON."""
+        return {
+            "samples": self.samples,
+            "time_steps": self.time_steps,
+            "layers": {name: asdict(layer) for name, layer in self.layers.items()},
+        }
 
     def total(self, count: str, *, input_layer: bool = True) -> int:
         """Sum of one count over layers; ``input_layer=False`` leaves out what receives the input."""

@@ -11,8 +11,8 @@ from deploy.graph import Graph
 class LayerSpikes(Mapping):
     """Spikes by layer name, in the shape of the network that was compiled: ``(N, T, *layer shape)`` uint8.
 
-    What compaction removed does not run and is zero here. The full arrays are made on access; what survived is
-    at hand without a copy in :attr:`Recording.kept`.
+    What compaction removed does not run and is zero here. The full arrays are made on access; what survived
+    is at hand without a copy in :attr:`Recording.kept`.
     """
 
     def __init__(self, graph: Graph, kept: dict[str, np.ndarray]):

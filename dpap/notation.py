@@ -16,7 +16,6 @@ Source: Han et al. 2024, section 2.2; the padding is that of the authors' code, 
 
 import re
 from dataclasses import dataclass
-from typing import Union
 
 from dpap.errors import NetworkError
 
@@ -51,7 +50,7 @@ class FlattenToken:
     """``Flatten``."""
 
 
-Token = Union[ConvToken, PoolToken, DenseToken, FlattenToken]
+Token = ConvToken | PoolToken | DenseToken | FlattenToken
 
 _PATTERNS = (
     (re.compile(r"(\d{1,6})C(\d{1,3})"), lambda m: ConvToken(int(m[1]), int(m[2]))),

@@ -46,7 +46,7 @@ def signed_sums(weight: torch.Tensor) -> tuple[float, float]:
 
 
 def steady_gain(keep: int) -> float:
-    """Limit of ``1 + k + k**2 + ...`` for ``k = keep / 4096``: how far constant input drives a leaky state."""
+    """Sum of ``1 + k + k**2 + ...`` for ``k = keep / 4096``: how far constant input drives a leaky state."""
     return math.inf if keep >= DECAY_UNITY else DECAY_UNITY / (DECAY_UNITY - keep)
 
 

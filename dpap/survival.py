@@ -5,8 +5,9 @@ r"""Survival functions: use it or lose it, gradually decay.
     \Delta &= \delta + C \text{ where } \delta \ge 0,\ \delta \text{ elsewhere} & (14, 15) \\
     F &\leftarrow \gamma F + e^{-e/\eta}\, \Delta & (16, 17)
 
-:math:`x` is the importance of an epoch (BCM of synapses, spine plasticity of neurons), :math:`e` the epoch from 0, and
-:math:`F = \beta` at the start. A unit with :math:`F < 0` is pruned for good. Source: Han et al. 2024, eq. 12 to 17.
+:math:`x` is the importance of an epoch (BCM of synapses, spine plasticity of neurons), :math:`e` the epoch
+from 0, and :math:`F = \beta` at the start. A unit with :math:`F < 0` is pruned for good. Source: Han et al.
+2024, eq. 12 to 17.
 """
 
 import math

@@ -4,9 +4,9 @@ r"""Neural spiking traces.
     S_i[t+1] &= \tau S_i[t] + o_i[t+1] & \text{fully connected (eq. 5)} \\
     S_c[t+1] &= \tau S_c[t] + \sum_{\text{positions}} o[t+1] & \text{convolution (eq. 6)}
 
-A channel is one population. Source: Han et al. 2024, eq. 5 and 6, with :math:`\tau = 0.5`. Unrolled, the trace
-at the last step is a weighted sum over time, :math:`S[T] = \sum_t \tau^{T-t} o[t]`, which is how it is
-computed here: one reduction, with nothing kept between steps.
+A channel is one population. Source: Han et al. 2024, eq. 5 and 6, with :math:`\tau = 0.5`. Unrolled, the
+trace at the last step is a weighted sum over time, :math:`S[T] = \sum_t \tau^{T-t} o[t]`, which is how it
+is computed here: one reduction, with nothing kept between steps.
 """
 
 import torch

@@ -57,7 +57,9 @@ class EpochRecord:
 
 
 def rate_loss(output: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    r"""Squared error of the firing rates, :math:`\| Y - \frac{1}{T}\sum_t o^t \|_2^2` (Han et al. 2024, eq. 3).
+    r"""Squared error of the firing rates, :math:`\| Y - \frac{1}{T}\sum_t o^t \|_2^2`.
+
+    Source: Han et al. 2024, eq. 3.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """The fast backend: a vectorised simulator in exact integers, bit for bit what Lava computes.
 
 Every layer runs over all time steps of many samples at once: synapses as one convolution or matrix product
-with time folded into the batch, neurons as the compiled kernel of :mod:`dpap.neurons.kernels`. float32 holds the
-sums exactly, since compilation proved that they stay below 2**17.
+with time folded into the batch, neurons as the compiled kernel of :mod:`dpap.neurons.kernels`. float32
+holds the sums exactly, since compilation proved that they stay below 2**17.
 """
 
 import time

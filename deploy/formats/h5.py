@@ -21,9 +21,7 @@ import numpy as np
 from scipy import sparse
 
 from deploy.errors import FormatError
-from deploy.formats.atomic import write_atomically
 from deploy.graph import (
-    INPUT,
     ConvConnection,
     ConvolutionShape,
     Graph,
@@ -31,8 +29,8 @@ from deploy.graph import (
     MatrixConnection,
     Neuron,
 )
-from deploy.graph.connection import pooled_shape
 from deploy.validation import validate_graph
+from dpap.files import write_atomically
 
 FORMAT = "dpap-graph"
 SCHEMA = 1

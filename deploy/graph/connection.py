@@ -1,13 +1,12 @@
 """Connections: the surviving synapses from one population to the next.
 
-Both kinds first sum the source over non-overlapping windows of ``pool`` x ``pool`` positions (1: no pooling), the
-exact form of an average pool whose area is in the targets' threshold. On hardware the pool is no layer: each
-source neuron has the synapses of its window.
+Both kinds first sum the source over non-overlapping windows of ``pool`` x ``pool`` positions (1: no
+pooling), the exact form of an average pool whose area is in the targets' threshold. On hardware the pool is
+no layer: each source neuron has the synapses of its window.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Union
 
 import numpy as np
 from scipy import sparse
@@ -103,7 +102,7 @@ class MatrixConnection:
         return self.matrix.toarray()
 
 
-Connection = Union[ConvConnection, MatrixConnection]
+Connection = ConvConnection | MatrixConnection
 
 
 def unrolled(connection: Connection, source: Shape) -> sparse.csr_matrix:

@@ -20,7 +20,7 @@ class SynapticBlock(nn.Module):
     r"""Synapses and the neurons that they drive.
 
     The forward pass runs in the integers that are deployed: weights are quantised at the layer's scale
-    (:func:`dpap.quantization.weight_scale`), sums are whole numbers, and the neurons are
+    XX
     :func:`dpap.neurons.lif`. A synapse whose ``mask`` is zero is absent in every pass.
 
     Parameters
@@ -77,7 +77,7 @@ class SynapticBlock(nn.Module):
         return self.weight * self.mask
 
     def integer_parameters(self) -> tuple[torch.Tensor, float, int]:
-        """Integer weights (float dtype), their scale and the threshold mantissa, as they would be deployed."""
+        """Integer weights (float dtype), their scale and the threshold mantissa, as they are deployed."""
         weight = self.masked_weight
         scale = quantization.weight_scale(
             weight,

@@ -1,0 +1,99 @@
+"""``dpap demo``."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.cli.output import print_json, print_table
+from deploy.cli.progress import stages
+
+
+def command(
+    out: Annotated[Path, typer.Option(help="Folder for the run; made if it does not exist.")] = Path(
+        "runs/demo"
+    ),
+    seed: Annotated[int, typer.Option(min=0, help="Draws the weights and the order of samples.")] = 0,
+    network: Annotated[
+        str | None, typer.Option(help="Another network, in the papers' notation, as in 16C3-AP2-10FC.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of each training.")] = None,
+    lava_samples: Annotated[
+        int | None, typer.Option(min=1, max=450, help="Test samples to run on Lava.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Learn handwritten digits while pruning, run the result on Lava, and report what pruning saved."""
+    started = time.perf_counter()
+    # Imported here, so that help and mistakes in the arguments do not wait for torch.
+    from deploy.demo import DemoConfig, run_demo
+    from deploy.run_directory import RunDirectory
+    from dpap.training import TrainingConfig
+
+    defaults = DemoConfig()
+    training = defaults.training.model_dump() | {"seed": seed} | ({"epochs": epochs} if epochs else {})
+    changes = {"training": TrainingConfig(**training)}
+    if network is not None:
+        changes["network"] = network
+    if lava_samples is not None:
+        changes["lava_samples"] = lava_samples
+    config = defaults.model_copy(update=changes)
+    with RunDirectory(out) as directory, stages() as progress:
+        result = run_demo(config, directory, progress)
+    seconds = time.perf_counter() - started
+    pruned, control, certificate = result.pruned, result.control, result.certificate
+    if json:
+        print_json(
+            {
+                "accuracy": pruned.accuracy,
+                "control_accuracy": control.accuracy,
+                "pruning_rate": pruned.pruning_rate,
+                "mismatches": certificate.mismatches,
+                "seconds": round(seconds, 2),
+                "run": str(out),
+            }
+        )
+    else:
+        _print(result, seconds, out)
+    if certificate.mismatches:
+        raise typer.Exit(1)
+
+
+def _print(result, seconds: float, out: Path) -> None:
+    pruned, control, certificate = result.pruned, result.control, result.certificate
+    variants = (pruned, control)
+    per_inference = [v.measurement.samples for v in variants]
+    rows = [
+        ["test accuracy, integers", *(f"{v.accuracy:.2%}" for v in variants)],
+        ["synapses pruned", *(f"{v.pruning_rate:.1%}" for v in variants)],
+        ["neurons deployed", *(f"{v.graph.neurons}" for v in variants)],
+        ["weights stored", *(f"{v.graph.stored_weights}" for v in variants)],
+        *(
+            [
+                label,
+                *(
+                    f"{v.measurement.total(count) / n:,.0f}"
+                    for v, n in zip(variants, per_inference, strict=True)
+                ),
+            ]
+            for label, count in (
+                ("spikes / inference", "spikes"),
+                ("SynOps / inference", "synops_effective"),
+            )
+        ),
+        *(
+            [
+                f"dynamic energy / inference ({name})",
+                *(f"{v.estimate.cost_sets[name].dynamic_energy * 1e6:.2f} µJ" for v in variants),
+            ]
+            for name in pruned.estimate.cost_sets
+        ),
+    ]
+    print_table(["", pruned.label, control.label], rows)
+    backends = ", ".join(f"{name} ({n} samples)" for name, n in certificate.samples.items())
+    print(
+        f"{certificate.mismatches} mismatches in {certificate.compared:,} spikes compared:"
+        f" {certificate.reference} against {backends}"
+    )
+    print(f"{seconds:.0f} s; report: {out / 'report.html'}")

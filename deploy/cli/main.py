@@ -1,0 +1,58 @@
+"""Entry point: commands, and how errors reach a person.
+
+Errors are one line on standard error. Status 0: done; 1: failed, or the answer is no; 2: bad input; 130:
+interrupted.
+"""
+
+import sys
+import traceback
+
+import click
+import typer
+
+from deploy.cli import demo, doctor, simulate, verify
+from dpap.errors import InputError
+
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+
+app = typer.Typer(
+    name="dpap",
+    help="Train and prune spiking networks, run them on Lava with the spikes proven equal, and price them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(demo.command)
+app.command("simulate")(simulate.command)
+app.command("verify")(verify.command)
+app.command("doctor")(doctor.command)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command and exit with its status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    sys.exit(_run(arguments, debug))
+
+
+def _run(arguments: list[str], debug: bool) -> int:
+    try:
+        return app(arguments, standalone_mode=False) or 0
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.ClickException as error:
+        return _report(error.format_message(), BAD_INPUT, debug)
+    except InputError as error:
+        return _report(str(error), BAD_INPUT, debug)
+    except (KeyboardInterrupt, click.Abort):
+        return _report("interrupted", INTERRUPTED, debug)
+    except Exception as error:
+        return _report(f"{type(error).__name__}: {error}", FAILED, debug)
+
+
+def _report(message: str, status: int, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    print(f"dpap: error: {' '.join(message.split())}", file=sys.stderr)
+    return status

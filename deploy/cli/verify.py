@@ -1,0 +1,54 @@
+"""``dpap verify``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.cli.output import print_json, print_table
+
+
+def command(
+    model: Annotated[Path, typer.Argument(help="A compiled model, model.h5.")],
+    checkpoint: Annotated[Path, typer.Option(help="The checkpoint.pt that it was compiled from.")],
+    data: Annotated[str, typer.Option(help="digits, or a .npy file of inputs (N, T, ...).")] = "digits",
+    backend: Annotated[list[str] | None, typer.Option(help="fast or lava; repeat for several.")] = None,
+    samples: Annotated[int, typer.Option(min=1, help="Samples to compare.")] = 50,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Compare every spike of a compiled model with the network it came from; status 1 where one differs."""
+    from deploy.cli.data import load_inputs
+    from deploy.formats.h5 import load
+    from deploy.verify import verify
+    from dpap.checkpoint import load_checkpoint
+
+    graph = load(model)
+    network, _ = load_checkpoint(checkpoint)
+    inputs, _ = load_inputs(graph, data, samples)
+    certificate = verify(graph, network, inputs, backends=tuple(backend or ("fast", "lava")))
+    if json:
+        print_json(certificate.to_dict())
+    else:
+        _print(certificate)
+    if certificate.mismatches:
+        raise typer.Exit(1)
+
+
+def _print(certificate) -> None:
+    rows = []
+    for backend, layers in certificate.backends.items():
+        for name, layer in layers.items():
+            first = layer.first_mismatch
+            where = (
+                ""
+                if first is None
+                else (
+                    f"sample {first.sample}, step {first.step}, neuron {first.neuron}:"
+                    f" {first.expected} expected, {first.actual} ran"
+                )
+            )
+            rows.append(
+                [backend, name, f"{layer.compared:,}", f"{layer.spikes:,}", f"{layer.mismatches:,}", where]
+            )
+    columns = ["backend", "layer", "compared", "spikes", "mismatches", "first mismatch"]
+    print_table(columns, rows, title=f"compared with {certificate.reference}")

@@ -1,0 +1,84 @@
+"""A run directory, whose files appear together at the end or not at all."""
+
+import csv
+import io
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import yaml
+
+from dpap.errors import InputError
+from dpap.training import EpochRecord
+
+
+class RunDirectory:
+    """Context in which files are made beside the folder and moved into it when all went well.
+
+    Nothing is left behind after an error or an interruption. Files that an earlier run left in the folder
+    are replaced one by one; others stay.
+
+    Parameters
+    ----------
+    path : Path
+        The folder; it is made if it does not exist.
+
+    Raises
+    ------
+    InputError
+        The path is a file, or the folder cannot be written.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+
+    def __enter__(self) -> "RunDirectory":
+        if self.path.exists() and not self.path.is_dir():
+            raise InputError(f"{self.path} is not a folder; choose another --out")
+        parent = self.path if self.path.is_dir() else self.path.absolute().parent
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            self._draft = Path(tempfile.mkdtemp(prefix=f".{self.path.name}.", suffix=".part", dir=parent))
+        except OSError as error:
+            raise InputError(f"cannot write {self.path}: {error.strerror}; choose another --out") from error
+        return self
+
+    def __exit__(self, kind, error, trace) -> None:
+        try:
+            if kind is None:
+                self.path.mkdir(exist_ok=True)
+                for draft in sorted(self._draft.iterdir()):
+                    draft.replace(self.path / draft.name)
+        except OSError as failure:
+            raise InputError(f"cannot write {self.path}: {failure.strerror}") from failure
+        finally:
+            shutil.rmtree(self._draft, ignore_errors=True)
+
+    def file(self, name: str) -> Path:
+        """Where to write a file that will be moved into the folder."""
+        return self._draft / name
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write UTF-8 text."""
+        self.file(name).write_text(text, encoding="utf-8")
+
+    def write_json(self, name: str, content: Mapping) -> None:
+        """Write JSON; values that JSON does not have, such as NaN, are refused."""
+        self.write_text(name, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+    def write_yaml(self, name: str, content: Mapping) -> None:
+        """Write YAML in the order given."""
+        self.write_text(name, yaml.safe_dump(dict(content), sort_keys=False))
+
+    def write_history(self, name: str, histories: Mapping[str, Sequence[EpochRecord]]) -> None:
+        """Write the epochs of one or more networks as CSV, the network's name in the first column."""
+        buffer = io.StringIO()
+        columns = ["network", *(field.name for field in fields(EpochRecord))]
+        writer = csv.DictWriter(buffer, columns, lineterminator="\n")
+        writer.writeheader()
+        for network, history in histories.items():
+            writer.writerows({"network": network} | asdict(record) for record in history)
+        self.write_text(name, buffer.getvalue())

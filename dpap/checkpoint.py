@@ -1,0 +1,71 @@
+"""Checkpoints: tensors and plain values only, so that loading one runs no code."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dpap.errors import InputError
+from dpap.files import write_atomically
+from dpap.networks import Network, build
+from dpap.neurons import LIF
+
+FORMAT = "dpap-checkpoint"
+SCHEMA = 1
+
+
+def save_checkpoint(path: str | Path, network: Network, pruner: Any = None) -> None:
+    """Write a network, and the state of its pruner, so that the file appears whole or not at all.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written.
+    """
+    content = {
+        "format": FORMAT,
+        "schema": SCHEMA,
+        "network": {
+            "notation": network.notation,
+            "input_shape": list(network.input_shape),
+            "time_steps": network.time_steps,
+            "input_max": network.input_max,
+            "neuron": network.neuron.model_dump(),
+        },
+        "state_dict": network.state_dict(),
+        "pruner": pruner.state_dict() if pruner is not None else None,
+    }
+    write_atomically(path, lambda temporary: torch.save(content, temporary))
+
+
+def load_checkpoint(path: str | Path) -> tuple[Network, dict | None]:
+    """Read a network, and the state of its pruner if there was one.
+
+    Raises
+    ------
+    InputError
+        The file is missing, damaged, or not a checkpoint of this program.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        if content["format"] != FORMAT or content["schema"] != SCHEMA:
+            raise InputError(f"{path}: not a checkpoint of this program, or of another version")
+        described = content["network"]
+        network = build(
+            described["notation"],
+            tuple(described["input_shape"]),
+            described["time_steps"],
+            input_max=described["input_max"],
+            neuron=LIF(**described["neuron"]),
+        )
+        network.load_state_dict(content["state_dict"])
+        return network, content["pruner"]
+    except InputError:
+        raise
+    except (pickle.UnpicklingError, RuntimeError, KeyError, TypeError, ValueError, EOFError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path}: not a checkpoint of this program, or damaged ({reason})") from error
