@@ -32,12 +32,12 @@ class DemoConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    network: str = "16C3-AP2-32C3-AP2-256FC-10FC"
+    network: str = "16C3-AP2-32C3-AP2-512FC-10FC"
     time_steps: int = Field(8, ge=1)
     training: TrainingConfig = TrainingConfig(epochs=60, learning_rate=3e-3)
     pruning: dpap.DPAPConfig = dpap.DPAPConfig(
         normalization="percentile",
-        dense=dpap.SurvivalConfig(epsilon=1.7, protection=2.0, eta=13.0),
+        dense=dpap.SurvivalConfig(epsilon=1.85, protection=2.0, eta=13.0),
     )
     lava_samples: int = Field(50, ge=1)
     lava_time_limit: float = Field(120.0, gt=0)

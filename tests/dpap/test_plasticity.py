@@ -1,0 +1,32 @@
+import torch
+
+from dpap.plasticity import SlidingThreshold, bcm, spine_plasticity
+
+
+def test_bcm_by_hand():
+    # Eq. 7, summed over two samples, theta = 1.
+    # post traces 2 and 0.5, pre traces (1, 3) and (2, 0):
+    #   sample 1: 2 * (2 - 1) = 2 -> (2, 6); sample 2: 0.5 * (0.5 - 1) = -0.25 -> (-0.5, 0). Sum (1.5, 6).
+    pre = torch.tensor([[1.0, 3.0], [2.0, 0.0]])
+    post = torch.tensor([[2.0], [0.5]])
+    assert bcm(pre, post, torch.tensor([1.0])).tolist() == [[1.5, 6.0]]
+
+
+def test_sliding_threshold_is_the_mean_of_all_batches():
+    # Eq. 8: batch means 1, then 4: theta = 1, then (1 * 1 + 4) / 2 = 2.5; then 1: (2.5 * 2 + 1) / 3 = 2.
+    threshold = SlidingThreshold(1)
+    for traces, expected in ([[0.0], [2.0]], 1.0), ([[4.0]], 2.5), ([[1.0], [1.0]], 2.0):
+        assert threshold.update(torch.tensor(traces)).item() == expected
+    assert threshold.batches == 3
+
+
+def test_each_neuron_has_its_own_threshold():
+    threshold = SlidingThreshold(2)
+    threshold.update(torch.tensor([[1.0, 3.0], [3.0, 5.0]]))
+    assert threshold.value.tolist() == [2.0, 4.0]
+
+
+def test_spine_plasticity_by_hand():
+    # Eq. 11: traces of the epoch 3 and 2, BCM rows sum to 1 - 4 = -3 and 2 + 2 = 4: D = -9 and 8.
+    plasticity = torch.tensor([[1.0, -4.0], [2.0, 2.0]])
+    assert spine_plasticity(torch.tensor([3.0, 2.0]), plasticity).tolist() == [-9.0, 8.0]

@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from dpap import NetworkError
+from dpap.neurons import LIF
+from dpap.neurons.parameters import SUM_LIMIT, THRESHOLD_LIMIT
+from dpap.quantization import quantize_weight, state_gain, threshold_mantissa, weight_scale
+
+BINARY = {"input_bound": 1, "input_divisor": 1, "time_steps": 8, "name": "fc1"}
+
+
+def test_weights_use_their_eight_bits():
+    # max|w| = 0.5 and the 8-bit limit 254: scale 508; 0.5 -> 254, -0.25 -> -127 rounded to even -126 or -128.
+    weight = torch.tensor([[0.5, -0.25, 0.1]])
+    scale = weight_scale(weight, LIF(), **BINARY)
+    assert scale == pytest.approx(508)
+    # 0.1 * 508 = 50.8 -> 2 * round(25.4) = 50; -127 / 2 = -63.5 rounds to the even -64 -> -128.
+    assert quantize_weight(weight, scale).tolist() == [[254, -128, 50]]
+    assert threshold_mantissa(LIF(), scale, 1) == 254
+
+
+def test_all_zero_layer_has_a_scale():
+    scale = weight_scale(torch.zeros(3, 4), LIF(), **BINARY)
+    assert np.isfinite(scale)
+    assert threshold_mantissa(LIF(), scale, 1) <= THRESHOLD_LIMIT
+
+
+def test_large_inputs_bound_the_scale():
+    # 4 weights of 1 with inputs up to 255: (4 s + 4) * 255 <= 131071 gives s <= 127.5; 8 bits would allow 254.
+    weight = torch.ones(1, 4)
+    scale = weight_scale(weight, LIF(), input_bound=255, input_divisor=255, time_steps=8, name="conv1")
+    assert scale == pytest.approx((SUM_LIMIT - 1) / 255 / 4 - 1)
+
+
+@pytest.mark.parametrize(
+    ("current_decay", "voltage_decay", "expected"),
+    # 1 / (1 - keep); without decay the number of steps.
+    [(1.0, 1.0, (1, 1)), (0.5, 1.0, (2, 2)), (0.5, 0.25, (2, 8)), (0.0, 1.0, (10, 10)), (1.0, 0.0, (1, 10))],
+)
+def test_state_gain(current_decay, voltage_decay, expected):
+    neuron = LIF(current_decay=current_decay, voltage_decay=voltage_decay)
+    assert state_gain(neuron, time_steps=10) == pytest.approx(expected)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    arrays.arrays(
+        np.float32,
+        st.tuples(st.integers(1, 6), st.integers(1, 200)),
+        elements=st.floats(-50, 50, width=32),
+    ),
+    st.sampled_from([1, 4, 16, 255]),
+    st.floats(0.05, 1.0),
+    st.floats(0.05, 1.0),
+)
+def test_no_state_can_leave_24_bits(weight, bound, current_decay, voltage_decay):
+    neuron = LIF(current_decay=current_decay, voltage_decay=voltage_decay)
+    weight = torch.from_numpy(weight)
+    steps = 12
+    try:
+        scale = weight_scale(
+            weight, neuron, input_bound=bound, input_divisor=bound, time_steps=steps, name="x"
+        )
+    except NetworkError:
+        return
+    integers = quantize_weight(weight, scale).long()
+    assert integers.abs().max() <= 254
+    assert not (integers % 2).any()
+    # The worst inputs of all: the largest on every positive (negative) weight, at every step.
+    worst = torch.stack([integers.clamp(min=0).sum(1), integers.clamp(max=0).sum(1)]) * bound
+    u = v = torch.zeros_like(worst)
+    for _ in range(steps):
+        u = u.sign() * ((u.abs() * neuron.current_keep) >> 12) + (worst << 6)
+        v = v.sign() * ((v.abs() * neuron.voltage_keep) >> 12) + u
+        assert u.abs().max() < 1 << 23
+        assert v.min() > -(1 << 23)
+
+
+def test_refuses_what_no_scale_can_bound():
+    with pytest.raises(NetworkError, match=r"fc1: 600 synapses.*up to 255.*input_max"):
+        weight_scale(torch.ones(1, 600), LIF(), input_bound=255, input_divisor=255, time_steps=8, name="fc1")
+
+
+def test_refuses_weights_that_are_not_finite():
+    with pytest.raises(NetworkError, match="fc1: a weight is nan"):
+        weight_scale(torch.tensor([[float("nan"), 1.0]]), LIF(), **BINARY)
+
+
+def test_gradient_passes_straight_through():
+    weight = torch.tensor([[0.3, -0.7]], requires_grad=True)
+    quantize_weight(weight, 100.0).backward(torch.tensor([[2.0, 3.0]]))
+    # d(integer)/d(real) = scale.
+    assert weight.grad.tolist() == [[200.0, 300.0]]

@@ -1,0 +1,21 @@
+"""Factories that the tests share."""
+
+import numpy as np
+import torch
+
+import dpap
+
+
+def firing_network(notation, input_shape, time_steps, *, input_max=1, gain=4.0, seed=0, **options):
+    """An untrained network whose weights are so large that its layers fire."""
+    torch.manual_seed(seed)
+    network = dpap.networks.build(notation, input_shape, time_steps, input_max=input_max, **options)
+    for block in network.synaptic_blocks():
+        block.weight.data *= gain
+    return network.eval()
+
+
+def random_inputs(network, samples, seed=0):
+    """Integer inputs ``(N, T, *input_shape)`` over the whole range."""
+    shape = (samples, network.time_steps, *network.input_shape)
+    return np.random.default_rng(seed).integers(0, network.input_max + 1, shape).astype(np.int64)
