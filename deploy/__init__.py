@@ -13,18 +13,22 @@ from deploy.graph import Graph
 from deploy.measure import Measurement, measure
 from deploy.recording import Recording
 from deploy.run import run
+from deploy.verify import Certificate, certify, verify
 
 __all__ = [
     "BackendError",
     "BackendUnavailable",
+    "Certificate",
     "CompileError",
     "FormatError",
     "Graph",
     "HardwareError",
     "Measurement",
     "Recording",
+    "certify",
     "compile",
     "load",
     "measure",
     "run",
+    "verify",
 ]

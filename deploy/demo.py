@@ -23,6 +23,8 @@ from dpap.training import EpochRecord, TrainingConfig, train
 
 PRUNED, CONTROL = "DPAP", "unpruned control"
 
+CLASSES = 10
+
 
 class DemoConfig(BaseModel):
     """Everything that decides the demonstration's result.
@@ -110,6 +112,13 @@ def _train(
         config.time_steps,
         input_max=train_split.input_max,
     )
+    classes = network.synaptic_blocks()[-1].output_shape[0]
+    if classes != CLASSES:
+        raise dpap.InputError(
+            f"{config.network!r} ends with {classes} neurons; the digits are {CLASSES} classes"
+        )
+    # What cannot be compiled is refused before the training, not after.
+    compile(network)
     pruner = dpap.DPAP(network, config.pruning) if label == PRUNED else None
     stage, epochs = f"train: {label}", config.training.epochs
     progress(stage, 0, epochs)

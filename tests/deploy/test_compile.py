@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+import torch
+from factories import firing_network, random_inputs
+
+import deploy
+import dpap
+from deploy.graph import ConvConnection, MatrixConnection
+from deploy.graph.connection import unrolled
+
+
+def test_integers_scales_and_thresholds_by_hand():
+    network = dpap.networks.build("2FC-2FC", (3,), 4, input_max=4)
+    first, second = network.synaptic_blocks()
+    first.weight.data = torch.tensor([[0.5, -0.25, 0.0], [0.1, 0.0, 0.2]])
+    second.weight.data = torch.tensor([[1.0, 0.0], [0.0, -1.0]])
+    graph = deploy.compile(network)
+    fc1, fc2 = graph.layers
+    # max|w| 0.5: scale 508 (4 * (0.75 * 508 + 3) is far below 2**17). Input 4 stands for 1, so the threshold
+    # is 0.5 * 508 * 4 = 1016. 0.1 * 508 = 50.8 -> 50; 0.2 * 508 = 101.6 -> 102; -127 -> -128.
+    assert fc1.scale == pytest.approx(508)
+    assert fc1.neuron.threshold == 1016
+    assert fc1.connection.matrix.toarray().tolist() == [[254, -128, 0], [50, 0, 102]]
+    assert (fc1.neuron.current_decay, fc1.neuron.voltage_decay) == (4096, 3277)
+    # max|w| 1: scale 254, threshold 127. No zero is stored.
+    assert fc2.connection.matrix.toarray().tolist() == [[254, 0], [0, -254]]
+    assert fc2.connection.matrix.nnz == 2
+    assert fc2.neuron.threshold == 127
+    assert (graph.input_max, graph.time_steps, graph.input_shape) == (4, 4, (3,))
+
+
+def test_a_pool_is_folded_into_the_next_layer():
+    network = firing_network("4C3-AP2-6FC", (1, 4, 4), 3)
+    graph = deploy.compile(network)
+    fc1 = graph["fc1"]
+    # The sum of 4 binary spikes: threshold 4 * int(0.5 * scale) up to rounding, weights as they are.
+    _, scale, threshold = network.layers["fc1"].integer_parameters()
+    assert threshold == int(0.5 * scale * 4)
+    assert fc1.neuron.threshold == threshold
+    assert fc1.connection.pool == 2
+    # Unrolled, each of the 16 positions of a channel has the weight of its window.
+    matrix = unrolled(fc1.connection, graph["conv1"].kept_shape).toarray()
+    weights = fc1.connection.matrix.toarray()
+    assert matrix.shape == (len(fc1.kept), 16 * len(graph["conv1"].kept))
+    # Position (y=3, x=1) of channel 1 lies in window (1, 0).
+    assert (matrix[:, 16 + 3 * 4 + 1] == weights[:, 4 + 1 * 2 + 0]).all()
+
+
+@pytest.mark.parametrize(
+    ("notation", "shape"),
+    [
+        ("6C3-AP2-8C3-AP2-20FC-5FC", (1, 8, 8)),
+        ("6C3-AP2-8C5-AP3-20FC-5FC", (2, 13, 11)),
+        ("30FC-20FC-5FC", (40,)),
+        ("AP2-3C1-5FC", (3, 7, 5)),
+    ],
+)
+@pytest.mark.parametrize("input_max", [1, 16])
+def test_the_fast_backend_runs_the_networks_spikes(notation, shape, input_max):
+    network = firing_network(notation, shape, 6, input_max=input_max)
+    for block in network.synaptic_blocks():
+        block.mask[torch.rand_like(block.mask) < 0.5] = 0
+    graph = deploy.compile(network)
+    certificate = deploy.verify(graph, network, random_inputs(network, 20), backends=("fast",))
+    assert certificate.mismatches == 0
+    assert all(layer.spikes > 0 for layer in certificate.backends["fast"].values())
+
+
+def test_unrolled_kernels_are_the_convolution():
+    network = firing_network("5C3-AP2-4C3-7FC", (2, 7, 6), 2)
+    graph = deploy.compile(network)
+    for name, source in (("conv1", (2, 7, 6)), ("conv2", graph["conv1"].kept_shape)):
+        connection = graph[name].connection
+        assert isinstance(connection, ConvConnection)
+        values = np.random.default_rng(0).integers(0, 5, source)
+        tensor = torch.from_numpy(values[None].astype(np.float32))
+        if connection.pool > 1:
+            tensor = torch.nn.functional.avg_pool2d(tensor, connection.pool, divisor_override=1)
+        weight = torch.from_numpy(connection.dense_weight().astype(np.float32))
+        expected = torch.nn.functional.conv2d(tensor, weight, padding=connection.padding)
+        matrix = unrolled(connection, source)
+        assert matrix @ values.ravel() == pytest.approx(expected.numpy().ravel())
+        assert (matrix.data != 0).all()
+
+
+def test_a_convolution_becomes_a_matrix_where_that_is_smaller():
+    # One position: a 3 x 3 kernel on a 1 x 1 image uses its centre alone, 1 of 9 weights.
+    network = firing_network("4C3-AP4-6C3-5FC", (1, 4, 4), 4, gain=20, excitation=0.9)
+    graph = deploy.compile(network)
+    assert isinstance(graph["conv1"].connection, ConvConnection)
+    assert isinstance(graph["conv2"].connection, MatrixConnection)
+    certificate = deploy.verify(graph, network, random_inputs(network, 10), backends=("fast",))
+    assert certificate.mismatches == 0
+    assert certificate.backends["fast"]["conv2"].spikes > 0
+
+
+def test_what_cannot_be_compiled_is_named():
+    network = firing_network("4C3-AP2-10FC", (1, 8, 8), 2)
+    network.layers["noise1"] = torch.nn.Dropout()
+    with pytest.raises(deploy.CompileError, match="noise1: a Dropout cannot be compiled"):
+        deploy.compile(network)
+    with pytest.raises(deploy.CompileError, match="cannot compile a Linear"):
+        deploy.compile(torch.nn.Linear(2, 2))
+
+
+def test_two_pools_in_a_row_are_named():
+    network = dpap.networks.build("4C3-AP2-AP2-10FC", (1, 8, 8), 2)
+    with pytest.raises(deploy.CompileError, match="pool2: two pools in a row"):
+        deploy.compile(network)
+
+
+def test_weights_that_are_not_finite_are_named():
+    network = firing_network("4C3-AP2-10FC", (1, 8, 8), 2)
+    network.layers["conv1"].weight.data[0, 0, 0, 0] = float("inf")
+    with pytest.raises(deploy.CompileError, match="conv1: a weight is inf"):
+        deploy.compile(network)

@@ -1,0 +1,159 @@
+import h5py
+import numpy as np
+import pytest
+import torch
+from factories import firing_network, random_inputs
+
+import deploy
+from dpap.errors import InputError
+
+
+@pytest.fixture
+def graph():
+    network = firing_network("4C3-AP2-6C3-AP4-6C3-12FC-5FC", (1, 8, 8), 4, input_max=16)
+    for block in network.synaptic_blocks():
+        block.mask[torch.rand_like(block.mask) < 0.4] = 0
+    return deploy.compile(network)
+
+
+def same(one, other):
+    if isinstance(one, np.ndarray):
+        return one.dtype == other.dtype and np.array_equal(one, other)
+    return one == other
+
+
+def test_a_round_trip_is_exact(graph, tmp_path):
+    graph.save(tmp_path / "model.h5")
+    loaded = deploy.load(tmp_path / "model.h5")
+    assert (loaded.input_shape, loaded.input_max, loaded.time_steps) == ((1, 8, 8), 16, 4)
+    assert loaded.description == graph.description
+    kinds = set()
+    for ours, theirs in zip(graph.layers, loaded.layers, strict=True):
+        for field in ("name", "source", "shape", "kept", "unheard", "neuron", "scale", "convolution"):
+            assert same(getattr(ours, field), getattr(theirs, field)), (ours.name, field)
+        a, b = ours.connection, theirs.connection
+        assert type(a) is type(b)
+        kinds.add(type(a).__name__)
+        assert a.pool == b.pool
+        if hasattr(a, "kernels"):
+            assert all(
+                same(getattr(a, f), getattr(b, f))
+                for f in ("kernels", "indptr", "indices", "inputs", "padding")
+            )
+        else:
+            assert (a.matrix != b.matrix).nnz == 0
+            assert a.matrix.dtype == b.matrix.dtype == np.int16
+    assert kinds == {"ConvConnection", "MatrixConnection"}
+    inputs = random_inputs(graph, 6)
+    assert np.array_equal(deploy.run(graph, inputs).output, deploy.run(loaded, inputs).output)
+
+
+def test_saving_leaves_one_file(graph, tmp_path):
+    graph.save(tmp_path / "model.h5")
+    graph.save(tmp_path / "model.h5")
+    assert [path.name for path in tmp_path.iterdir()] == ["model.h5"]
+
+
+def test_a_folder_that_does_not_exist(graph, tmp_path):
+    with pytest.raises(InputError, match=r"cannot write .*model\.h5"):
+        graph.save(tmp_path / "none" / "model.h5")
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(deploy.FormatError, match="no such file"):
+        deploy.load(tmp_path / "none.h5")
+
+
+def test_foreign_files(tmp_path):
+    path = tmp_path / "model.h5"
+    path.write_bytes(b"some text")
+    with pytest.raises(deploy.FormatError, match="not a model file"):
+        deploy.load(path)
+    with h5py.File(path, "w") as file:
+        file["weights"] = np.zeros(3)
+    with pytest.raises(deploy.FormatError, match="not a model of this program"):
+        deploy.load(path)
+
+
+def test_every_truncation_is_refused(graph, tmp_path):
+    path = tmp_path / "model.h5"
+    graph.save(path)
+    data = path.read_bytes()
+    for length in np.linspace(0, len(data) - 1, 40).astype(int):
+        path.write_bytes(data[:length])
+        with pytest.raises(deploy.FormatError):
+            deploy.load(path)
+
+
+def set_attribute(place, name, value):
+    def change(file):
+        file[place].attrs[name] = value
+
+    return change
+
+
+def set_array(place, index, value):
+    def change(file):
+        data = file[place][()]
+        data[index] = value
+        # Written anew, so that the checksum fits and the value itself has to be caught.
+        del file[place]
+        file[place] = data
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (set_attribute("/", "schema", 2), "schema version 2; this program reads version 1"),
+        (set_attribute("/", "time_steps", 0), "time_steps is 0"),
+        (set_attribute("/", "input_max", 1 << 20), "input_max is 1048576"),
+        (set_attribute("/", "input_max", 60000), "can leave Lava's 24-bit states"),
+        (set_attribute("/", "input_shape", [1, 8, 9]), "conv1: a convolution to"),
+        (set_attribute("/layers/0", "threshold", -5), "conv1: the threshold is -5"),
+        (set_attribute("/layers/0", "voltage_decay", 5000), "conv1: voltage_decay is 5000"),
+        (set_attribute("/layers/1", "source", "conv9"), "conv2: its source 'conv9'"),
+        (set_attribute("/layers/1", "name", "conv1"), "'conv1' appears twice"),
+        (set_attribute("/layers/0", "encoding", "pickle"), "unknown encoding 'pickle'"),
+        (set_attribute("/layers/3", "columns", 7), "fc1|index"),
+        (set_attribute("/layers/0", "scale", float("nan")), "conv1: the scale is nan"),
+        (set_attribute("/layers/1", "pool", 50), "conv2: a pool of 50"),
+        (set_array("/layers/0/kernels", (0, 0, 0), 3), "conv1: a weight is not even"),
+        (set_array("/layers/0/kernels", (0, 0, 0), 4000), r"conv1: a weight .* within \+-254"),
+        (set_array("/layers/0/indices", 0, 9), "conv1: an index is not within 1"),
+        (set_array("/layers/0/indptr", -1, 99), "conv1: the row pointers"),
+        (set_array("/layers/0/kept", 0, -1), "conv1: kept is not ascending"),
+        (lambda file: file.__delitem__("/layers/0/kept"), "damaged"),
+        (lambda file: file.__delitem__("/layers/0"), "damaged"),
+    ],
+)
+def test_wrong_fields_are_named(graph, tmp_path, change, message):
+    path = tmp_path / "model.h5"
+    graph.save(path)
+    with h5py.File(path, "r+") as file:
+        change(file)
+    with pytest.raises(deploy.FormatError, match=message):
+        deploy.load(path)
+
+
+def test_a_flipped_byte_in_the_weights_is_caught(graph, tmp_path):
+    path = tmp_path / "model.h5"
+    graph.save(path)
+    data = bytearray(path.read_bytes())
+    place = bytes(data).find(graph["conv2"].connection.kernels.tobytes())
+    assert place > 0
+    data[place + 3] ^= 0x02
+    path.write_bytes(data)
+    with pytest.raises(deploy.FormatError):
+        deploy.load(path)
+
+
+def test_huge_arrays_are_refused_before_they_are_read(graph, tmp_path):
+    path = tmp_path / "model.h5"
+    graph.save(path)
+    with h5py.File(path, "r+") as file:
+        del file["/layers/0/kept"]
+        file.create_dataset("/layers/0/kept", shape=(1 << 40,), dtype=np.int32, chunks=(1 << 20,))
+    with pytest.raises(deploy.FormatError, match="1099511627776 elements; at most"):
+        deploy.load(path)
