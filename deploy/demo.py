@@ -34,7 +34,7 @@ class DemoConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    network: str = "16C3-AP2-32C3-AP2-512FC-10FC"
+    network: str = "24C3-AP2-48C3-AP2-512FC-10FC"
     time_steps: int = Field(8, ge=1)
     training: TrainingConfig = TrainingConfig(epochs=60, learning_rate=3e-3)
     pruning: dpap.DPAPConfig = dpap.DPAPConfig(

@@ -68,8 +68,14 @@ class Network(nn.Module):
             The shape does not fit, or a value is not a whole number in range.
         """
         activity = self._time_major(inputs)
-        for block in self.layers.values():
-            activity = block(activity)
+        blocks = list(self.layers.values())
+        while blocks:
+            block = blocks.pop(0)
+            if isinstance(block, SynapticBlock) and blocks and isinstance(blocks[0], SumPool):
+                # One pass makes the spikes and their sums.
+                activity = block(activity, pool=blocks.pop(0).window)
+            else:
+                activity = block(activity)
         return activity.permute(1, 2, 0)
 
     @torch.no_grad()

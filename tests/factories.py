@@ -6,12 +6,15 @@ import torch
 import dpap
 
 
-def firing_network(notation, input_shape, time_steps, *, input_max=1, gain=4.0, seed=0, **options):
-    """An untrained network whose weights are so large that its layers fire."""
+def firing_network(
+    notation, input_shape, time_steps, *, input_max=1, gain=4.0, excitation=0.3, seed=0, **options
+):
+    """An untrained network whose weights are so large that all its layers fire."""
     torch.manual_seed(seed)
     network = dpap.networks.build(notation, input_shape, time_steps, input_max=input_max, **options)
     for block in network.synaptic_blocks():
-        block.weight.data *= gain
+        # More excitation than inhibition, or deep layers would fall silent.
+        block.weight.data = gain * (block.weight.data + excitation * block.weight.data.abs())
     return network.eval()
 
 

@@ -75,7 +75,7 @@ def _step_layer(layer: Layer, source: torch.Tensor, weight: torch.Tensor) -> tor
     else:
         sums = torch.nn.functional.linear(folded.flatten(1), weight)
     current = sums.numpy().reshape(steps, -1)
-    spikes, voltage = np.empty_like(current), np.empty_like(current)
+    spikes = np.empty_like(current)
     neuron = layer.neuron
     kernels.lif_forward(
         current,
@@ -83,6 +83,6 @@ def _step_layer(layer: Layer, source: torch.Tensor, weight: torch.Tensor) -> tor
         DECAY_UNITY - neuron.voltage_decay,
         neuron.threshold << STATE_SHIFT,
         spikes,
-        voltage,
+        np.empty((0, 0), np.float32),
     )
     return torch.from_numpy(spikes).view(steps, batch, *layer.kept_shape)

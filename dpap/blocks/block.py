@@ -5,13 +5,14 @@ synapses and one step of all neurons is contiguous. An input that is the same at
 single step, ``(1, N, *shape)``: its synaptic sums are then computed once.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
 from torch import nn
 
 from dpap import quantization
-from dpap.neurons import LIF, lif
+from dpap.neurons import LIF, Population, lif, lif_pool
 
 Shape = tuple[int, ...]
 
@@ -45,6 +46,9 @@ class SynapticBlock(nn.Module):
         Real weights.
     mask : Tensor
         1 where a synapse lives, 0 where it is pruned; broadcast over a convolution's kernel.
+    observers : list of callables
+        Each is given the inputs and the activity of every forward pass in training: spikes
+        ``(T, N, *output_shape)``, or where a pool follows their sums over positions ``(T, N, C)``.
     """
 
     kind: Literal["conv", "dense"]
@@ -66,6 +70,7 @@ class SynapticBlock(nn.Module):
         self.neuron = neuron
         self.time_steps = time_steps
         self.input_bound, self.input_divisor = input_bound, input_divisor
+        self.observers: list[Callable[[torch.Tensor, torch.Tensor], None]] = []
         self.weight = nn.Parameter(torch.empty(weight_shape))
         nn.init.kaiming_uniform_(self.weight, a=5**0.5)
         kernel = (1,) * (len(weight_shape) - 2)
@@ -94,15 +99,32 @@ class SynapticBlock(nn.Module):
         """Synaptic sums of ``(B, *input_shape)`` inputs, ``(B, *output_shape)``."""
         raise NotImplementedError
 
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Spikes ``(T, N, *output_shape)`` for integer inputs ``(T or 1, N, *input_shape)``."""
+    def forward(self, inputs: torch.Tensor, pool: int = 1) -> torch.Tensor:
+        """Spikes of the block.
+
+        Parameters
+        ----------
+        inputs : Tensor of shape (T or 1, N, *input_shape)
+            Whole numbers.
+        pool : int
+            Window of a :class:`SumPool` that follows, to be computed along with the spikes.
+
+        Returns
+        -------
+        Tensor of shape (T, N, *output_shape), or that of the pool
+        """
         weight, scale, threshold = self.integer_parameters()
+        population = Population(self.neuron, threshold, scale * self.input_divisor, self.time_steps)
         steps, batch = inputs.shape[:2]
         sums = self.synapse(inputs.flatten(0, 1), weight).unflatten(0, (steps, batch))
-        if steps != self.time_steps:
-            sums = sums.expand(self.time_steps, *sums.shape[1:])
-        spikes, _ = lif(sums, self.neuron, threshold, scale * self.input_divisor)
-        return spikes
+        if pool == 1:
+            outputs = activity = lif(sums, population)
+        else:
+            outputs, activity = lif_pool(sums, population, pool)
+        if self.training:
+            for observer in self.observers:
+                observer(inputs, activity.detach())
+        return outputs
 
     def extra_repr(self) -> str:
         """Name and shapes, for the module's printed form."""

@@ -1,8 +1,12 @@
-"""The neuron of :mod:`dpap.neurons.reference` as compiled kernels: one pass over memory for all time steps.
+"""The neuron of :mod:`dpap.neurons.reference` as compiled kernels that keep memory traffic low.
 
-Arrays are time-major, ``(T, M)`` with the M neurons of a batch side by side. A block of neurons keeps its
-states in a small buffer through all steps, so that only inputs and outputs travel through memory; the
-inner loops run over neighbouring neurons in 32-bit integers and vectorise.
+Arrays are time-major. A chunk of neurons keeps its states in a small buffer through all steps, so that only
+inputs and outputs travel through memory; the inner loops run over neighbouring neurons in 32-bit integers
+and vectorise. A current of a single step, ``(1, M)``, is the same at every step. The backward pass does not
+read stored voltages: it computes them again, chunk by chunk, which is cheaper than moving them.
+
+With a pool the chunk is a plane (one channel of one sample); its spikes are summed over windows at once and
+never stored one by one.
 """
 
 import numba
@@ -10,8 +14,8 @@ import numpy as np
 
 from dpap.neurons.surrogate import derivative
 
-BLOCK = 512
-"""Neurons a block: its buffers (a few kB) stay in the first-level cache."""
+CHUNK = 1024
+"""Neurons a chunk: its states through a few steps stay in the first-level cache."""
 
 _LOW = 4095
 
@@ -29,72 +33,150 @@ def decay32(state, keep):
     return kept if state >= 0 else -kept
 
 
+@numba.njit(inline="always")
+def _integrate(inputs, u, v, keep_u, keep_v):
+    """Advance currents ``u`` and voltages ``v`` by one step, in place, without the reset."""
+    for i in range(len(inputs)):
+        u[i] = np.int32(decay32(u[i], keep_u) + np.int32(np.int32(inputs[i]) << 6))
+        v[i] = np.int32(decay32(v[i], keep_v) + u[i])
+
+
 @numba.njit(parallel=True, cache=True)
 def lif_forward(current, current_keep, voltage_keep, threshold, spikes, voltage):
-    """Forward pass into ``spikes`` and ``voltage`` (before reset), all float32 of shape (T, M).
+    """Spikes into ``spikes``, float32 (T, M), and voltages before the reset into ``voltage``.
 
-    ``threshold`` is in state units (mantissa times 64).
+    ``current`` is float32 (T, M) or (1, M), ``threshold`` in state units (mantissa times 64). A ``voltage``
+    of no steps, (0, M), is not written.
     """
-    steps, neurons = current.shape
-    keep_u = np.int32(current_keep)
-    keep_v = np.int32(voltage_keep)
-    fire = np.int32(threshold)
-    for block in numba.prange((neurons + BLOCK - 1) // BLOCK):
-        start = block * BLOCK
-        size = min(BLOCK, neurons - start)
-        u = np.zeros(BLOCK, np.int32)
-        v = np.zeros(BLOCK, np.int32)
+    steps, neurons = spikes.shape
+    constant = current.shape[0] == 1
+    recorded = voltage.shape[0] == steps
+    keep_u, keep_v, fire = np.int32(current_keep), np.int32(voltage_keep), np.int32(threshold)
+    for chunk in numba.prange((neurons + CHUNK - 1) // CHUNK):
+        start = chunk * CHUNK
+        stop = min(start + CHUNK, neurons)
+        u = np.zeros(stop - start, np.int32)
+        v = np.zeros(stop - start, np.int32)
         for t in range(steps):
-            inputs = current[t, start : start + size]
-            fired = spikes[t, start : start + size]
-            membrane = voltage[t, start : start + size]
-            for i in range(size):
-                u[i] = np.int32(decay32(u[i], keep_u) + np.int32(np.int32(inputs[i]) << 6))
-                potential = np.int32(decay32(v[i], keep_v) + u[i])
-                spike = potential > fire
-                membrane[i] = np.float32(potential)
+            _integrate(current[0 if constant else t, start:stop], u, v, keep_u, keep_v)
+            if recorded:
+                voltage[t, start:stop] = v
+            fired = spikes[t, start:stop]
+            for i in range(stop - start):
+                spike = v[i] > fire
                 fired[i] = np.float32(1.0) if spike else np.float32(0.0)
-                v[i] = np.int32(0) if spike else potential
+                v[i] = np.int32(0) if spike else v[i]
 
 
 @numba.njit(parallel=True, cache=True)
-def lif_backward(
-    grad_spikes,
-    voltage,
-    unit,
-    current_keep,
-    voltage_keep,
-    threshold,
-    width,
-    kind,
-    gain,
-    grad_current,
-):
-    """Gradient with respect to the synaptic sums into ``grad_current``, all float32 of shape (T, M).
+def lif_pool_forward(current, current_keep, voltage_keep, threshold, window, pooled, counts):
+    """Spikes summed over windows into ``pooled``, and over whole planes into ``counts``.
 
-    ``unit`` turns the integer voltages into real ones; ``gain`` multiplies the result. The equations are
-    those of :func:`dpap.neurons.reference.backward`.
+    Shapes, all float32: ``current`` (T or 1, P, H, W) for P planes, ``pooled``
+    (T, P, H // window, W // window), ``counts`` (T, P). What does not fill a window counts in ``counts`` alone.
+    """
+    steps, planes, rows, columns = pooled.shape
+    height, width = current.shape[2:]
+    constant = current.shape[0] == 1
+    keep_u, keep_v, fire = np.int32(current_keep), np.int32(voltage_keep), np.int32(threshold)
+    for plane in numba.prange(planes):
+        u = np.zeros(height * width, np.int32)
+        v = np.zeros(height * width, np.int32)
+        fired = np.zeros(height * width, np.int32)
+        for t in range(steps):
+            inputs = current[0 if constant else t, plane].reshape(height * width)
+            _integrate(inputs, u, v, keep_u, keep_v)
+            total = 0
+            for i in range(height * width):
+                spike = np.int32(1) if v[i] > fire else np.int32(0)
+                fired[i] = spike
+                total += spike
+                v[i] = np.int32(0) if spike else v[i]
+            counts[t, plane] = total
+            for y in range(rows):
+                for x in range(columns):
+                    summed = np.int32(0)
+                    for dy in range(window):
+                        place = (y * window + dy) * width + x * window
+                        for dx in range(window):
+                            summed += fired[place + dx]
+                    pooled[t, plane, y, x] = np.float32(summed)
+
+
+@numba.njit(inline="always")
+def _voltages(current, start, stop, constant, keep_u, keep_v, fire, voltage):
+    """Voltages before the reset of a chunk through all steps, once more."""
+    u = np.zeros(stop - start, np.int32)
+    v = np.zeros(stop - start, np.int32)
+    for t in range(len(voltage)):
+        _integrate(current[0 if constant else t, start:stop], u, v, keep_u, keep_v)
+        for i in range(stop - start):
+            voltage[t, i] = v[i]
+            v[i] = np.int32(0) if v[i] > fire else v[i]
+
+
+@numba.njit(inline="always")
+def _reverse(incoming, voltage, grad_u, grad_v, outgoing, add, constants, kind):
+    """Carry gradients one step back in time; ``outgoing`` is set, or added to where ``add``."""
+    keep_u, keep_v, level, spread, unit, gain = constants
+    for i in range(len(incoming)):
+        potential = np.float32(voltage[i]) * unit
+        slope = np.float32(derivative(potential - level, spread, kind))
+        silent = np.float32(1.0) if potential <= level else np.float32(0.0)
+        carried = keep_v * grad_v[i]
+        grad_v[i] = (incoming[i] - carried * potential) * slope + carried * silent
+        grad_u[i] = grad_v[i] + keep_u * grad_u[i]
+        outgoing[i] = grad_u[i] * gain + (outgoing[i] if add else np.float32(0.0))
+
+
+@numba.njit(parallel=True, cache=True)
+def lif_backward(grad_spikes, current, keeps, threshold, constants, kind, grad_current):
+    """Gradient with respect to ``current`` into ``grad_current``, of its shape.
+
+    ``grad_spikes`` is float32 (T, M); ``keeps`` the two integer keeps; ``constants`` the float32 values
+    (current keep, voltage keep, threshold, width, unit of a voltage, gain) in real units. The equations
+    are those of :func:`dpap.neurons.reference.backward`.
     """
     steps, neurons = grad_spikes.shape
-    zero, one = np.float32(0.0), np.float32(1.0)
-    keep_u, keep_v = np.float32(current_keep), np.float32(voltage_keep)
-    level, spread = np.float32(threshold), np.float32(width)
-    scale, factor = np.float32(unit), np.float32(gain)
-    for block in numba.prange((neurons + BLOCK - 1) // BLOCK):
-        start = block * BLOCK
-        size = min(BLOCK, neurons - start)
-        grad_v = np.zeros(BLOCK, np.float32)
-        grad_u = np.zeros(BLOCK, np.float32)
+    constant = current.shape[0] == 1
+    keep_u, keep_v, fire = np.int32(keeps[0]), np.int32(keeps[1]), np.int32(threshold)
+    for chunk in numba.prange((neurons + CHUNK - 1) // CHUNK):
+        start = chunk * CHUNK
+        stop = min(start + CHUNK, neurons)
+        voltage = np.empty((steps, stop - start), np.int32)
+        _voltages(current, start, stop, constant, keep_u, keep_v, fire, voltage)
+        grad_u = np.zeros(stop - start, np.float32)
+        grad_v = np.zeros(stop - start, np.float32)
         for step in range(steps):
             t = steps - 1 - step
-            incoming = grad_spikes[t, start : start + size]
-            membrane = voltage[t, start : start + size]
-            outgoing = grad_current[t, start : start + size]
-            for i in range(size):
-                potential = membrane[i] * scale
-                slope = np.float32(derivative(potential - level, spread, kind))
-                silent = one if potential <= level else zero
-                carried = keep_v * grad_v[i]
-                grad_v[i] = (incoming[i] - carried * potential) * slope + carried * silent
-                grad_u[i] = grad_v[i] + keep_u * grad_u[i]
-                outgoing[i] = grad_u[i] * factor
+            outgoing = grad_current[0 if constant else t, start:stop]
+            add = constant and step > 0
+            _reverse(grad_spikes[t, start:stop], voltage[t], grad_u, grad_v, outgoing, add, constants, kind)
+
+
+@numba.njit(parallel=True, cache=True)
+def lif_pool_backward(grad_pooled, current, keeps, threshold, window, constants, kind, grad_current):
+    """The same for :func:`lif_pool_forward`: ``grad_pooled`` (T, P, h, w), the others (T or 1, P, H, W)."""
+    steps, planes, rows, columns = grad_pooled.shape
+    height, width = current.shape[2:]
+    size = height * width
+    constant = current.shape[0] == 1
+    flat_current = current.reshape(current.shape[0], planes * size)
+    flat_grad = grad_current.reshape(current.shape[0], planes * size)
+    keep_u, keep_v, fire = np.int32(keeps[0]), np.int32(keeps[1]), np.int32(threshold)
+    for plane in numba.prange(planes):
+        start, stop = plane * size, (plane + 1) * size
+        voltage = np.empty((steps, size), np.int32)
+        _voltages(flat_current, start, stop, constant, keep_u, keep_v, fire, voltage)
+        grad_u = np.zeros(size, np.float32)
+        grad_v = np.zeros(size, np.float32)
+        incoming = np.zeros(size, np.float32)
+        for step in range(steps):
+            t = steps - 1 - step
+            for y in range(rows * window):
+                for x in range(columns):
+                    grad = grad_pooled[t, plane, y // window, x]
+                    for dx in range(window):
+                        incoming[y * width + x * window + dx] = grad
+            outgoing = flat_grad[0 if constant else t, start:stop]
+            _reverse(incoming, voltage[t], grad_u, grad_v, outgoing, constant and step > 0, constants, kind)

@@ -55,19 +55,9 @@ class DPAP:
             block.name: DevelopingLayer(block, self.config, prunable=block is not blocks[-1])
             for block in blocks
         }
-        self._hooks = [
-            layer.block.register_forward_hook(self._observer(layer))
-            for layer in self.layers.values()
-            if layer.prunable
-        ]
-
-    @staticmethod
-    def _observer(layer: DevelopingLayer):
-        def observe(block, inputs, spikes):
-            if block.training:
-                layer.observe(inputs[0], spikes)
-
-        return observe
+        for layer in self.layers.values():
+            if layer.prunable:
+                layer.block.observers.append(layer.observe)
 
     def after_batch(self) -> None:
         """Take in the plasticity of the batch that was just learned (eq. 5 to 10)."""
@@ -118,9 +108,9 @@ class DPAP:
 
     def remove(self) -> None:
         """Stop observing the network; masks stay."""
-        for hook in self._hooks:
-            hook.remove()
-        self._hooks.clear()
+        for layer in self.layers.values():
+            if layer.observe in layer.block.observers:
+                layer.block.observers.remove(layer.observe)
 
     def state_dict(self) -> dict:
         """State of the pruner, for a checkpoint: tensors and numbers only."""

@@ -38,11 +38,11 @@ class DevelopingLayer:
         self._traces: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     @torch.no_grad()
-    def observe(self, inputs: torch.Tensor, spikes: torch.Tensor) -> None:
+    def observe(self, inputs: torch.Tensor, activity: torch.Tensor) -> None:
         """Keep the traces of one forward pass (eq. 5, 6)."""
         steps, tau = self.block.time_steps, self.config.trace_decay
         pre = spiking_trace(inputs, steps, tau) / self.block.input_divisor
-        self._traces.append((pre, spiking_trace(spikes, steps, tau)))
+        self._traces.append((pre, spiking_trace(activity, steps, tau)))
 
     @torch.no_grad()
     def gather_batch(self) -> None:

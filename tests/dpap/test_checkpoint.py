@@ -40,7 +40,7 @@ class Evil:
 def test_foreign_files_are_refused(tmp_path, content):
     path = tmp_path / "checkpoint.pt"
     path.write_bytes(content)
-    with pytest.raises(dpap.InputError, match="checkpoint.pt: not a checkpoint"):
+    with pytest.raises(dpap.InputError, match=r"checkpoint\.pt: not a checkpoint"):
         load_checkpoint(path)
 
 

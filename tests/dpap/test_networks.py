@@ -28,8 +28,8 @@ def test_the_papers_mnist_network_has_its_shapes():
 def to_stock(network):
     """The same network of stock SLAYER blocks, from our integer weights.
 
-    A stock block works in units of 1/64, so integer weights and thresholds become their 64th part. SLAYER has no
-    pool without neurons; ours sums its window, and so does this.
+    A stock block works in units of 1/64, so integer weights and thresholds become their 64th part. SLAYER
+    has no pool without neurons; ours sums its window, and so does this.
     """
     layers = []
     for block in network.layers.values():
@@ -103,8 +103,8 @@ def test_batches_of_one_and_none():
 
 
 def test_a_masked_synapse_is_absent_in_every_pass():
-    network = firing_network("4C3-AP2-10FC", (1, 8, 8), 4)
-    inputs = torch.ones(2, 1, 8, 8, 4)
+    network = firing_network("4C3-AP2-10FC", (1, 8, 8), 4, gain=1)
+    inputs = torch.randint(0, 2, (9, 1, 8, 8, 4)).float()
     block = network.layers["conv1"]
     block.mask[1] = 0
     for training in (True, False):

@@ -6,11 +6,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from lava.lib.dl.slayer.neuron import cuba
 
-from dpap.neurons import LIF, SURROGATES, lif, reference
+from dpap.neurons import LIF, SURROGATES, Population, lif, lif_pool, membrane, reference
 from dpap.neurons.parameters import DECAY_UNITY, STATE_SHIFT
 from dpap.neurons.surrogate import derivative, derivative_torch
 
-PAPER = LIF()
+
+def population(threshold, scale=1.0, steps=1, **neuron):
+    return Population(LIF(**neuron), threshold, scale, steps)
 
 
 def test_hand_worked_leak_threshold_and_reset():
@@ -19,15 +21,14 @@ def test_hand_worked_leak_threshold_and_reset():
     # With 100 on top at t=3: 4761 * 819 >> 12 = 951, + 160 * 64 = 10240 -> 11191 > 6400: fires, reset to 0.
     # t=4: -60 -> -3840; t=5: rtz(-3840 * 819 / 4096) = -767 (not -768), -3840 -> -4607.
     current = torch.tensor([60.0, 60, 60, 160, -60, -60]).reshape(6, 1, 1)
-    spikes, voltage = lif(current, PAPER, threshold=100, scale=1.0)
+    spikes, voltage = membrane(current, population(100, steps=6))
     assert voltage.flatten().tolist() == [3840, 4607, 4761, 11191, -3840, -4607]
     assert spikes.flatten().tolist() == [0, 0, 0, 1, 0, 0]
 
 
 @pytest.mark.parametrize(("current", "fires"), [(100, 0), (101, 1)])
 def test_threshold_is_strict(current, fires):
-    spikes, _ = lif(torch.full((1, 1), float(current)), PAPER, threshold=100, scale=1.0)
-    assert spikes.item() == fires
+    assert lif(torch.full((1, 1), float(current)), population(100)).item() == fires
 
 
 decays = st.integers(0, DECAY_UNITY).map(lambda mantissa: mantissa / DECAY_UNITY)
@@ -42,10 +43,11 @@ def populations(draw, magnitude=4000):
 
 
 @settings(max_examples=60, deadline=None)
-@given(populations())
-def test_kernel_equals_the_reference(population):
-    current, neuron, threshold = population
-    spikes, voltage = lif(current, neuron, threshold, 1.0)
+@given(drawn=populations())
+def test_kernel_equals_the_reference(drawn):
+    current, neuron, threshold = drawn
+    spikes, voltage = membrane(current, Population(neuron, threshold, 1.0, len(current)))
+    assert torch.equal(lif(current, Population(neuron, threshold, 1.0, len(current))), spikes)
     expected = reference.forward(current, neuron.current_keep, neuron.voltage_keep, threshold)
     # Without leak a voltage may pass 2**24, where float32 no longer holds it; spikes are compared always.
     exact = expected[1].abs() < 2**24
@@ -54,9 +56,9 @@ def test_kernel_equals_the_reference(population):
 
 
 @settings(max_examples=40, deadline=None)
-@given(populations(magnitude=500))
-def test_reference_equals_stock_slayer(population):
-    current, neuron, threshold = population
+@given(drawn=populations(magnitude=500))
+def test_reference_equals_stock_slayer(drawn):
+    current, neuron, threshold = drawn
     stock = cuba.Neuron(threshold / 64, neuron.current_decay, neuron.voltage_decay)
     assert stock.device_params["vThMant"] == threshold
     # SLAYER: (N, C, T), sums of weights in units of 1/64, states in units of 1/4096.
@@ -67,8 +69,8 @@ def test_reference_equals_stock_slayer(population):
 
 
 def test_no_time_step_and_no_neuron():
-    assert lif(torch.zeros(0, 3), PAPER, 1, 1.0)[0].shape == (0, 3)
-    assert lif(torch.zeros(4, 0), PAPER, 1, 1.0)[0].shape == (4, 0)
+    assert lif(torch.zeros(0, 3), population(1, steps=0)).shape == (0, 3)
+    assert lif(torch.zeros(4, 0), population(1, steps=4)).shape == (4, 0)
 
 
 class _Spike(torch.autograd.Function):
@@ -97,7 +99,9 @@ def test_gradient_equals_autograd_of_the_plain_form(surrogate, current_decay, vo
     current = (torch.randint(-12, 24, (steps, 5, 7)) * 64.0).requires_grad_()
     threshold = int(neuron.threshold * scale)
     weights = torch.randn(steps, 5, 7)
-    spikes, voltages = lif(current, neuron, threshold, scale)
+    neurons = Population(neuron, threshold, scale, steps)
+    spikes = lif(current, neurons)
+    voltages = membrane(current, neurons)[1]
     (spikes * weights).sum().backward()
 
     plain = current.detach().double().requires_grad_()
@@ -123,7 +127,9 @@ def test_kernel_gradient_equals_the_reference(surrogate):
     neuron = LIF(surrogate=surrogate, current_decay=0.3, surrogate_width=0.7)
     torch.manual_seed(0)
     current = torch.randint(-300, 600, (6, 4, 11)).float().requires_grad_()
-    spikes, voltage = lif(current, neuron, 200, 400.0)
+    neurons = Population(neuron, 200, 400.0, 6)
+    spikes = lif(current, neurons)
+    voltage = membrane(current, neurons)[1]
     grad = torch.randn_like(spikes)
     spikes.backward(grad)
     expected = reference.backward(
@@ -139,11 +145,45 @@ def test_kernel_gradient_equals_the_reference(surrogate):
     torch.testing.assert_close(current.grad, expected / 400)
 
 
+@pytest.mark.parametrize("constant", [True, False])
+@pytest.mark.parametrize(("height", "width", "window"), [(8, 8, 2), (7, 9, 2), (6, 7, 3), (5, 4, 4)])
+def test_pooled_spikes_are_the_pool_of_the_spikes(constant, height, width, window):
+    torch.manual_seed(2)
+    neurons = population(150, 300.0, 5, current_decay=0.7)
+    current = torch.randint(-200, 400, (1 if constant else 5, 3, 2, height, width)).float()
+    ours, plain = current.clone().requires_grad_(), current.clone().requires_grad_()
+    pooled, counts = lif_pool(ours, neurons, window)
+    spikes = lif(plain, neurons)
+    expected = torch.nn.functional.avg_pool2d(spikes.flatten(0, 1), window, divisor_override=1)
+    assert spikes.sum() > 0
+    assert torch.equal(pooled.flatten(0, 1), expected)
+    assert torch.equal(counts, spikes.sum((3, 4)))
+    grad = torch.randn_like(pooled)
+    pooled.backward(grad)
+    expected.backward(grad.flatten(0, 1))
+    assert plain.grad.abs().max() > 0
+    torch.testing.assert_close(ours.grad, plain.grad)
+
+
+def test_a_constant_current_is_the_same_at_every_step():
+    neurons = population(150, 300.0, 6, voltage_decay=0.3)
+    current = torch.randint(-50, 200, (1, 4, 30)).float()
+    ours, plain = current.clone().requires_grad_(), current.clone().requires_grad_()
+    spikes, expected = lif(ours, neurons), lif(plain.expand(6, 4, 30), neurons)
+    assert 0 < spikes.mean() < 1
+    assert torch.equal(spikes, expected)
+    grad = torch.randn_like(spikes)
+    spikes.backward(grad)
+    expected.backward(grad)
+    torch.testing.assert_close(ours.grad, plain.grad)
+    assert torch.equal(membrane(current, neurons)[0], spikes)
+
+
 @pytest.mark.parametrize("kind", range(len(SURROGATES)))
 @pytest.mark.parametrize("width", [0.5, 2.0])
 def test_surrogates_have_area_one(kind, width):
     x = np.linspace(-2000, 2000, 4_000_001)
-    area = np.trapz(derivative_torch(torch.from_numpy(x), width, kind).numpy(), x)
+    area = torch.trapezoid(derivative_torch(torch.from_numpy(x), width, kind), torch.from_numpy(x)).item()
     assert area == pytest.approx(1, abs=2e-3)
     for distance in (-0.3, 0.0, 0.2, 1.7):
         expected = derivative_torch(torch.tensor(distance, dtype=torch.float64), width, kind).item()

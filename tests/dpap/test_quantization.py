@@ -14,7 +14,7 @@ BINARY = {"input_bound": 1, "input_divisor": 1, "time_steps": 8, "name": "fc1"}
 
 
 def test_weights_use_their_eight_bits():
-    # max|w| = 0.5 and the 8-bit limit 254: scale 508; 0.5 -> 254, -0.25 -> -127 rounded to even -126 or -128.
+    # max|w| = 0.5 and the 8-bit limit 254: scale 508, so 0.5 -> 254.
     weight = torch.tensor([[0.5, -0.25, 0.1]])
     scale = weight_scale(weight, LIF(), **BINARY)
     assert scale == pytest.approx(508)
@@ -30,7 +30,7 @@ def test_all_zero_layer_has_a_scale():
 
 
 def test_large_inputs_bound_the_scale():
-    # 4 weights of 1 with inputs up to 255: (4 s + 4) * 255 <= 131071 gives s <= 127.5; 8 bits would allow 254.
+    # 4 weights of 1 with inputs up to 255: (4 s + 4) * 255 <= 131071 gives s <= 127.5; 8 bits allow 254.
     weight = torch.ones(1, 4)
     scale = weight_scale(weight, LIF(), input_bound=255, input_divisor=255, time_steps=8, name="conv1")
     assert scale == pytest.approx((SUM_LIMIT - 1) / 255 / 4 - 1)

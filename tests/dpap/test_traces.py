@@ -11,7 +11,7 @@ def test_dense_trace_by_hand():
 
 
 def test_convolution_trace_sums_over_positions():
-    # Eq. 6: channel 0 fires at 2 positions at t=1 and 1 at t=2: S = 0.5 * 2 + 1 = 2; channel 1 once at t=1: 0.5.
+    # Eq. 6: channel 0 fires at 2 positions at t=1, 1 at t=2: S = 0.5 * 2 + 1 = 2; channel 1 once at t=1: 0.5.
     spikes = torch.zeros(2, 1, 2, 2, 2)
     spikes[0, 0, 0, 0, 0] = spikes[0, 0, 0, 1, 1] = spikes[1, 0, 0, 0, 1] = 1
     spikes[0, 0, 1, 1, 0] = 1
