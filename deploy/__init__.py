@@ -10,6 +10,7 @@ from deploy.errors import (
 )
 from deploy.formats.h5 import load
 from deploy.graph import Graph
+from deploy.hardware import Estimate, estimate
 from deploy.measure import Measurement, measure
 from deploy.recording import Recording
 from deploy.run import run
@@ -20,6 +21,7 @@ __all__ = [
     "BackendUnavailable",
     "Certificate",
     "CompileError",
+    "Estimate",
     "FormatError",
     "Graph",
     "HardwareError",
@@ -27,6 +29,7 @@ __all__ = [
     "Recording",
     "certify",
     "compile",
+    "estimate",
     "load",
     "measure",
     "run",

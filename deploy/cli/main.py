@@ -7,8 +7,8 @@ interrupted.
 import sys
 import traceback
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from deploy.cli import demo, doctor, simulate, verify
 from dpap.errors import InputError
@@ -39,13 +39,13 @@ def main(arguments: list[str] | None = None) -> None:
 def _run(arguments: list[str], debug: bool) -> int:
     try:
         return app(arguments, standalone_mode=False) or 0
-    except click.exceptions.Exit as done:
+    except typer.Exit as done:
         return done.exit_code
-    except click.ClickException as error:
+    except TyperException as error:
         return _report(error.format_message(), BAD_INPUT, debug)
     except InputError as error:
         return _report(str(error), BAD_INPUT, debug)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         return _report("interrupted", INTERRUPTED, debug)
     except Exception as error:
         return _report(f"{type(error).__name__}: {error}", FAILED, debug)

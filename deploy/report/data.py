@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from deploy.hardware import Estimate
-
 from deploy.graph import Graph
+from deploy.hardware import Estimate
 from deploy.measure import Measurement
 from deploy.recording import Recording
 from deploy.verify import Certificate

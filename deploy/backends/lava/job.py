@@ -1,0 +1,127 @@
+"""The files that the two sides of a run exchange.
+
+``job.json``
+    ``samples``, ``time_steps``, ``steps`` and a list of ``layers``, each with ``source`` (the index of a
+    layer, or null for the input), ``lag`` (steps behind the input) and its neuron's parameters.
+``inputs.npy``
+    (samples x time_steps, inputs), unsigned.
+``synapses<i>.npz``
+    The int32 csr matrix of layer i, kernels and pools unrolled: every synapse by itself.
+``spikes<i>.npy``
+    (N, T, *kept_shape) uint8. Made here, so that a disk that is too small says so before the run; the worker
+    maps it into memory, and Lava writes into it.
+``step.npy``
+    The step that runs, from 1; written by Lava at every step.
+``done``
+    Made by the worker after the last spike is written.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+
+from deploy.graph import INPUT, Graph
+from deploy.graph.connection import unrolled
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run, as files in a folder.
+
+    Attributes
+    ----------
+    folder : Path
+    names : tuple of str
+        Layers of the graph.
+    samples, time_steps : int
+    depth : int
+        Steps that the last layer in the pipeline lags behind the input.
+    synapses : int
+        Unrolled synapses of all layers.
+    """
+
+    folder: Path
+    names: tuple[str, ...]
+    samples: int
+    time_steps: int
+    depth: int
+    synapses: int
+
+    @classmethod
+    def write(cls, folder: Path, graph: Graph, inputs: np.ndarray) -> "Job":
+        """Write all that a worker needs.
+
+        Parameters
+        ----------
+        folder : Path
+            An empty folder.
+        graph : Graph
+        inputs : unsigned integer array of shape (N, T, *input_shape), N at least 1
+
+        Raises
+        ------
+        OSError
+            The folder has no room.
+        """
+        samples, time_steps = inputs.shape[:2]
+        np.save(folder / "inputs.npy", inputs.reshape(samples * time_steps, -1))
+        np.save(folder / "step.npy", np.zeros(1, np.int64))
+        index = {layer.name: i for i, layer in enumerate(graph.layers)}
+        lags = {INPUT: 0}
+        layers, synapses = [], 0
+        for i, layer in enumerate(graph.layers):
+            lags[layer.name] = lags[layer.source] + 1
+            matrix = unrolled(layer.connection, graph.source_shape(layer))
+            synapses += matrix.nnz
+            sparse.save_npz(folder / f"synapses{i}.npz", matrix, compressed=False)
+            # Written out, since a file with holes would fail for lack of room only in the middle of the run.
+            np.save(folder / f"spikes{i}.npy", np.zeros((samples, time_steps, *layer.kept_shape), np.uint8))
+            layers.append(
+                {
+                    "source": index.get(layer.source),
+                    "lag": lags[layer.name],
+                    "current_decay": layer.neuron.current_decay,
+                    "voltage_decay": layer.neuron.voltage_decay,
+                    "threshold": layer.neuron.threshold,
+                }
+            )
+        job = cls(folder, tuple(index), samples, time_steps, max(lags.values()), synapses)
+        description = {
+            "samples": samples,
+            "time_steps": time_steps,
+            "steps": job.steps,
+            "layers": layers,
+        }
+        (folder / "job.json").write_text(json.dumps(description), encoding="utf-8")
+        return job
+
+    @property
+    def layers(self) -> int:
+        """Number of layers."""
+        return len(self.names)
+
+    @property
+    def steps(self) -> int:
+        """Steps of the pipelined run: all input, and until the last layer has seen it."""
+        return self.samples * self.time_steps + self.depth
+
+    @property
+    def samples_done(self) -> int:
+        """Samples that have passed through all layers."""
+        step = int(np.load(self.folder / "step.npy", allow_pickle=False)[0])
+        return max(0, step - 1 - self.depth) // self.time_steps
+
+    @property
+    def finished(self) -> bool:
+        """Whether all spikes have been written."""
+        return (self.folder / "done").exists()
+
+    def read_spikes(self) -> dict[str, np.ndarray]:
+        """Spikes of the surviving neurons by layer, ``(N, T, *kept_shape)`` uint8."""
+        return {
+            name: np.load(self.folder / f"spikes{i}.npy", allow_pickle=False)
+            for i, name in enumerate(self.names)
+        }

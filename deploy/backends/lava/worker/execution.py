@@ -1,0 +1,79 @@
+"""Running connected Lava processes to their end, and noticing when one of them dies."""
+
+import signal
+from multiprocessing.connection import wait
+
+from lava.magma.core.run_conditions import RunSteps
+from lava.magma.core.run_configs import Loihi2SimCfg
+from lava.magma.runtime.mgmt_token_enums import MGMT_RESPONSE, enum_equal
+from lava.magma.runtime.runtime import Runtime
+from network import LavaNetwork
+
+CHANNEL_SIZE = 2
+"""Messages that a channel can hold. All processes step together, so one at a time is sent; Lava's default of
+64 takes 32 times the shared memory, of which containers have little."""
+
+_CHECK_SECONDS = 0.02
+_DEATH_SECONDS = 10.0
+
+_SIGNAL_CAUSES = {
+    signal.SIGKILL: ", as the system does when memory runs out",
+    signal.SIGBUS: ": the shared memory in /dev/shm, or the disk of the temporary folder, is full",
+}
+
+
+class ProcessDied(RuntimeError):  # noqa: N818 - an event, reported by its cause
+    """One of Lava's processes ended before the run did."""
+
+
+def execute(network: LavaNetwork) -> None:
+    """Compile and run a network; all its processes are gone afterwards.
+
+    Raises
+    ------
+    ProcessDied
+        One of them raised an exception or was killed. The others may then still wait for it.
+    """
+    network.source.create_runtime(
+        run_cfg=Loihi2SimCfg(select_tag="fixed_pt"),
+        compile_config={"pypy_channel_size": CHANNEL_SIZE},
+    )
+    runtime = network.source.runtime
+    # Not blocking: Lava would wait for a process that was killed for ever.
+    network.source.run(RunSteps(network.steps, blocking=False))
+    _await_end(runtime)
+    _end_processes(runtime)
+
+
+def _await_end(runtime: Runtime) -> None:
+    (service,) = runtime.service_to_runtime
+    actors = runtime._messaging_infrastructure.actors
+    sentinels = {actor.sentinel: actor for actor in actors}
+    while not service.probe():
+        ended = wait(list(sentinels), timeout=_CHECK_SECONDS)
+        if ended:
+            raise ProcessDied(_cause([sentinels[sentinel] for sentinel in ended]))
+    if not enum_equal(service.recv(), MGMT_RESPONSE.DONE):
+        ended = wait(list(sentinels), timeout=_DEATH_SECONDS)
+        raise ProcessDied(_cause([sentinels[sentinel] for sentinel in ended]))
+
+
+def _cause(actors: list) -> str:
+    for actor in actors:
+        if actor.exception is not None:
+            _, trace = actor.exception
+            return f"an exception in one of Lava's processes\n{trace}"
+        if actor.exitcode is not None and actor.exitcode < 0:
+            number = signal.Signals(-actor.exitcode)
+            return f"one of Lava's processes was killed by {number.name}{_SIGNAL_CAUSES.get(number, '')}"
+    return "Lava reported an error and did not say which"
+
+
+def _end_processes(runtime: Runtime) -> None:
+    # Not runtime.stop(): it asks every process and waits for the answers, and all spikes are written already.
+    infrastructure = runtime._messaging_infrastructure
+    for actor in infrastructure.actors:
+        actor.kill()
+    for actor in infrastructure.actors:
+        actor.join()
+    infrastructure.smm.shutdown()

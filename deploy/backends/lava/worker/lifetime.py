@@ -1,0 +1,69 @@
+"""What makes sure that nothing outlives its use: the worker, processes it forks, shared memory, files."""
+
+import ctypes
+import os
+import secrets
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from multiprocessing import shared_memory
+from pathlib import Path
+
+_CHECK_SECONDS = 0.2
+
+_PR_SET_PDEATHSIG = 1
+"""``prctl``: the signal to get when the parent ends (linux/prctl.h)."""
+
+
+def end_with(parent: int, folder: Path) -> None:
+    """End this process, and remove its folder, soon after its parent is gone.
+
+    What it forked ends with it (:func:`end_children_with_this`), and Python's resource tracker, which then is
+    the last, frees the shared memory.
+    """
+
+    def watch() -> None:
+        # Whoever loses its parent gets another.
+        while os.getppid() == parent:
+            time.sleep(_CHECK_SECONDS)
+        shutil.rmtree(folder, ignore_errors=True)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def end_children_with_this() -> None:
+    """Have the kernel kill whatever this process forks from now on as soon as this process is gone.
+
+    Lava's processes would wait for each other's messages for ever.
+    """
+    worker = os.getpid()
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+    def tie() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != worker:
+            os._exit(1)
+
+    os.register_at_fork(after_in_child=tie)
+
+
+def name_shared_memory(prefix: str) -> None:
+    """Let the names of all shared memory made from now on, here or in forks, begin with ``prefix``.
+
+    So the parent can remove what is left after this process was killed, and nothing else. Python has no
+    public way to choose the names that its shared memory manager gives.
+    """
+    shared_memory._make_filename = lambda: f"/{prefix}-{secrets.token_hex(8)}"
+
+
+def keep_temporary_files(folder: Path) -> None:
+    """Have Python make its own temporary files, which a killed process leaves behind, in ``folder``.
+
+    One of them is a socket, and the path of a socket may have no more than 107 characters. So the folder
+    becomes the current one, and the paths start there.
+    """
+    os.chdir(folder)
+    tempfile.tempdir = os.curdir

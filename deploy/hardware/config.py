@@ -1,0 +1,178 @@
+"""Hardware descriptions: the schema of a YAML file, and loading one.
+
+A file describes one target. Each of its values has a unit, its evidence and its source (:class:`Quantity`);
+one that is not published is null with the evidence ``unknown``, and an estimate that needs it refuses. The
+files that come with the package lie in ``hardware_configs``; a user's own file is given by its path.
+"""
+
+import reprlib
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from deploy.errors import HardwareError
+from deploy.hardware.davies2018 import Davies2018Costs
+from deploy.hardware.quantity import WRONG_VALUE, Description, Power, name_fields, wrong_value
+from deploy.hardware.sanafe import SanafeCosts
+from deploy.hardware.structure import Loihi1Structure, SynapseFormat
+
+SUFFIXES = (".yaml", ".yml")
+
+_SHORTENER = reprlib.Repr()
+_SHORTENER.maxlevel, _SHORTENER.maxdict, _SHORTENER.maxstring = 2, 3, 60
+
+AnyCostSet = Annotated[Davies2018Costs | SanafeCosts, Field(discriminator="model")]
+"""Every form that a set of costs can have."""
+
+
+class Hardware(Description):
+    """A hardware target.
+
+    Attributes
+    ----------
+    name, title : str
+    structure : Loihi1Structure
+        Cores, tiles and limits.
+    synapse_format : SynapseFormat
+        Layout of synaptic memory.
+    static_power : dict of str to Quantity
+        Of one chip, by source; alternatives, never to be averaged.
+    cost_sets : dict of str to CostSet
+        By name; alternatives, never to be mixed.
+    """
+
+    name: str = Field(min_length=1)
+    title: str = Field(min_length=1)
+    structure: Loihi1Structure
+    synapse_format: SynapseFormat
+    static_power: dict[str, Power]
+    cost_sets: dict[str, AnyCostSet] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _neurons_have_indices(self) -> "Hardware":
+        neurons, bits = self.structure.neurons_per_core, self.synapse_format.index_bits_max
+        if neurons.known and bits.known and neurons.whole > 1 << bits.whole:
+            raise wrong_value(
+                "synapse_format.index_bits_max.value",
+                f"enough bits to count {neurons.whole} neurons of a core",
+            )
+        return self
+
+
+def list_hardware() -> tuple[str, ...]:
+    """Names of the targets that come with the package, in order."""
+    files = resources.files("hardware_configs").iterdir()
+    return tuple(sorted(Path(file.name).stem for file in files if Path(file.name).suffix in SUFFIXES))
+
+
+def load_hardware(name_or_path: str | Path) -> Hardware:
+    """Load and check a hardware description.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        A name of :func:`list_hardware`, or the path of a YAML file (a name with a ``/`` or a YAML suffix is a
+        path).
+
+    Raises
+    ------
+    HardwareError
+        There is no such target or file, or the file is wrong: the field, its value and what was expected are
+        named.
+    """
+    text = str(name_or_path)
+    is_path = isinstance(name_or_path, Path) or Path(text).suffix in SUFFIXES or Path(text).name != text
+    if not is_path and text not in list_hardware():
+        known = ", ".join(list_hardware())
+        raise HardwareError(f"hardware {text!r} is not known; use one of {known}, or the path of a YAML file")
+    file = Path(text) if is_path else resources.files("hardware_configs") / f"{text}.yaml"
+    try:
+        content = file.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise HardwareError(f"{text}: cannot be read as text: {_in_one_line(str(error))}") from error
+    try:
+        raw = yaml.load(content, Loader=_Loader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise HardwareError(f"{text}: is not YAML: {_in_one_line(str(error))}") from error
+    try:
+        hardware = Hardware.model_validate(raw)
+    except ValidationError as error:
+        raise HardwareError(f"{text}: {_explain(error, raw)}") from error
+    name_fields(hardware, hardware.name)
+    return hardware
+
+
+class _Loader(yaml.SafeLoader):
+    """A SafeLoader that refuses a key given twice, of which YAML would silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                line = key.start_mark.line + 1
+                raise yaml.YAMLError(f"{key.value!r} appears twice in a mapping, again in line {line}")
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _explain(error: ValidationError, raw: Any) -> str:
+    """One line on the first thing that is wrong: field, value, what was expected."""
+    first = error.errors()[0]
+    kind, context = first["type"], first.get("ctx", {})
+    location = first["loc"]
+    if kind == WRONG_VALUE:
+        location += tuple(context["field"].split("."))
+    keys, value = _locate(location, raw)
+    field = ".".join(str(key) for key in keys) or "the file"
+    if kind == "missing":
+        return f"{field} is missing"
+    if kind == "extra_forbidden":
+        return f"{field} is {_short(value)}; expected no such field"
+    if kind == "union_tag_not_found":
+        return f"{field}.model is missing"
+    if kind == "union_tag_invalid":
+        return f"{field}.model is {_short(context['tag'])}; expected one of {context['expected_tags']}"
+    expected = {
+        WRONG_VALUE: context.get("expected"),
+        "model_type": "a mapping of fields",
+        "model_attributes_type": "a mapping of fields",
+        "dict_type": "a mapping",
+        "float_type": "a number or null",
+        "string_type": "text",
+        "literal_error": f"one of {context.get('expected')}",
+        "greater_than_equal": "a finite number that is not negative",
+        "finite_number": "a finite number that is not negative",
+        "int_type": "a whole number",
+        "too_short": "at least one entry",
+        "string_too_short": "text that is not empty",
+        "value_error": str(context.get("error")),
+    }.get(kind, first["msg"])
+    return f"{field} is {_short(value)}; expected {_in_one_line(expected)}"
+
+
+def _locate(location: tuple, raw: Any) -> tuple[list, Any]:
+    """Keys and value in the file for a location of pydantic's, which has tags of unions too."""
+    keys, value = [], raw
+    for index, key in enumerate(location):
+        last = index == len(location) - 1
+        if isinstance(value, dict) and key in value:
+            keys.append(key)
+            value = value[key]
+        elif key == "[key]":
+            value = location[index - 1]
+        elif last:
+            keys.append(key)
+            value = None
+    return keys, value
+
+
+def _short(value: Any) -> str:
+    # A file can nest and repeat without end, so that not even a repr of all of it is safe.
+    return "null" if value is None else _in_one_line(_SHORTENER.repr(value))
+
+
+def _in_one_line(text: str) -> str:
+    return " ".join(text.split())

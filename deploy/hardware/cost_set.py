@@ -1,0 +1,62 @@
+"""What every cost set can do; each set is a file of its own with its values' schema and its formulas."""
+
+from abc import abstractmethod
+
+import numpy as np
+
+from deploy.hardware.activity import StepCounts
+from deploy.hardware.quantity import Description, Quantity
+from deploy.hardware.result import Part
+from deploy.hardware.workload import LayerWork, Options, Workload
+
+
+class CostSet(Description):
+    """Costs of operations and the formulas that they go into. Energies are in joules and times in seconds."""
+
+    @abstractmethod
+    def parts(self, work: Workload, options: Options) -> tuple[Part, ...]:
+        """Every part of the dynamic energy of an inference; one of unknown cost has the value None."""
+
+    @abstractmethod
+    def layer_energy(self, layer: LayerWork, options: Options) -> dict[str, float]:
+        """Energy of a layer's ``synapses`` and ``neurons`` for given counts, in joules."""
+
+    @abstractmethod
+    def step_times(self, counts: StepCounts, work: Workload, options: Options) -> np.ndarray:
+        """Time of each step of each sample, ``(samples, steps)`` in seconds."""
+
+    @abstractmethod
+    def assumptions(self, options: Options) -> tuple[str, ...]:
+        """What the formulas take for granted, a sentence each."""
+
+    @property
+    def energy_error(self) -> float | None:
+        """Published relative error of the energies, where there is one."""
+        return None
+
+    @property
+    def time_error(self) -> float | None:
+        """Published relative error of the times, where there is one."""
+        return None
+
+
+def part(name: str, count: int, energy: Quantity, work: Workload, *, needed: bool = True) -> Part:
+    """A count of a recording times the energy of one, per inference.
+
+    Parameters
+    ----------
+    name : str
+    count : int
+        Over all samples.
+    energy : Quantity
+    work : Workload
+    needed : bool
+        Whether an unknown energy is an error; else the part has the value None.
+
+    Raises
+    ------
+    HardwareError
+        The energy is unknown and needed.
+    """
+    value = count * energy.si / work.samples if needed or energy.known else None
+    return Part(name, value, count / work.samples, energy.evidence, energy.source)

@@ -1,0 +1,62 @@
+"""Spike packets between cores, and the hops they take: exact, from a recording and a mapping.
+
+A spike becomes one packet for each core on which its neuron has a synapse. A packet between tiles of one chip
+takes as many hops as the tiles are apart, first along one axis of the mesh and then along the other. Packets
+of the network's input come from off chip: they are counted apart, and have no hops. A graded input counts by
+its magnitude, since Loihi 1 has binary spikes only.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from deploy.graph import INPUT
+from deploy.hardware.mapping import Mapping
+from deploy.hardware.mesh import tile_position
+from deploy.hardware.structure import Loihi1Structure
+from deploy.measure import source_activity
+from deploy.recording import Recording
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Packets and hops of all samples and steps of a recording.
+
+    Attributes
+    ----------
+    packets : int
+        Sent by cores, to the same core, tile or chip included.
+    input_packets : int
+        That arrive from off chip.
+    hops_east_west, hops_north_south : int
+        Of packets that stay on their chip.
+    packets_between_chips : int
+        Of ``packets``, those that leave their chip; the hops they take are not known.
+    """
+
+    packets: int
+    input_packets: int
+    hops_east_west: int
+    hops_north_south: int
+    packets_between_chips: int
+
+
+def count_traffic(recording: Recording, mapping: Mapping, structure: Loihi1Structure) -> Traffic:
+    """Count packets and hops (see the module)."""
+    packets = from_input = east_west = north_south = between = 0
+    for layer in recording.graph.layers:
+        placed = mapping.layers[layer.name]
+        spikes = source_activity(recording, layer).sum(axis=(0, 1), dtype=np.int64).ravel()
+        routes = placed.synapses_on.tocoo()
+        sent = spikes[routes.row]
+        if layer.source == INPUT:
+            from_input += int(sent.sum())
+            continue
+        chip, x, y = tile_position(mapping.layers[layer.source].core_of[routes.row], structure)
+        to_chip, to_x, to_y = tile_position(placed.first_core + routes.col, structure)
+        on_chip = sent * (chip == to_chip)
+        packets += int(sent.sum())
+        between += int((sent - on_chip).sum())
+        east_west += int(on_chip @ np.abs(x - to_x))
+        north_south += int(on_chip @ np.abs(y - to_y))
+    return Traffic(packets, from_input, east_west, north_south, between)

@@ -1,0 +1,78 @@
+"""What the networks do for an inference: spikes, and synaptic operations."""
+
+from deploy.graph import INPUT
+from deploy.measure import LayerMeasurement
+from deploy.report.bars import Series, bars, network_keys
+from deploy.report.data import ReportData, Variant
+from deploy.report.figure import Key, Panel, figure
+from deploy.report.markup import Html, section, tag
+from deploy.report.rows import Rows
+from deploy.report.scale import Measure
+from deploy.report.style import PRUNED
+
+
+def activity_section(data: ReportData) -> Html:
+    """Spikes and SynOps of each layer, control against pruned."""
+    return section(
+        "activity",
+        "Activity and work",
+        tag("div", _spikes(data), _synops(data), class_="figures"),
+    )
+
+
+def _spikes(data: ReportData) -> Html:
+    control, pruned = network_keys(data.pruned.label, data.control.label)
+
+    def values(variant: Variant) -> list[float]:
+        layers = variant.measurement.layers.values()
+        received = next(layer.events_in for layer in layers if layer.source == INPUT)
+        return [
+            count / variant.measurement.samples for count in (received, *(layer.spikes for layer in layers))
+        ]
+
+    plot = bars(
+        Rows("layer", [INPUT, *data.pruned.measurement.layers], separate_after=1),
+        [Series(control, values(data.control)), Series(pruned, values(data.pruned))],
+        Measure("spikes per inference"),
+    )
+    return figure(
+        "Spikes by layer",
+        "Spikes that each layer sends in one inference, mean over the test samples, the input above the line;"
+        " shorter bars mean fewer messages between neurons.",
+        [Panel(plot)],
+        (control, pruned),
+    )
+
+
+def _synops(data: ReportData) -> Html:
+    control, pruned = network_keys(data.pruned.label, data.control.label)
+    dense = Key(f"{data.pruned.label}, if pruned zeros were kept (dense mapping)", PRUNED, "hatched")
+    # What receives the input comes first: its work is done for the input, whatever is pruned behind it.
+    layers = sorted(data.pruned.measurement.layers.values(), key=lambda layer: layer.source != INPUT)
+    from_input = sum(layer.source == INPUT for layer in layers)
+
+    def values(variant: Variant, count: str) -> list[float]:
+        measurement = variant.measurement
+        return [getattr(measurement[layer.name], count) / measurement.samples for layer in layers]
+
+    plot = bars(
+        Rows("connection", [_connection(layer) for layer in layers], separate_after=from_input),
+        [
+            Series(control, values(data.control, "synops_effective")),
+            Series(dense, values(data.pruned, "synops_dense")),
+            Series(pruned, values(data.pruned, "synops_effective")),
+        ],
+        Measure("SynOps per inference"),
+    )
+    return figure(
+        "Synaptic operations by connection",
+        "One SynOp is one spike that arrives at one synapse, mean over the test samples, the work for the"
+        " input above the line; the step from the hatched to the full bar is what leaving the pruned synapses"
+        " out saves.",
+        [Panel(plot)],
+        (control, dense, pruned),
+    )
+
+
+def _connection(layer: LayerMeasurement) -> str:
+    return f"{layer.source} \N{RIGHTWARDS ARROW} {layer.name}"

@@ -1,0 +1,58 @@
+"""The certificate, as a table."""
+
+from deploy.report.data import ReportData
+from deploy.report.markup import Html, paragraph, section, table, tag
+from deploy.report.quantities import MISSING, exact
+from deploy.verify import LayerComparison, Mismatch
+
+_HEAD = ("backend", "layer", "compared", "mismatches", "spikes", "unheard neurons", "first mismatch")
+
+
+def certificate_section(data: ReportData) -> Html:
+    """What was compared on which backend, and what differs."""
+    certificate = data.certificate
+    runs = ", ".join(f"{exact(count)} samples on {name}" for name, count in certificate.samples.items())
+    verdict = (
+        tag("strong", f"{exact(certificate.mismatches)} spikes differ. ", class_="bad")
+        if certificate.mismatches
+        else tag("strong", "No spike differs. ")
+    )
+    layers = [
+        (backend, name, layer)
+        for backend, comparisons in certificate.backends.items()
+        for name, layer in comparisons.items()
+    ]
+    rows = [_row(*layer) for layer in layers]
+    total = ("all", "", exact(certificate.compared), exact(certificate.mismatches), "", "", "")
+    notes = [
+        f"{name} does not spike on {backend}: its comparison says little."
+        for backend, name, layer in layers
+        if not layer.spikes
+    ]
+    if any(layer.unheard for *_, layer in layers):
+        notes.append("Unheard neurons are not compared: they were removed since no synapse listens to them.")
+    return section(
+        "certificate",
+        "Certificate",
+        paragraph(
+            verdict,
+            f"The neurons of {data.pruned.label} at every one of {certificate.time_steps} time steps,"
+            f" compared with the {certificate.reference}: {runs}.",
+        ),
+        table(_HEAD, rows, words=(0, 1, 6), total=total),
+        *(paragraph(note) for note in notes),
+    )
+
+
+def _row(backend: str, name: str, layer: LayerComparison) -> tuple[str, ...]:
+    counts = (layer.compared, layer.mismatches, layer.spikes, layer.unheard)
+    return (backend, name, *(exact(count) for count in counts), _first(layer.first_mismatch))
+
+
+def _first(mismatch: Mismatch | None) -> str:
+    if mismatch is None:
+        return MISSING
+    return (
+        f"sample {mismatch.sample}, step {mismatch.step}, neuron {', '.join(map(str, mismatch.neuron))}:"
+        f" {mismatch.actual} instead of {mismatch.expected}"
+    )

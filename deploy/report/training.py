@@ -1,0 +1,92 @@
+"""Learning and pruning, epoch by epoch."""
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from deploy.report.data import ReportData, Variant
+from deploy.report.figure import Key, Panel, figure
+from deploy.report.markup import Html, section, tag
+from deploy.report.quantities import percent
+from deploy.report.style import CONTROL, PRUNED, axis, layout, plot_text, whole_ticks
+
+_HEIGHT = 320
+_START = 4
+"""One epoch in so many, at the start, does not decide the range of the accuracy axis."""
+
+
+def training_section(data: ReportData) -> Html:
+    """Accuracy beside the control, and the pruning rate."""
+    return section(
+        "training", "Learning while pruning", tag("div", _accuracy(data), _rate(data), class_="figures")
+    )
+
+
+def _accuracy(data: ReportData) -> Html:
+    # The pruned network is drawn last, on top of its control.
+    networks = ((data.control, CONTROL), (data.pruned, PRUNED))
+    histories = [variant.history for variant, _ in networks]
+    lowest = _lowest([[100 * record.test_accuracy for record in history] for history in histories])
+    plot = _plot(data, "accuracy (%)", range=[lowest, 100 + 0.02 * (100 - lowest)])
+    keys = []
+    for variant, colour in networks:
+        train = [record.train_accuracy for record in variant.history]
+        test = [record.test_accuracy for record in variant.history]
+        _line(plot, variant, f"{variant.label}, training", train, colour, "dot")
+        _line(plot, variant, f"{variant.label}, test", test, colour, "solid")
+        keys += [
+            Key(f"{variant.label}, test", colour, "line"),
+            Key(f"{variant.label}, training", colour, "dotted"),
+        ]
+    cut = f" (the axis starts at {lowest:.0f} %)" if lowest else ""
+    return figure(
+        "Accuracy over epochs",
+        f"Share of samples that are classified correctly after each epoch{cut}; where the two solid lines"
+        " stay together, pruning costs no accuracy.",
+        [Panel(plot)],
+        keys,
+    )
+
+
+def _lowest(curves: Sequence[Sequence[float]]) -> float:
+    """Start of the accuracy axis: below the curves once the steep start is over, at a multiple of 5."""
+    settled = [value for curve in curves for value in curve[len(curve) // _START :]]
+    lowest = min(settled, default=0.0)
+    return max(0.0, 5 * ((lowest - 0.25 * (100 - lowest)) // 5))
+
+
+def _rate(data: ReportData) -> Html:
+    plot = _plot(data, "synapses pruned (%)", rangemode="tozero")
+    rates = [record.pruning_rate for record in data.pruned.history]
+    _line(plot, data.pruned, data.pruned.label, rates, PRUNED, "solid")
+    return figure(
+        "Pruning rate over epochs",
+        "Share of all trained synapses that are removed after each epoch; the deployed network is without"
+        f" {percent(data.pruned.pruning_rate)} of them.",
+        [Panel(plot)],
+        [Key(data.pruned.label, PRUNED, "line")],
+    )
+
+
+def _plot(data: ReportData, title: str, **settings) -> go.Figure:
+    epochs = max((record.epoch for v in (data.pruned, data.control) for record in v.history), default=1)
+    pad = 0.02 * epochs + 0.2
+    epoch_axis = axis("epoch", range=[1 - pad, epochs + pad], **whole_ticks(epochs))
+    return go.Figure(
+        layout=layout(epoch_axis, axis(title, nticks=8, **settings), _HEIGHT, hovermode="x unified")
+    )
+
+
+def _line(
+    plot: go.Figure, variant: Variant, name: str, values: Sequence[float], colour: str, dash: str
+) -> None:
+    plot.add_scatter(
+        x=[record.epoch for record in variant.history],
+        y=[100 * value for value in values],
+        name=plot_text(name),
+        # Markers, so that a single epoch shows, too.
+        mode="lines+markers",
+        marker={"size": 4},
+        line={"color": colour, "width": 2, "dash": dash},
+        hovertemplate="%{y:.1f} %",
+    )

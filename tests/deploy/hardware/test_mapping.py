@@ -1,0 +1,160 @@
+import numpy as np
+import pytest
+from factories import firing_network
+from handmade import convolution, dense, graph, small_chip
+
+import deploy
+from deploy.graph import INPUT
+from deploy.hardware import load_hardware, map_graph
+from deploy.hardware.mapping import split
+
+LOIHI1 = load_hardware("loihi1")
+
+
+def mapped(network, chip=LOIHI1):
+    return map_graph(network, chip.structure, chip.synapse_format)
+
+
+def full(targets, sources):
+    return np.full((targets, sources), 2)
+
+
+@pytest.mark.parametrize(
+    "neurons, cores, bounds",
+    [(6, 1, [0, 6]), (6, 3, [0, 2, 4, 6]), (8, 3, [0, 3, 6, 8]), (3, 3, [0, 1, 2, 3])],
+)
+def test_neurons_are_split_into_equal_ranges(neurons, cores, bounds):
+    assert split(neurons, cores).tolist() == bounds
+
+
+def test_784_to_128_fills_86_percent_of_one_core():
+    layer = mapped(graph((784,), [dense("fc", INPUT, full(128, 784))])).layers["fc"]
+    assert (layer.encoding, layer.cores, layer.limited_by, layer.fits) == ("dense", 1, "synapse memory", True)
+    assert layer.usage == {
+        "neurons": 128,
+        "synapse memory": 784 * 1152,
+        "input axons": 784,
+        "output axons": 0,
+    }
+    assert layer.utilisation["synapse memory"] == pytest.approx(0.861, abs=5e-4)
+    assert layer.utilisation["neurons"] == 0.125
+
+
+def test_synaptic_memory_splits_a_layer():
+    # 784 lists of 256 weights are 784 * 2304 bits, 1.72 cores; halves of 128 neurons take 784 * 1152 each.
+    layer = mapped(graph((784,), [dense("fc", INPUT, full(256, 784))])).layers["fc"]
+    assert (layer.cores, layer.limited_by) == (2, "synapse memory")
+    assert layer.usage["synapse memory"] == 784 * 1152
+    assert layer.core_of.tolist() == [0] * 128 + [1] * 128
+    # Splitting the targets leaves each core with all the input axons.
+    assert layer.usage["input axons"] == 784
+
+
+def test_neurons_split_a_layer():
+    layer = mapped(graph((1,), [dense("fc", INPUT, full(1025, 1))])).layers["fc"]
+    assert (layer.cores, layer.limited_by) == (2, "neurons")
+    assert np.bincount(layer.core_of).tolist() == [513, 512]
+
+
+def test_output_axons_grow_with_the_cores_of_the_destination(tmp_path):
+    # b has 20 neurons on 3 cores (7, 7, 6), and every neuron of a sends to all three. Its 8 neurons take 24
+    # output axons. 24 / 8 says 3 cores, but 8 neurons on 3 cores are 3, 3 and 2, and 3 neurons take 9. On 4
+    # cores 2 take 6.
+    chip = small_chip(tmp_path, neurons_per_core=8, output_axons_per_core=8)
+    layers = [dense("a", INPUT, full(8, 1)), dense("b", "a", full(20, 8))]
+    mapping = mapped(graph((1,), layers), chip)
+    a, b = mapping.layers["a"], mapping.layers["b"]
+    assert (b.cores, b.limited_by) == (3, "neurons")
+    assert (a.cores, a.limited_by, a.usage["output axons"]) == (4, "output axons", 6)
+    assert a.destinations.tolist() == [3] * 8 and b.destinations.tolist() == [0] * 20
+    # Layers in order on consecutive cores.
+    assert a.core_of.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert b.core_of.tolist() == [4] * 7 + [5] * 7 + [6] * 6
+    assert (a.first_core, b.first_core, mapping.cores, mapping.tiles, mapping.chips) == (0, 4, 7, 2, 1)
+
+
+def test_a_neuron_takes_no_output_axon_to_a_core_without_a_synapse_of_it(tmp_path):
+    # b: one neuron a core. a0 has synapses on b0 and b2, a1 on b1 alone, a2 on none.
+    chip = small_chip(tmp_path, neurons_per_core=1)
+    weight = [[2, 0, 0], [0, 2, 0], [2, 0, 0]]
+    mapping = mapped(graph((1,), [dense("a", INPUT, full(3, 1)), dense("b", "a", weight)]), chip)
+    assert mapping.layers["a"].destinations.tolist() == [2, 1, 0]
+    assert mapping.layers["b"].synapses_on.toarray().tolist() == [[1, 0, 1], [0, 1, 0], [0, 0, 0]]
+
+
+def test_two_layers_that_hear_one_source_both_take_its_output_axons():
+    layers = [dense("a", INPUT, full(2, 1)), dense("b", "a", full(3, 2)), dense("c", "a", [[2, 0]])]
+    mapping = mapped(graph((1,), layers))
+    assert mapping.layers["a"].destinations.tolist() == [2, 1]
+    assert mapping.layers["a"].usage["output axons"] == 3
+
+
+def test_splitting_helps_where_parts_hear_other_sources(tmp_path):
+    # Each of 4 neurons hears 6 inputs of its own, 24 in all; a core has 8 input axons. 24 / 8 says 3 cores,
+    # but a core with two of the neurons would hear 12.
+    chip = small_chip(tmp_path, input_axons_per_core=8)
+    weight = np.kron(np.eye(4, dtype=int), full(1, 6))
+    layer = mapped(graph((24,), [dense("fc", INPUT, weight)]), chip).layers["fc"]
+    assert (layer.cores, layer.limited_by, layer.fits) == (4, "input axons", True)
+    assert layer.usage["input axons"] == 6
+
+
+def test_a_neuron_that_hears_more_than_a_core_can_does_not_fit(tmp_path):
+    chip = small_chip(tmp_path, input_axons_per_core=8)
+    layer = mapped(graph((10,), [dense("fc", INPUT, full(4, 10))]), chip).layers["fc"]
+    # ceil(10 / 8) cores, on each of which all 10 inputs arrive.
+    assert (layer.cores, layer.limited_by, layer.fits) == (2, "input axons", False)
+    assert layer.utilisation["input axons"] == 1.25
+
+
+def test_a_neuron_whose_synapses_fit_no_core_is_refused(tmp_path):
+    # 16 lists of one weight, 8 + 10 bits in a word of 64 each: 16 words, where there are 4.
+    chip = small_chip(tmp_path, synapse_words_per_core=4)
+    with pytest.raises(
+        deploy.HardwareError, match="fc: one neuron needs 1024 synapse memory; a core has 256"
+    ):
+        mapped(graph((16,), [dense("fc", INPUT, full(2, 16))]), chip)
+
+
+def test_an_image_is_split_by_position(tmp_path):
+    # 2 channels of 3 x 3 on cores of 6 neurons: each core takes one row of the image, in both channels.
+    chip = small_chip(tmp_path, neurons_per_core=6)
+    layer = convolution("conv", INPUT, np.full((2, 1, 3, 3), 2), extent=3, padding=1)
+    conv = mapped(graph((1, 3, 3), [layer]), chip).layers["conv"]
+    row = [[0, 0, 0], [1, 1, 1], [2, 2, 2]]
+    assert conv.core_of.reshape(2, 3, 3).tolist() == [row, row]
+    # The first core hears two rows of the input, the second all three.
+    assert (conv.synapses_on.toarray() > 0).sum(axis=0).tolist() == [6, 9, 6]
+    assert conv.usage["input axons"] == 9
+
+
+def test_sources_of_a_pooling_window_share_an_input_axon():
+    # 16 sources in 4 windows to 3 neurons: 4 input axons and lists, but every source has its own output axon.
+    source = convolution("conv", INPUT, [[[[2]]]], extent=4, padding=0)
+    mapping = mapped(graph((1, 4, 4), [source, dense("fc", "conv", full(3, 4), pool=2)]))
+    fc, conv = mapping.layers["fc"], mapping.layers["conv"]
+    # 3 * 8 + 10 = 34 -> 64 bits a list.
+    assert (fc.usage["input axons"], fc.usage["synapse memory"]) == (4, 4 * 64)
+    assert fc.synapses_on.toarray().tolist() == [[3]] * 16
+    assert conv.usage["output axons"] == 16
+
+
+def test_cores_beyond_a_chip_open_another(tmp_path):
+    chip = small_chip(tmp_path, neurons_per_core=1)
+    mapping = mapped(graph((1,), [dense("fc", INPUT, full(130, 1))]), chip)
+    # 32 tiles of the first chip and one of the second.
+    assert (mapping.cores, mapping.tiles, mapping.chips) == (130, 33, 2)
+    mapping = mapped(graph((1,), [dense("fc", INPUT, full(128, 1))]), chip)
+    assert (mapping.cores, mapping.tiles, mapping.chips) == (128, 32, 1)
+
+
+def test_every_core_of_a_compiled_network_keeps_within_its_limits(tmp_path):
+    compiled = deploy.compile(firing_network("8C3-AP2-16C3-AP2-32FC-10FC", (1, 16, 16), 4))
+    limits = {"neurons_per_core": 200, "input_axons_per_core": 260, "output_axons_per_core": 400}
+    mapping = mapped(compiled, small_chip(tmp_path, synapse_words_per_core=2048, **limits))
+    for name, layer in mapping.layers.items():
+        assert layer.fits and max(layer.utilisation.values()) <= 1, name
+        assert np.bincount(layer.core_of).max() == layer.usage["neurons"]
+        assert layer.synapses_on.sum() == compiled.synapses()[name]
+        assert set(layer.core_of) == set(range(layer.first_core, layer.first_core + layer.cores))
+    assert sum(layer.cores for layer in mapping.layers.values()) == mapping.cores
