@@ -68,39 +68,61 @@ def lif_forward(current, current_keep, voltage_keep, threshold, spikes, voltage)
                 v[i] = np.int32(0) if spike else v[i]
 
 
+@numba.njit(inline="always")
+def _sum_windows(values, width, window, outputs):
+    """Sums over windows of the planes in ``values`` into ``outputs``, (planes, rows, columns)."""
+    planes, rows, columns = outputs.shape
+    size = len(values) // planes
+    for plane in range(planes):
+        for y in range(rows):
+            start = plane * size + y * window * width
+            if window == 2:
+                # By far the most used; with the loops below unrolled it vectorises.
+                for x in range(columns):
+                    place = start + 2 * x
+                    pair = values[place] + values[place + 1]
+                    outputs[plane, y, x] = pair + values[place + width] + values[place + width + 1]
+            else:
+                for x in range(columns):
+                    summed = np.float32(0.0)
+                    for dy in range(window):
+                        for dx in range(window):
+                            summed += values[start + dy * width + x * window + dx]
+                    outputs[plane, y, x] = summed
+
+
 @numba.njit(parallel=True, cache=True)
 def lif_pool_forward(current, current_keep, voltage_keep, threshold, window, pooled, counts):
     """Spikes summed over windows into ``pooled``, and over whole planes into ``counts``.
 
     Shapes, all float32: ``current`` (T or 1, P, H, W) for P planes, ``pooled``
-    (T, P, H // window, W // window), ``counts`` (T, P). What does not fill a window counts in ``counts`` alone.
+    (T, P, H // window, W // window), ``counts`` (T, P). What does not fill a window counts in ``counts``
+    alone.
     """
-    steps, planes, rows, columns = pooled.shape
-    height, width = current.shape[2:]
+    steps, planes = counts.shape
+    width = current.shape[3]
+    size = current.shape[2] * width
     constant = current.shape[0] == 1
+    flat = current.reshape(current.shape[0], planes * size)
     keep_u, keep_v, fire = np.int32(current_keep), np.int32(voltage_keep), np.int32(threshold)
-    for plane in numba.prange(planes):
-        u = np.zeros(height * width, np.int32)
-        v = np.zeros(height * width, np.int32)
-        fired = np.zeros(height * width, np.int32)
+    group = max(1, CHUNK // size)
+    for chunk in numba.prange((planes + group - 1) // group):
+        first = chunk * group
+        last = min(first + group, planes)
+        neurons = (last - first) * size
+        u = np.zeros(neurons, np.int32)
+        v = np.zeros(neurons, np.int32)
+        fired = np.zeros(neurons, np.float32)
         for t in range(steps):
-            inputs = current[0 if constant else t, plane].reshape(height * width)
+            inputs = flat[0 if constant else t, first * size : last * size]
             _integrate(inputs, u, v, keep_u, keep_v)
-            total = 0
-            for i in range(height * width):
-                spike = np.int32(1) if v[i] > fire else np.int32(0)
-                fired[i] = spike
-                total += spike
+            for i in range(neurons):
+                spike = v[i] > fire
+                fired[i] = np.float32(1.0) if spike else np.float32(0.0)
                 v[i] = np.int32(0) if spike else v[i]
-            counts[t, plane] = total
-            for y in range(rows):
-                for x in range(columns):
-                    summed = np.int32(0)
-                    for dy in range(window):
-                        place = (y * window + dy) * width + x * window
-                        for dx in range(window):
-                            summed += fired[place + dx]
-                    pooled[t, plane, y, x] = np.float32(summed)
+            for plane in range(first, last):
+                counts[t, plane] = fired[(plane - first) * size : (plane - first + 1) * size].sum()
+            _sum_windows(fired, width, window, pooled[t, first:last])
 
 
 @numba.njit(inline="always")
@@ -116,17 +138,36 @@ def _voltages(current, start, stop, constant, keep_u, keep_v, fire, voltage):
 
 
 @numba.njit(inline="always")
-def _reverse(incoming, voltage, grad_u, grad_v, outgoing, add, constants, kind):
+def _slopes(voltage, constants, kind, slope):
+    """Surrogate derivative at every voltage."""
+    _, _, level, spread, unit, _ = constants
+    if kind == 0:
+        # The rectangle by itself: its loop vectorises, which that over all kinds does not.
+        half, height = np.float32(0.5) * spread, np.float32(1.0) / spread
+        for i in range(len(voltage)):
+            distance = abs(np.float32(voltage[i]) * unit - level)
+            slope[i] = height if distance < half else np.float32(0.0)
+    else:
+        for i in range(len(voltage)):
+            slope[i] = np.float32(derivative(np.float32(voltage[i]) * unit - level, spread, kind))
+
+
+@numba.njit(inline="always")
+def _reverse(incoming, voltage, slope, grad_u, grad_v, outgoing, add, fire, constants):
     """Carry gradients one step back in time; ``outgoing`` is set, or added to where ``add``."""
-    keep_u, keep_v, level, spread, unit, gain = constants
+    keep_u, keep_v, _, _, unit, gain = constants
     for i in range(len(incoming)):
-        potential = np.float32(voltage[i]) * unit
-        slope = np.float32(derivative(potential - level, spread, kind))
-        silent = np.float32(1.0) if potential <= level else np.float32(0.0)
         carried = keep_v * grad_v[i]
-        grad_v[i] = (incoming[i] - carried * potential) * slope + carried * silent
+        reset = carried * (np.float32(voltage[i]) * unit)
+        passed = np.float32(0.0) if voltage[i] > fire else carried
+        grad_v[i] = (incoming[i] - reset) * slope[i] + passed
         grad_u[i] = grad_v[i] + keep_u * grad_u[i]
-        outgoing[i] = grad_u[i] * gain + (outgoing[i] if add else np.float32(0.0))
+    if add:
+        for i in range(len(incoming)):
+            outgoing[i] += grad_u[i] * gain
+    else:
+        for i in range(len(incoming)):
+            outgoing[i] = grad_u[i] * gain
 
 
 @numba.njit(parallel=True, cache=True)
@@ -147,36 +188,49 @@ def lif_backward(grad_spikes, current, keeps, threshold, constants, kind, grad_c
         _voltages(current, start, stop, constant, keep_u, keep_v, fire, voltage)
         grad_u = np.zeros(stop - start, np.float32)
         grad_v = np.zeros(stop - start, np.float32)
+        slope = np.empty(stop - start, np.float32)
         for step in range(steps):
             t = steps - 1 - step
+            _slopes(voltage[t], constants, kind, slope)
             outgoing = grad_current[0 if constant else t, start:stop]
+            incoming = grad_spikes[t, start:stop]
             add = constant and step > 0
-            _reverse(grad_spikes[t, start:stop], voltage[t], grad_u, grad_v, outgoing, add, constants, kind)
+            _reverse(incoming, voltage[t], slope, grad_u, grad_v, outgoing, add, fire, constants)
 
 
 @numba.njit(parallel=True, cache=True)
 def lif_pool_backward(grad_pooled, current, keeps, threshold, window, constants, kind, grad_current):
     """The same for :func:`lif_pool_forward`: ``grad_pooled`` (T, P, h, w), the others (T or 1, P, H, W)."""
     steps, planes, rows, columns = grad_pooled.shape
-    height, width = current.shape[2:]
-    size = height * width
+    width = current.shape[3]
+    size = current.shape[2] * width
     constant = current.shape[0] == 1
     flat_current = current.reshape(current.shape[0], planes * size)
     flat_grad = grad_current.reshape(current.shape[0], planes * size)
     keep_u, keep_v, fire = np.int32(keeps[0]), np.int32(keeps[1]), np.int32(threshold)
-    for plane in numba.prange(planes):
-        start, stop = plane * size, (plane + 1) * size
-        voltage = np.empty((steps, size), np.int32)
+    group = max(1, CHUNK // size)
+    for chunk in numba.prange((planes + group - 1) // group):
+        first = chunk * group
+        last = min(first + group, planes)
+        start, stop = first * size, last * size
+        voltage = np.empty((steps, stop - start), np.int32)
         _voltages(flat_current, start, stop, constant, keep_u, keep_v, fire, voltage)
-        grad_u = np.zeros(size, np.float32)
-        grad_v = np.zeros(size, np.float32)
-        incoming = np.zeros(size, np.float32)
+        grad_u = np.zeros(stop - start, np.float32)
+        grad_v = np.zeros(stop - start, np.float32)
+        slope = np.empty(stop - start, np.float32)
+        incoming = np.zeros(stop - start, np.float32)
         for step in range(steps):
             t = steps - 1 - step
-            for y in range(rows * window):
-                for x in range(columns):
-                    grad = grad_pooled[t, plane, y // window, x]
-                    for dx in range(window):
-                        incoming[y * width + x * window + dx] = grad
+            for plane in range(first, last):
+                for y in range(rows):
+                    place = (plane - first) * size + y * window * width
+                    for x in range(columns):
+                        for dx in range(window):
+                            incoming[place + x * window + dx] = grad_pooled[t, plane, y, x]
+                    for dy in range(1, window):
+                        for x in range(columns * window):
+                            incoming[place + dy * width + x] = incoming[place + x]
+            _slopes(voltage[t], constants, kind, slope)
             outgoing = flat_grad[0 if constant else t, start:stop]
-            _reverse(incoming, voltage[t], grad_u, grad_v, outgoing, constant and step > 0, constants, kind)
+            add = constant and step > 0
+            _reverse(incoming, voltage[t], slope, grad_u, grad_v, outgoing, add, fire, constants)
