@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
+import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 import dpap
+from deploy.background import Background
 from deploy.compile import compile
 from deploy.graph import Graph
 from deploy.hardware import estimate
@@ -19,6 +22,7 @@ from deploy.versions import versions
 from dpap.checkpoint import save_checkpoint
 from dpap.data import Split, load_digits
 from dpap.networks import Network, build
+from dpap.threads import threads
 from dpap.training import EpochRecord, TrainingConfig, train
 
 PRUNED, CONTROL = "DPAP", "unpruned control"
@@ -63,8 +67,11 @@ class DemoResult:
     certificate: Certificate
 
 
-Progress = Callable[[str, int, int], None]
-"""Called with the name of a stage, what is done of it, and the total."""
+class Progress(Protocol):
+    """Is told how far each stage is."""
+
+    def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
+        """Take in that ``done`` of ``total`` is done of a stage."""
 
 
 def run_demo(config: DemoConfig, directory: RunDirectory, progress: Progress) -> DemoResult:
@@ -78,13 +85,17 @@ def run_demo(config: DemoConfig, directory: RunDirectory, progress: Progress) ->
         Lava failed or ran out of time.
     """
     train_split, test_split = load_digits()
-    networks, variants = {}, {}
-    for label in (PRUNED, CONTROL):
-        network, pruner, history = _train(config, label, train_split, test_split, progress)
-        networks[label] = network, pruner
-        variants[label] = _deploy(config, label, network, history, test_split, progress)
+    network, _ = _build(config, train_split)
+    # What cannot be compiled is refused before the training, not after.
+    compile(network)
+    with threads(1), Background(_train_control, config) as background:
+        trained = _train_both(config, train_split, test_split, background, progress)
+    variants = {
+        label: _deploy(config, label, network, history, test_split, progress)
+        for label, (network, _, history) in trained.items()
+    }
     pruned, control = variants[PRUNED], variants[CONTROL]
-    network, pruner = networks[PRUNED]
+    network, pruner, _ = trained[PRUNED]
     progress("run on Lava", 0, config.lava_samples)
     lava = run(
         pruned.graph,
@@ -102,33 +113,56 @@ def run_demo(config: DemoConfig, directory: RunDirectory, progress: Progress) ->
     return result
 
 
-def _train(
-    config: DemoConfig, label: str, train_split: Split, test_split: Split, progress: Progress
-) -> tuple[Network, dpap.DPAP | None, list[EpochRecord]]:
+def _build(config: DemoConfig, split: Split, prune: bool = False) -> tuple[Network, dpap.DPAP | None]:
     torch.manual_seed(config.training.seed)
-    network = build(
-        config.network,
-        train_split.inputs.shape[1:],
-        config.time_steps,
-        input_max=train_split.input_max,
-    )
+    network = build(config.network, split.inputs.shape[1:], config.time_steps, input_max=split.input_max)
     classes = network.synaptic_blocks()[-1].output_shape[0]
     if classes != CLASSES:
         raise dpap.InputError(
             f"{config.network!r} ends with {classes} neurons; the digits are {CLASSES} classes"
         )
-    # What cannot be compiled is refused before the training, not after.
-    compile(network)
-    pruner = dpap.DPAP(network, config.pruning) if label == PRUNED else None
-    stage, epochs = f"train: {label}", config.training.epochs
-    progress(stage, 0, epochs)
+    return network, dpap.DPAP(network, config.pruning) if prune else None
+
+
+_Trained = tuple[Network, dpap.DPAP | None, list[EpochRecord]]
+
+
+def _train_both(
+    config: DemoConfig, train_split: Split, test_split: Split, background: Background, progress: Progress
+) -> dict[str, _Trained]:
+    """Train the pruned network here and the control beside, each on a core of its own."""
+    epochs = config.training.epochs
+
+    def show(label: str, record: EpochRecord) -> None:
+        figures = f"{record.test_accuracy:6.1%} right, {record.pruning_rate:5.1%} pruned"
+        progress(f"train {label}", record.epoch, epochs, figures)
 
     def on_epoch(record: EpochRecord) -> None:
-        figures = f"{record.test_accuracy:6.1%} right, {record.pruning_rate:5.1%} pruned"
-        progress(f"{stage}  {figures}", record.epoch, epochs)
+        show(PRUNED, record)
+        for other in background.messages():
+            show(CONTROL, other)
 
+    for label in (PRUNED, CONTROL):
+        progress(f"train {label}", 0, epochs)
+    network, pruner = _build(config, train_split, prune=True)
     history = train(network, train_split, test_split, config.training, pruner, on_epoch)
-    return network, pruner, history
+    for other in background.messages(wait=True):
+        show(CONTROL, other)
+    state, control_history = background.result()
+    control, _ = _build(config, train_split)
+    control.load_state_dict({name: torch.from_numpy(values) for name, values in state.items()})
+    return {PRUNED: (network, pruner, history), CONTROL: (control, None, control_history)}
+
+
+def _train_control(
+    config: DemoConfig, report: Callable[[EpochRecord], None]
+) -> tuple[dict[str, np.ndarray], list[EpochRecord]]:
+    """Weights and history of the unpruned network, in a process of its own."""
+    train_split, test_split = load_digits()
+    with threads(1):
+        network, _ = _build(config, train_split)
+        history = train(network, train_split, test_split, config.training, on_epoch=report)
+    return {name: values.numpy() for name, values in network.state_dict().items()}, history
 
 
 def _deploy(

@@ -9,21 +9,20 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 @contextmanager
 def stages() -> Iterator:
-    """Give a callable ``progress(stage, done, total)`` that draws one bar for each stage.
-
-    A stage's text may change while it runs; it ends when ``done`` reaches ``total``.
-    """
+    """Give a callable ``progress(stage, done, total, note="")`` that draws one bar for each stage."""
     console = Console(stderr=True)
-    columns = (BarColumn(bar_width=24), TextColumn("{task.description}"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        current = None
+        tasks = {}
 
-        def progress(stage: str, done: int, total: int) -> None:
-            nonlocal current
-            if current is None:
-                current = bars.add_task(stage, total=total)
-            bars.update(current, description=stage, completed=done)
-            if done >= total:
-                current = None
+        def progress(stage: str, done: int, total: int, note: str = "") -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total, note=note)
+            bars.update(tasks[stage], completed=done, note=note)
 
         yield progress

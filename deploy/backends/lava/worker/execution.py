@@ -1,6 +1,7 @@
 """Running connected Lava processes to their end, and noticing when one of them dies."""
 
 import signal
+from multiprocessing import Process
 from multiprocessing.connection import wait
 
 from lava.magma.core.run_conditions import RunSteps
@@ -60,13 +61,16 @@ def _await_end(runtime: Runtime) -> None:
 
 def _cause(actors: list) -> str:
     for actor in actors:
+        # What an ending process holds open is closed a little before its status is known. Lava's own join
+        # would take no limit and forget the status.
+        Process.join(actor, _DEATH_SECONDS)
         if actor.exception is not None:
             _, trace = actor.exception
             return f"an exception in one of Lava's processes\n{trace}"
         if actor.exitcode is not None and actor.exitcode < 0:
             number = signal.Signals(-actor.exitcode)
             return f"one of Lava's processes was killed by {number.name}{_SIGNAL_CAUSES.get(number, '')}"
-    return "Lava reported an error and did not say which"
+    return "one of Lava's processes ended, or reported an error, without saying why"
 
 
 def _end_processes(runtime: Runtime) -> None:
