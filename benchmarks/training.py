@@ -1,15 +1,15 @@
 """Training speed on the CPU: stock SLAYER, a plain float loop, and this package, in one run.
 
-Network ``15C3-AP2-40C3-AP2-300FC-10FC`` on 28 x 28, T = 8, batch 50, two threads: forward, backward and optimiser
-step, with the same analog images (quantised to 0..255) in every variant:
+Network ``15C3-AP2-40C3-AP2-300FC-10FC`` on 28 x 28, T = 8, batch 50, two threads: forward, backward and
+optimiser step, with the same analog images (quantised to 0..255) in every variant:
 
 (a) stock ``lava.lib.dl.slayer`` CUBA blocks,
 (b) a plain float LIF loop over time in torch, as a reader would write it from the paper's equations,
 (c) this package, quantised to the integers that are deployed,
 (d) the same with DPAP's tracking.
 
-The variants take turns, round after round, so that a change of the machine's speed meets all alike; ratios are
-taken within a round and their median is printed.
+The variants take turns, round after round, so that a change of the machine's speed meets all alike; ratios
+are taken within a round and their median is printed.
 
     uv run python benchmarks/training.py [--json]
 """

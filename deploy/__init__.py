@@ -1,20 +1,38 @@
 """From a trained, pruned network to integers, to Lava, and to what it costs on hardware."""
 
-from deploy.compile import compile
-from deploy.errors import (
-    BackendError,
-    BackendUnavailable,
-    CompileError,
-    FormatError,
-    HardwareError,
-)
-from deploy.formats.h5 import load
-from deploy.graph import Graph
-from deploy.hardware import Estimate, estimate
-from deploy.measure import Measurement, measure
-from deploy.recording import Recording
-from deploy.run import run
-from deploy.verify import Certificate, certify, verify
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from deploy.compiler import compile
+    from deploy.errors import (
+        BackendError,
+        BackendUnavailable,
+        CompileError,
+        FormatError,
+        HardwareError,
+    )
+    from deploy.formats.h5 import load
+    from deploy.graph import Graph
+    from deploy.hardware import Estimate, estimate, list_hardware, load_hardware
+    from deploy.measurement import Measurement, measure
+    from deploy.recording import Recording
+    from deploy.runner import run
+    from deploy.verification import Certificate, certify, verify
+
+_MODULES = {
+    "deploy.compiler": ("compile",),
+    "deploy.errors": ("BackendError", "BackendUnavailable", "CompileError", "FormatError", "HardwareError"),
+    "deploy.formats.h5": ("load",),
+    "deploy.graph": ("Graph",),
+    "deploy.hardware": ("Estimate", "estimate", "list_hardware", "load_hardware"),
+    "deploy.measurement": ("Measurement", "measure"),
+    "deploy.recording": ("Recording",),
+    "deploy.runner": ("run",),
+    "deploy.verification": ("Certificate", "certify", "verify"),
+}
+
+_ORIGINS = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "BackendError",
@@ -30,8 +48,19 @@ __all__ = [
     "certify",
     "compile",
     "estimate",
+    "list_hardware",
     "load",
+    "load_hardware",
     "measure",
     "run",
     "verify",
 ]
+
+
+def __getattr__(name: str):
+    """Import a public name when it is first used, so that the command line answers without torch."""
+    if name not in _ORIGINS:
+        raise AttributeError(f"module 'deploy' has no attribute {name!r}")
+    value = getattr(import_module(_ORIGINS[name]), name)
+    globals()[name] = value
+    return value

@@ -10,14 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 import dpap
 from deploy.background import Background
-from deploy.compile import compile
+from deploy.compiler import compile
 from deploy.graph import Graph
 from deploy.hardware import estimate
-from deploy.measure import measure
+from deploy.measurement import measure
 from deploy.report import LayerPruning, ReportData, Variant, render
-from deploy.run import run
 from deploy.run_directory import RunDirectory
-from deploy.verify import Certificate, certify
+from deploy.runner import run
+from deploy.verification import Certificate, certify
 from deploy.versions import versions
 from dpap.checkpoint import save_checkpoint
 from dpap.data import Split, load_digits

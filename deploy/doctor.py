@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from deploy.compile import compile
+from deploy.compiler import compile
 from deploy.errors import BackendError, BackendUnavailable
-from deploy.run import run
+from deploy.runner import run
 from dpap.networks import build
 
 OK, UNAVAILABLE, BROKEN = "ok", "not available", "broken"

@@ -36,6 +36,7 @@ def validate_inputs(graph: Graph, inputs: np.ndarray) -> np.ndarray:
     if not valid.all():
         index = tuple(int(i) for i in np.argwhere(~valid)[0])
         raise InputError(
-            f"inputs at index {index} are {float(inputs[index]):g}; expected whole numbers from 0 to {graph.input_max}"
+            f"inputs at index {index} are {float(inputs[index]):g}; expected whole numbers from 0 to"
+            f" {graph.input_max}"
         )
     return inputs.astype(np.uint8 if graph.input_max < 256 else np.uint16)

@@ -3,12 +3,33 @@
 The package trains; :mod:`deploy` compiles, runs and measures what it trained.
 """
 
-from dpap import data, networks
-from dpap.errors import DataError, InputError, NetworkError, TrainingError
-from dpap.neurons import LIF
-from dpap.pruning import DPAP, DPAPConfig, SurvivalConfig
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if sys.version_info[:2] != (3, 10):
+    raise ImportError(
+        f"dpap needs Python 3.10, since Lava exists for no other; this is {sys.version.split()[0]}."
+        " `uv run dpap` brings the right one."
+    )
+
+if TYPE_CHECKING:
+    from dpap import data, networks
+    from dpap.errors import DataError, InputError, NetworkError, TrainingError
+    from dpap.neurons import LIF
+    from dpap.pruning import DPAP, DPAPConfig, SurvivalConfig
 
 __version__ = "0.1.0"
+
+_MODULES = {
+    "dpap.errors": ("DataError", "InputError", "NetworkError", "TrainingError"),
+    "dpap.neurons": ("LIF",),
+    "dpap.pruning": ("DPAP", "DPAPConfig", "SurvivalConfig"),
+}
+
+_ORIGINS = {name: module for module, names in _MODULES.items() for name in names}
+
+_SUBMODULES = ("data", "networks")
 
 __all__ = [
     "DPAP",
@@ -22,3 +43,14 @@ __all__ = [
     "data",
     "networks",
 ]
+
+
+def __getattr__(name: str):
+    """Import a public name when it is first used, so that errors and help do not wait for torch."""
+    if name in _SUBMODULES:
+        return import_module(f"dpap.{name}")
+    if name not in _ORIGINS:
+        raise AttributeError(f"module 'dpap' has no attribute {name!r}")
+    value = getattr(import_module(_ORIGINS[name]), name)
+    globals()[name] = value
+    return value

@@ -18,8 +18,8 @@ def command(
     """Run a compiled model and count its spikes and synaptic operations."""
     from deploy.cli.data import load_inputs
     from deploy.formats.h5 import load
-    from deploy.measure import measure
-    from deploy.run import run
+    from deploy.measurement import measure
+    from deploy.runner import run
 
     graph = load(model)
     inputs, labels = load_inputs(graph, data, samples)

@@ -19,7 +19,7 @@ def command(
     """Compare every spike of a compiled model with the network it came from; status 1 where one differs."""
     from deploy.cli.data import load_inputs
     from deploy.formats.h5 import load
-    from deploy.verify import verify
+    from deploy.verification import verify
     from dpap.checkpoint import load_checkpoint
 
     graph = load(model)

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from deploy.graph import ConvConnection, Layer
 from deploy.hardware.mapping import LayerMapping, Mapping
-from deploy.measure import source_activity
+from deploy.measurement import source_activity
 from deploy.recording import Recording
 
 MEMORY_BYTES = 64 << 20

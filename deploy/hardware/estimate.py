@@ -8,12 +8,12 @@ import numpy as np
 from deploy.hardware.activity import count_steps
 from deploy.hardware.config import Hardware, load_hardware
 from deploy.hardware.cost_set import CostSet
-from deploy.hardware.mapping import map_graph
+from deploy.hardware.mapping import LayerMapping, map_graph
 from deploy.hardware.quantity import Power
 from deploy.hardware.result import CostSetEstimate, Estimate, Part
 from deploy.hardware.traffic import count_traffic
 from deploy.hardware.workload import ActiveUpdates, LayerWork, Options, Workload
-from deploy.measure import Measurement
+from deploy.measurement import Measurement, source_activity
 from dpap.errors import InputError
 
 
@@ -81,7 +81,7 @@ def count_work(measurement: Measurement, target: Hardware) -> Workload:
     layers = {
         name: LayerWork(
             encoding=mapping.layers[name].encoding,
-            synops=layer.synops_effective_unary,
+            synops=_synaptic_events(measurement, name, mapping.layers[name]),
             updates=layer.neuron_updates,
             updated=layer.neuron_updates_with_input,
             fired=layer.spikes,
@@ -90,6 +90,13 @@ def count_work(measurement: Measurement, target: Hardware) -> Workload:
     }
     traffic = count_traffic(measurement.recording, mapping, target.structure)
     return Workload(measurement.samples, measurement.time_steps, layers, traffic, mapping)
+
+
+def _synaptic_events(measurement: Measurement, name: str, placed: LayerMapping) -> int:
+    """Spikes times the synapses that are stored for them; a graded input counts by its magnitude."""
+    activity = source_activity(measurement.recording, measurement.graph[name])
+    arriving = activity.sum(axis=(0, 1), dtype=np.int64)
+    return int(arriving.ravel() @ np.asarray(placed.synapses_on.sum(axis=1)).ravel())
 
 
 def _step_times(
@@ -165,7 +172,8 @@ def _shared_assumptions(measurement: Measurement, work: Workload) -> tuple[str, 
         " these cores, is not priced. Neither are the x86 processors and reading out the result.",
         "Layers lie on consecutive cores in their order, each split into equal ranges, and tiles fill the"
         " mesh column by column.",
-        "A matrix without a zero is stored dense, any other as a list of its synapses. Identical lists of a"
+        "A matrix is stored dense or as lists of its synapses, whichever takes fewer cores, then less memory."
+        " A zero that is stored is a synaptic event, but no input that updates a neuron. Identical lists of a"
         " convolution are stored once on a core, and sources of one pooling window share an input axon.",
         "A step of the recording is one step of the chip for all layers at once; the further steps that"
         " spikes take to the last layer, and the reset between samples, are not counted.",

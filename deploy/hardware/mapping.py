@@ -30,7 +30,7 @@ from deploy.graph import Graph, Layer
 from deploy.graph.connection import pooled_shape, unrolled
 from deploy.hardware.mesh import tiles_used
 from deploy.hardware.structure import Loihi1Structure, SynapseFormat
-from deploy.hardware.synapse_memory import core_bits, encoding_of
+from deploy.hardware.synapse_memory import DENSE, core_bits, encodings_of
 
 NEURONS, SYNAPSE_MEMORY = "neurons", "synapse memory"
 INPUT_AXONS, OUTPUT_AXONS = "input axons", "output axons"
@@ -60,7 +60,7 @@ class LayerMapping:
     core_of : int64 array
         Core of each neuron, in the graph's order.
     synapses_on : int64 csr_matrix of shape (source neurons, cores)
-        Synapses of each source neuron on each of the layer's cores.
+        Stored synapses of each source neuron on each of the layer's cores, zeros of a dense list included.
     destinations : int64 array
         Cores that each neuron of the layer sends its spikes to.
     """
@@ -147,8 +147,23 @@ def _place(
     structure: Loihi1Structure,
     layout: SynapseFormat,
 ) -> LayerMapping:
-    source = graph.source_shape(layer)
-    encoding, order = encoding_of(layer.connection), placement_order(layer)
+    """Place a layer in the encoding of the fewest cores, then of the least memory, then the plainer."""
+    placed = [
+        _place_encoded(graph, layer, encoding, destinations, structure, layout)
+        for encoding in encodings_of(layer.connection)
+    ]
+    return min(placed, key=lambda mapping: (mapping.cores, mapping.usage[SYNAPSE_MEMORY]))
+
+
+def _place_encoded(
+    graph: Graph,
+    layer: Layer,
+    encoding: str,
+    destinations: np.ndarray,
+    structure: Loihi1Structure,
+    layout: SynapseFormat,
+) -> LayerMapping:
+    source, order = graph.source_shape(layer), placement_order(layer)
     # Sources of a pooling window share an axon: one column each.
     axons = unrolled(replace(layer.connection, pool=1), pooled_shape(source, layer.connection.pool))[order]
     limits = {
@@ -187,7 +202,7 @@ def _place(
         utilisation=utilisation,
         fits=all(ratio <= 1 for ratio in utilisation.values()),
         core_of=core_of,
-        synapses_on=_synapses_on(unrolled(layer.connection, source), core_of, cores),
+        synapses_on=_synapses_on(unrolled(layer.connection, source), encoding, core_of, cores),
         destinations=destinations,
     )
 
@@ -236,11 +251,17 @@ def _fewest(fits: Callable[[int], bool], low: int, high: int) -> int | None:
     return reached
 
 
-def _synapses_on(synapses: sparse.csr_matrix, core_of: np.ndarray, cores: int) -> sparse.csr_matrix:
-    """``(sources, cores)`` counts from the ``(targets, sources)`` matrix of all synapses."""
+def _synapses_on(
+    synapses: sparse.csr_matrix, encoding: str, core_of: np.ndarray, cores: int
+) -> sparse.csr_matrix:
+    """``(sources, cores)`` counts of stored synapses, from the ``(targets, sources)`` matrix of weights."""
     sources = synapses.shape[1]
     rows = np.repeat(core_of, np.diff(synapses.indptr))
     counted = sparse.coo_matrix(
         (np.ones(synapses.nnz, np.int64), (synapses.indices, rows)), shape=(sources, cores)
     )
-    return counted.tocsr()
+    counts = counted.tocsr()
+    if encoding == DENSE:
+        # A list that is there at all has a weight for every neuron of its core.
+        counts.data = np.bincount(core_of, minlength=cores)[counts.indices]
+    return counts

@@ -13,7 +13,8 @@ the largest index, of those that there are (none at all, or 6 to 12 bits).
 How each encoding is counted:
 
 ``dense``
-    One list an input axon, with a weight for each neuron on the core.
+    One list an input axon, with a weight for each neuron on the core, zeros included: each of them is a
+    synaptic event like any other.
 ``sparse``
     One list an input axon, with the surviving synapses alone; indices count from the core's first neuron.
 ``convolution``
@@ -36,12 +37,29 @@ from deploy.hardware.structure import SynapseFormat
 DENSE, SPARSE, CONVOLUTION = "dense", "sparse", "convolution"
 
 
-def encoding_of(connection: Connection) -> str:
-    """``convolution`` where kernels are stored, ``dense`` for a matrix without a zero, else ``sparse``."""
+def encodings_of(connection: Connection) -> tuple[str, ...]:
+    """Encodings that a connection can have on a core, the plainer first.
+
+    ``convolution`` where kernels are stored; for a matrix ``dense`` and ``sparse``, in this order if it has
+    no zero.
+    """
     if isinstance(connection, ConvConnection):
-        return CONVOLUTION
+        return (CONVOLUTION,)
     targets, sources = connection.matrix.shape
-    return DENSE if connection.matrix.nnz == targets * sources else SPARSE
+    return (DENSE, SPARSE) if connection.matrix.nnz == targets * sources else (SPARSE, DENSE)
+
+
+def stored_lengths(weights: sparse.csc_matrix, encoding: str) -> np.ndarray:
+    """Weights that each input axon's list stores on a core of the neurons in ``weights``.
+
+    Parameters
+    ----------
+    weights : csc_matrix of shape (neurons of the core, input axons)
+    encoding : str
+        A dense list has a weight for every neuron wherever there is one synapse.
+    """
+    lengths = np.diff(weights.indptr)
+    return np.where(lengths > 0, weights.shape[0], 0) if encoding == DENSE else lengths
 
 
 def bits_per_axon(weights: np.ndarray | int, index_bits: int, layout: SynapseFormat) -> np.ndarray:
@@ -95,7 +113,7 @@ def core_bits(weights: sparse.csc_matrix, encoding: str, layout: SynapseFormat) 
         ``dense``, ``sparse`` or ``convolution``.
     layout : SynapseFormat
     """
-    lengths = np.diff(weights.indptr)
+    lengths = stored_lengths(weights, encoding)
     if not weights.nnz:
         return 0
     if encoding == DENSE:

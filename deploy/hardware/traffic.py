@@ -14,7 +14,7 @@ from deploy.graph import INPUT
 from deploy.hardware.mapping import Mapping
 from deploy.hardware.mesh import tile_position
 from deploy.hardware.structure import Loihi1Structure
-from deploy.measure import source_activity
+from deploy.measurement import source_activity
 from deploy.recording import Recording
 
 

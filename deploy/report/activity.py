@@ -1,7 +1,7 @@
 """What the networks do for an inference: spikes, and synaptic operations."""
 
 from deploy.graph import INPUT
-from deploy.measure import LayerMeasurement
+from deploy.measurement import LayerMeasurement
 from deploy.report.bars import Series, bars, network_keys
 from deploy.report.data import ReportData, Variant
 from deploy.report.figure import Key, Panel, figure

@@ -3,7 +3,7 @@
 from deploy.report.data import ReportData
 from deploy.report.markup import Html, paragraph, section, table, tag
 from deploy.report.quantities import MISSING, exact
-from deploy.verify import LayerComparison, Mismatch
+from deploy.verification import LayerComparison, Mismatch
 
 _HEAD = ("backend", "layer", "compared", "mismatches", "spikes", "unheard neurons", "first mismatch")
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from deploy.graph import Graph
 from deploy.hardware import Estimate
-from deploy.measure import Measurement
+from deploy.measurement import Measurement
 from deploy.recording import Recording
-from deploy.verify import Certificate
+from deploy.verification import Certificate
 from dpap.training import EpochRecord
 
 

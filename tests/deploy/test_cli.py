@@ -75,7 +75,7 @@ def test_demo_refuses_a_folder_that_cannot_be_written(capsys, out):
         (["demo", "--seed", "one"], "one"),
         (["demo", "--colour"], "--colour"),
         (["deploy"], "deploy"),
-        (["simulate"], "MODEL"),
+        (["simulate"], "model"),
     ],
 )
 def test_wrong_arguments(capsys, arguments, part):

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 import yaml
-from factories import firing_network, random_inputs
+from factories import firing_network, halved, random_inputs
 from handmade import dense, graph, loihi1_text, pulses, recording, small_chip
 
 import deploy
@@ -115,7 +115,7 @@ def test_json_holds_all_of_it(tmp_path):
 
 
 def measured(notation="8C3-AP2-16C3-AP2-32FC-10FC", shape=(1, 8, 8), input_max=16, samples=6):
-    network = firing_network(notation, shape, 4, input_max=input_max)
+    network = halved(firing_network(notation, shape, 4, input_max=input_max))
     compiled = deploy.compile(network)
     return deploy.measure(compiled, deploy.run(compiled, random_inputs(network, samples)))
 
@@ -218,3 +218,18 @@ def test_wrong_arguments_are_refused():
         estimate(by_hand(), active="sometimes")
     with pytest.raises(ValueError, match="0 samples"):
         estimate(by_hand(0))
+
+
+def test_stored_zeros_are_synaptic_events():
+    # 128 neurons hear 784 inputs, and a sixteenth of the weights is zero: one core if they are stored, two if
+    # not. Each of 784 input spikes is then 128 synaptic events, zeros included.
+    weight = np.full((128, 784), 2)
+    weight[::16] = 0
+    weight[::16, 0] = 2
+    network = graph((784,), [dense("fc", INPUT, weight)])
+    run = recording(network, inputs=np.ones((1, 1, 784)), fc=np.zeros((1, 1, 128)))
+    result = estimate(deploy.measure(network, run))
+    parts = {part.name: part.count for part in result.cost_sets["sanafe_fit"].parts}
+    assert result.cores == 1
+    assert parts["synaptic events, dense"] == 784 * 128
+    assert parts["synaptic events, sparse"] == 0

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from factories import firing_network
+from factories import firing_network, halved
 from handmade import convolution, dense, graph, small_chip
 
 import deploy
@@ -38,6 +38,22 @@ def test_784_to_128_fills_86_percent_of_one_core():
     }
     assert layer.utilisation["synapse memory"] == pytest.approx(0.861, abs=5e-4)
     assert layer.utilisation["neurons"] == 0.125
+
+
+def test_a_few_zeros_are_stored_where_that_takes_fewer_cores():
+    # As lists of synapses with 7 index bits the same layer needs about 128 * 15 bits a list: 1.48 cores.
+    weight = full(128, 784)
+    weight[::16, ::3] = 0
+    layer = mapped(graph((784,), [dense("fc", INPUT, weight)])).layers["fc"]
+    assert (layer.encoding, layer.cores) == ("dense", 1)
+    assert layer.usage["synapse memory"] == 784 * 1152
+    # Each list has a weight for every neuron: what is stored is what an event costs.
+    assert (layer.synapses_on.toarray() == 128).all()
+    # Half of the weights gone: 64 * 15 + 10 bits are 16 words, less than the 18 of a dense list.
+    weight[::2] = 0
+    layer = mapped(graph((784,), [dense("fc", INPUT, weight)])).layers["fc"]
+    assert layer.encoding == "sparse"
+    assert layer.synapses_on.sum() == np.count_nonzero(weight)
 
 
 def test_synaptic_memory_splits_a_layer():
@@ -149,7 +165,7 @@ def test_cores_beyond_a_chip_open_another(tmp_path):
 
 
 def test_every_core_of_a_compiled_network_keeps_within_its_limits(tmp_path):
-    compiled = deploy.compile(firing_network("8C3-AP2-16C3-AP2-32FC-10FC", (1, 16, 16), 4))
+    compiled = deploy.compile(halved(firing_network("8C3-AP2-16C3-AP2-32FC-10FC", (1, 16, 16), 4)))
     limits = {"neurons_per_core": 200, "input_axons_per_core": 260, "output_axons_per_core": 400}
     mapping = mapped(compiled, small_chip(tmp_path, synapse_words_per_core=2048, **limits))
     for name, layer in mapping.layers.items():

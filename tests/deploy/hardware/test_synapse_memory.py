@@ -7,7 +7,7 @@ import deploy
 from deploy.graph import INPUT
 from deploy.graph.connection import unrolled
 from deploy.hardware import load_hardware
-from deploy.hardware.synapse_memory import bits_per_axon, core_bits, encoding_of, index_bits
+from deploy.hardware.synapse_memory import bits_per_axon, core_bits, encodings_of, index_bits
 
 LAYOUT = load_hardware("loihi1").synapse_format
 
@@ -96,6 +96,8 @@ def test_lists_with_other_weights_are_not_shared():
 
 
 def test_encodings():
-    assert encoding_of(dense("a", INPUT, [[2, 4], [6, 8]]).connection) == "dense"
-    assert encoding_of(dense("a", INPUT, [[2, 0], [6, 8]]).connection) == "sparse"
-    assert encoding_of(convolution("a", INPUT, [[[[2]]]], extent=2, padding=0).connection) == "convolution"
+    assert encodings_of(dense("a", INPUT, [[2, 4], [6, 8]]).connection) == ("dense", "sparse")
+    assert encodings_of(dense("a", INPUT, [[2, 0], [6, 8]]).connection) == ("sparse", "dense")
+    assert encodings_of(convolution("a", INPUT, [[[[2]]]], extent=2, padding=0).connection) == (
+        "convolution",
+    )

@@ -10,7 +10,7 @@ from deploy.errors import CompileError
 from deploy.graph import Graph, Layer
 from deploy.inputs import validate_inputs
 from deploy.recording import Recording
-from deploy.run import run
+from deploy.runner import run
 from dpap.networks import Network
 
 REFERENCE = "torch evaluation"
