@@ -102,8 +102,8 @@ def run_demo(config: DemoConfig, directory: RunDirectory, progress: Progress) ->
         test_split.over_time(config.time_steps, config.lava_samples),
         backend="lava",
         time_limit=config.lava_time_limit,
+        progress=lambda done, total: progress("run on Lava", done, total),
     )
-    progress("run on Lava", config.lava_samples, config.lava_samples)
     certificate = certify(network, [pruned.recording, lava])
     result = DemoResult(pruned, control, certificate)
     progress("write the report", 0, 1)

@@ -19,7 +19,8 @@ def run(graph: Graph, inputs: np.ndarray, backend: str = "fast", **options) -> R
     backend : str
         ``fast`` (vectorised integer simulator), ``lava`` (Lava's CPU simulator) or ``loihi2``.
     **options
-        Of the backend: ``time_limit`` in seconds for ``lava``.
+        Of the backend: for ``lava`` a ``time_limit`` in seconds, and ``progress``, a callable that is given
+        the samples done and their number; for ``fast`` the ``memory_bytes`` to work in.
 
     Raises
     ------

@@ -1,0 +1,71 @@
+"""The paper's network on real MNIST, where there is a copy (``DPAP_DATA``)."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import deploy
+import dpap
+from dpap.data import Split
+from dpap.training import TrainingConfig, train
+
+DATA = os.environ.get("DPAP_DATA")
+
+pytestmark = pytest.mark.skipif(not DATA, reason="DPAP_DATA is not set: no copy of MNIST")
+
+# Sixteen grey levels: with 256 the bound on Lava's 24-bit sums would coarsen the first layer's weights.
+LEVELS = 15
+
+
+@pytest.fixture(scope="module")
+def trained():
+    from torchvision.datasets import MNIST
+
+    def split(train, count):
+        images = MNIST(str(Path(DATA) / "mnist"), train=train, download=False)
+        pixels = np.rint(images.data[:count].numpy() / 255 * LEVELS).astype(np.uint8)
+        return Split(pixels[:, None], images.targets[:count].numpy(), LEVELS)
+
+    train_split, test_split = split(True, 3000), split(False, 500)
+    torch.manual_seed(0)
+    network = dpap.networks.build("15C3-AP2-40C3-AP2-300FC-10FC", (1, 28, 28), 8, input_max=LEVELS)
+    # Quick decay, so that two epochs prune.
+    config = dpap.DPAPConfig(
+        beta=1.0,
+        normalization="percentile",
+        conv=dpap.SurvivalConfig(epsilon=1.2, protection=1.0, eta=5.0),
+        dense=dpap.SurvivalConfig(epsilon=1.7, protection=1.0, eta=5.0),
+    )
+    pruner = dpap.DPAP(network, config)
+    history = train(network, train_split, test_split, TrainingConfig(epochs=3, batch_size=50), pruner)
+    return network, history, test_split
+
+
+def test_it_learns_real_digits_while_it_prunes(trained):
+    _, history, _ = trained
+    assert history[-1].test_accuracy > 0.85
+    assert history[-1].pruning_rate > 0.3
+
+
+def test_torch_the_fast_backend_and_lava_agree_in_every_layer(trained):
+    network, _, test_split = trained
+    graph = deploy.compile(network)
+    inputs = test_split.over_time(8)
+    certificate = deploy.verify(graph, network, inputs[:200], backends=("fast",))
+    assert certificate.mismatches == 0
+    lava = deploy.verify(graph, network, inputs[:4], backends=("lava",))
+    assert lava.mismatches == 0
+    assert all(layer.spikes > 0 for layer in lava.backends["lava"].values())
+
+
+def test_it_fits_on_loihi_and_is_priced(trained):
+    network, _, test_split = trained
+    graph = deploy.compile(network)
+    estimate = deploy.estimate(deploy.measure(graph, deploy.run(graph, test_split.over_time(8, 20))))
+    assert estimate.fits
+    # 15 channels of 28 x 28 alone take 12 cores of 1024 neurons.
+    assert 12 <= estimate.mapping["conv1"].cores <= estimate.cores <= 128
+    assert all(costs.dynamic_energy > 0 for costs in estimate.cost_sets.values())
