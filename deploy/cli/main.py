@@ -38,9 +38,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _run(arguments: list[str], debug: bool) -> int:
     try:
-        return app(arguments, standalone_mode=False) or 0
-    except typer.Exit as done:
-        return done.exit_code
+        status = app(arguments, standalone_mode=False) or 0
+        # Ctrl-C comes back as a status from inside a command, and as an exception from anywhere else.
+        return _report("interrupted", INTERRUPTED, debug) if status == INTERRUPTED else status
     except TyperException as error:
         return _report(error.format_message(), BAD_INPUT, debug)
     except InputError as error:

@@ -114,12 +114,19 @@ def test_both_cost_sets_are_priced_apart(demo):
         assert pruned < control
 
 
-def lava_processes(process):
-    return [
-        child
-        for child in psutil.Process(process.pid).children(recursive=True)
-        if any("backends/lava/worker" in part for part in child.cmdline())
-    ]
+def command_line(process):
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        # It ended since it was listed.
+        return ""
+
+
+def working_processes(process, stage):
+    """Descendants of the command, once those of a stage are among them."""
+    everyone = psutil.Process(process.pid).children(recursive=True)
+    awaited = "backends/lava/worker" if stage == "lava" else "spawn_main"
+    return everyone if any(awaited in command_line(child) for child in everyone) else []
 
 
 def shared_memory():
@@ -132,14 +139,11 @@ def test_ctrl_c_ends_it_at_once_and_leaves_nothing(tmp_path, stage):
     epochs = 1 if stage == "lava" else 500
     process = start("--epochs", epochs, "--lava-samples", 450, cwd=tmp_path)
     deadline = time.monotonic() + 120
-    children = []
-    while not children and time.monotonic() < deadline:
+    while not working_processes(process, stage) and time.monotonic() < deadline:
         time.sleep(0.05)
-        everyone = psutil.Process(process.pid).children(recursive=True)
-        children = lava_processes(process) if stage == "lava" else everyone
     # Let it get well into its work.
     time.sleep(2)
-    children = psutil.Process(process.pid).children(recursive=True)
+    children = working_processes(process, stage)
     assert children
     interrupted = time.monotonic()
     os.kill(process.pid, signal.SIGINT)
