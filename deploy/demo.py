@@ -173,7 +173,7 @@ def _deploy(
     test_split: Split,
     progress: Progress,
 ) -> Variant:
-    stage = f"compile, run and price: {label}"
+    stage = f"deploy {label}"
     progress(stage, 0, 1)
     graph = compile(network)
     recording = run(graph, test_split.over_time(config.time_steps), backend="fast")
