@@ -18,11 +18,11 @@ would have to send it.
 from dataclasses import asdict, dataclass
 
 import numpy as np
-import torch
 
-from deploy.graph import INPUT, ConvConnection, Graph, Layer
+from deploy.graph import INPUT, Graph, Layer
 from deploy.graph.connection import Shape, pooled_shape, unrolled
 from deploy.recording import Recording
+from deploy.synapses import reached
 
 
 @dataclass(frozen=True)
@@ -193,23 +193,7 @@ def _reached(extent: int, outputs: int, kernel: int, padding: int) -> np.ndarray
     return np.minimum(last, outputs - 1) - np.maximum(first, 0) + 1
 
 
-@torch.inference_mode()
 def _updates_with_input(layer: Layer, activity: np.ndarray, batch: int = 64) -> int:
     """(Neuron, step) pairs at which at least one spike arrives through a synapse."""
-    connection = layer.connection
-    weight = (
-        connection.dense_weight() if isinstance(connection, ConvConnection) else connection.matrix.toarray()
-    )
-    present = torch.from_numpy((weight != 0).astype(np.float32))
-    total = 0
-    for start in range(0, len(activity), batch):
-        events = torch.from_numpy((activity[start : start + batch] > 0).astype(np.float32)).flatten(0, 1)
-        if connection.pool > 1:
-            events = torch.nn.functional.avg_pool2d(events, connection.pool, divisor_override=1)
-        if isinstance(connection, ConvConnection):
-            arrived = torch.nn.functional.conv2d(events, present, padding=connection.padding)
-        else:
-            arrived = torch.nn.functional.linear(events.flatten(1), present)
-        # Counts of whole numbers up to 2**24 are exact in float32, so anything at all is at least 1.
-        total += int((arrived > 0.5).sum())
-    return total
+    starts = range(0, len(activity), batch)
+    return sum(int(np.count_nonzero(reached(layer, activity[start : start + batch]))) for start in starts)

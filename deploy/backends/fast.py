@@ -10,8 +10,9 @@ import time
 import numpy as np
 import torch
 
-from deploy.graph import INPUT, ConvConnection, Graph, Layer
+from deploy.graph import INPUT, Graph, Layer
 from deploy.recording import Recording
+from deploy.synapses import dense_weight, synaptic_sums
 from dpap.neurons import kernels
 from dpap.neurons.parameters import DECAY_UNITY, STATE_SHIFT
 
@@ -36,7 +37,10 @@ def run(graph: Graph, inputs: np.ndarray, memory_bytes: int = MEMORY_BYTES) -> R
         for layer in graph.layers
     }
     batch = max(1, memory_bytes // _bytes_a_sample(graph))
-    weights = {layer.name: _dense_weight(layer) for layer in graph.layers}
+    weights = {
+        layer.name: torch.from_numpy(dense_weight(layer.connection).astype(np.float32))
+        for layer in graph.layers
+    }
     for start in range(0, samples, batch):
         chunk = inputs[start : start + batch].astype(np.float32)
         # Time-major, so that one step of all neurons is contiguous.
@@ -54,26 +58,11 @@ def _bytes_a_sample(graph: Graph) -> int:
     return 4 * graph.time_steps * (3 * max(sizes) + sum(sizes))
 
 
-def _dense_weight(layer: Layer) -> torch.Tensor:
-    connection = layer.connection
-    weight = (
-        connection.dense_weight() if isinstance(connection, ConvConnection) else connection.matrix.toarray()
-    )
-    return torch.from_numpy(weight.astype(np.float32))
-
-
 @torch.inference_mode()
 def _step_layer(layer: Layer, source: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """Spikes ``(T, N, *kept_shape)`` of a layer from its source's activity ``(T, N, *shape)``."""
-    connection = layer.connection
     steps, batch = source.shape[:2]
-    folded = source.flatten(0, 1)
-    if connection.pool > 1:
-        folded = torch.nn.functional.avg_pool2d(folded, connection.pool, divisor_override=1)
-    if isinstance(connection, ConvConnection):
-        sums = torch.nn.functional.conv2d(folded, weight, padding=connection.padding)
-    else:
-        sums = torch.nn.functional.linear(folded.flatten(1), weight)
+    sums = synaptic_sums(layer.connection, weight, source.flatten(0, 1))
     current = sums.numpy().reshape(steps, -1)
     spikes = np.empty_like(current)
     neuron = layer.neuron

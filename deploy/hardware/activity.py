@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from scipy import sparse
 
-from deploy.graph import ConvConnection, Layer
+from deploy.graph import Layer
 from deploy.hardware.mapping import LayerMapping, Mapping
 from deploy.measurement import source_activity
 from deploy.recording import Recording
+from deploy.synapses import reached
 
 MEMORY_BYTES = 64 << 20
 """Working memory that a batch of samples is chosen for."""
@@ -97,32 +97,6 @@ def _count_layer(layer: Layer, placed: LayerMapping, arriving: np.ndarray, spike
             synapses @ events,
         ]
     )
-
-
-@torch.inference_mode()
-def reached(layer: Layer, arriving: np.ndarray) -> np.ndarray:
-    """Whether at least one spike reaches each neuron at each step, bool ``(samples, steps, neurons)``.
-
-    Parameters
-    ----------
-    layer : Layer
-    arriving : array of shape (samples, steps, *source shape)
-        Activity of its source.
-    """
-    connection = layer.connection
-    weight = (
-        connection.dense_weight() if isinstance(connection, ConvConnection) else connection.matrix.toarray()
-    )
-    present = torch.from_numpy((weight != 0).astype(np.float32))
-    events = torch.from_numpy((arriving > 0).astype(np.float32)).flatten(0, 1)
-    if connection.pool > 1:
-        events = torch.nn.functional.avg_pool2d(events, connection.pool, divisor_override=1)
-    if isinstance(connection, ConvConnection):
-        arrived = torch.nn.functional.conv2d(events, present, padding=connection.padding)
-    else:
-        arrived = torch.nn.functional.linear(events.flatten(1), present)
-    # Whole numbers far below 2**24, exact in float32: anything at all is at least 1.
-    return (arrived > 0.5).numpy().reshape(*arriving.shape[:2], -1)
 
 
 def _neurons_first(activity: np.ndarray) -> np.ndarray:
