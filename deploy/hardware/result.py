@@ -94,6 +94,16 @@ class Estimate:
         """Whether every core keeps within its limits."""
         return all(layer.fits for layer in self.mapping.values())
 
+    @property
+    def energy(self) -> dict[str, float]:
+        """Dynamic energy of an inference in joules, by cost set: alternatives, never summands."""
+        return {name: costs.dynamic_energy for name, costs in self.cost_sets.items()}
+
+    @property
+    def latency(self) -> dict[str, float | None]:
+        """Time of an inference in seconds, by cost set; None where it is unknown."""
+        return {name: costs.time for name, costs in self.cost_sets.items()}
+
     def to_dict(self) -> dict:
         """Plain numbers and text, for JSON."""
         return {

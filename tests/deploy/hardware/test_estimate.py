@@ -42,6 +42,9 @@ def test_sanafe_by_hand(tmp_path, samples):
     assert [part.count for part in fit.parts] == counts
     assert [part.value * 1e12 for part in fit.parts] == pytest.approx(pico)
     assert fit.dynamic_energy * 1e12 == pytest.approx(3779.0)
+    assert result.energy["sanafe_fit"] == fit.dynamic_energy
+    assert result.latency["sanafe_fit"] == fit.time
+    assert set(result.energy) == set(result.latency) == {"davies2018", "sanafe_fit"}
     assert {
         layer: {kind: energy * 1e12 for kind, energy in of.items()} for layer, of in fit.layers.items()
     } == {
