@@ -78,14 +78,10 @@ class FloatLoop(torch.nn.Module):
 
 
 def stock_slayer():
-    """The same network of stock lava-dl blocks; their pools have neurons, so the pools are torch's."""
+    """The same network of stock lava-dl blocks, whose pools are blocks with neurons: there are no others."""
     from lava.lib.dl import slayer
 
     neuron = {"threshold": 0.5, "current_decay": 1.0, "voltage_decay": 0.8, "requires_grad": False}
-
-    class Pool(torch.nn.Module):
-        def forward(self, x):
-            return torch.nn.functional.avg_pool3d(x, (2, 2, 1))
 
     class Constant(torch.nn.Module):
         def forward(self, images):
@@ -95,9 +91,9 @@ def stock_slayer():
     return torch.nn.Sequential(
         Constant(),
         block.Conv(neuron, 1, 15, 3, padding=1, delay_shift=False),
-        Pool(),
+        block.Pool(neuron, 2, delay_shift=False),
         block.Conv(neuron, 15, 40, 3, padding=1, delay_shift=False),
-        Pool(),
+        block.Pool(neuron, 2, delay_shift=False),
         block.Flatten(),
         block.Dense(neuron, 40 * 7 * 7, 300, delay_shift=False),
         block.Dense(neuron, 300, 10, delay_shift=False),
