@@ -3,8 +3,6 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from deploy.graph.connection import Shape, unrolled
 from deploy.graph.layer import Layer
 
@@ -70,8 +68,3 @@ class Graph:
         from deploy.formats.h5 import save
 
         save(self, path)
-
-
-def total_neurons(graph: Graph) -> int:
-    """Neurons of the network before compaction."""
-    return sum(int(np.prod(layer.shape)) for layer in graph.layers)
