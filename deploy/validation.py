@@ -7,7 +7,7 @@ import numpy as np
 from deploy.graph import INPUT, ConvConnection, Graph, Layer
 from deploy.graph.connection import Shape, pooled_shape
 from dpap.neurons.parameters import DECAY_UNITY, SUM_LIMIT, THRESHOLD_LIMIT
-from dpap.quantization import WEIGHT_LIMIT, WEIGHT_STEP
+from dpap.quantization import LOWEST_WEIGHT, WEIGHT_LIMIT, WEIGHT_STEP
 
 MAX_STEPS = 1 << 16
 MAX_INPUT = (1 << 16) - 1
@@ -110,9 +110,9 @@ def _check_connection(layer: Layer, source: Shape, bound: int, steps: int) -> No
         _require(matrix.shape == expected, f"{name}: a matrix of {matrix.shape}, not {expected}")
         weights, indptr = matrix.data, matrix.indptr
     _require(
-        bool((np.abs(weights.astype(np.int32)) <= WEIGHT_LIMIT).all())
+        bool(((weights >= LOWEST_WEIGHT) & (weights <= WEIGHT_LIMIT)).all())
         and not bool((weights % WEIGHT_STEP).any()),
-        f"{name}: a weight is not even and within +-{WEIGHT_LIMIT}",
+        f"{name}: a weight is not even and within {LOWEST_WEIGHT} to {WEIGHT_LIMIT}",
     )
     _check_sums(layer, weights.astype(np.int64), indptr, bound * pool**2, steps)
 

@@ -14,10 +14,11 @@ if sys.version_info[:2] != (3, 10):
     )
 
 if TYPE_CHECKING:
-    from dpap import data, networks
+    from dpap import data, networks, slayer
     from dpap.errors import DataError, InputError, NetworkError, TrainingError
     from dpap.neurons import LIF
     from dpap.pruning import DPAP, DPAPConfig, SurvivalConfig
+    from dpap.slayer import from_slayer, to_slayer
 
 __version__ = "0.1.0"
 
@@ -25,11 +26,12 @@ _MODULES = {
     "dpap.errors": ("DataError", "InputError", "NetworkError", "TrainingError"),
     "dpap.neurons": ("LIF",),
     "dpap.pruning": ("DPAP", "DPAPConfig", "SurvivalConfig"),
+    "dpap.slayer": ("from_slayer", "to_slayer"),
 }
 
 _ORIGINS = {name: module for module, names in _MODULES.items() for name in names}
 
-_SUBMODULES = ("data", "networks")
+_SUBMODULES = ("data", "networks", "slayer")
 
 __all__ = [
     "DPAP",
@@ -41,7 +43,10 @@ __all__ = [
     "SurvivalConfig",
     "TrainingError",
     "data",
+    "from_slayer",
     "networks",
+    "slayer",
+    "to_slayer",
 ]
 
 

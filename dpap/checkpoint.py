@@ -21,8 +21,15 @@ def save_checkpoint(path: str | Path, network: Network, pruner: Any = None) -> N
     Raises
     ------
     InputError
-        The folder cannot be written.
+        The folder cannot be written, or the network was converted from stock SLAYER: its notation does
+        not say its blocks' scales and neurons.
     """
+    converted = [block.name for block in network.synaptic_blocks() if block.scale is not None]
+    if converted:
+        raise InputError(
+            f"{path}: {converted[0]} has a scale of its own (dpap.from_slayer), which a checkpoint cannot"
+            " hold; save the stock network's state_dict and convert it again, or compile it"
+        )
     content = {
         "format": FORMAT,
         "schema": SCHEMA,

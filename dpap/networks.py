@@ -17,13 +17,15 @@ MAX_NEURONS = 1 << 26
 class Network(nn.Module):
     """A chain of blocks that runs in the integers it will be deployed with.
 
-    Made by :func:`build`. The input is whole numbers from 0 to ``input_max``: binary events (the default),
+    Made by :func:`build`, or by :func:`dpap.from_slayer`.
+    The input is whole numbers from 0 to ``input_max``: binary events (the default),
     or analog values of an encoder as graded spikes, where ``input_max`` stands for the real value 1.
 
     Attributes
     ----------
     notation, input_shape, time_steps, input_max, neuron
-        What it was built from.
+        What it was built from. A converted network's blocks may have other neurons, and other padding than
+        the notation's.
     layers : ModuleDict
         Blocks in order, by name: ``conv1``, ``pool1``, ``fc1``, ...
     """
@@ -143,7 +145,7 @@ def build(
     NetworkError
         A token is unknown, a layer does not fit its input, or an argument is out of range.
     """
-    _check_arguments(input_shape, time_steps, input_max)
+    check_arguments(input_shape, time_steps, input_max)
     neuron = neuron or LIF()
     shape = tuple(input_shape)
     bound = divisor = input_max
@@ -204,7 +206,8 @@ def build(
     return Network(notation, tuple(input_shape), time_steps, input_max, neuron, layers)
 
 
-def _check_arguments(input_shape, time_steps, input_max) -> None:
+def check_arguments(input_shape: tuple[int, ...], time_steps: int, input_max: int) -> None:
+    """Raise a :class:`~dpap.errors.NetworkError` if an argument of :func:`build` is out of range."""
     if len(input_shape) not in (1, 3) or any(int(n) != n or n < 1 for n in input_shape):
         raise NetworkError(f"input_shape {tuple(input_shape)}; expected (C, H, W) or (F,), each at least 1")
     if math.prod(input_shape) > MAX_NEURONS:

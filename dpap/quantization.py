@@ -27,6 +27,9 @@ from dpap.neurons.parameters import (
 WEIGHT_LIMIT = 254
 """Largest magnitude of an integer weight: 127 times two."""
 
+LOWEST_WEIGHT = -256
+"""Lowest integer weight of Loihi and of stock SLAYER; only a block with a scale of its own uses it."""
+
 WEIGHT_STEP = 2
 """Integer weights are even: the lowest bit is the sign's in Loihi's mixed-sign mode."""
 
@@ -145,3 +148,54 @@ class _Quantize(torch.autograd.Function):
 def quantize_weight(weight: torch.Tensor, scale: float) -> torch.Tensor:
     """Even integers ``2 * round(weight * scale / 2)``, in the weight's dtype; gradient straight through."""
     return _Quantize.apply(weight, scale)
+
+
+def clip_weight(weight: torch.Tensor) -> torch.Tensor:
+    """Integer weights within -256 to 254, as stock SLAYER clips them; no gradient beyond."""
+    return weight.clamp(LOWEST_WEIGHT, WEIGHT_LIMIT)
+
+
+def check_integers(
+    weight: torch.Tensor, threshold: int, neuron: LIF, *, input_bound: int, time_steps: int, name: str
+) -> None:
+    r"""Prove that a layer whose scale is given, not chosen, stays within Lava's 24 bits.
+
+    The bounds of :func:`weight_scale`, on the integers themselves:
+
+    .. math::
+        P\, m\, g_u < 2^{17},\quad N\, m\, \max(g_u, g_v) < 2^{17},\quad 1 \le \Theta < 2^{17}.
+
+    Parameters
+    ----------
+    weight : Tensor of shape (out, ...)
+        Integer weights.
+    threshold : int
+        Threshold mantissa.
+    neuron, input_bound, time_steps, name
+        As in :func:`weight_scale`.
+
+    Raises
+    ------
+    NetworkError
+        A bound does not hold, or a weight is not finite.
+    """
+    if not 1 <= threshold <= THRESHOLD_LIMIT:
+        raise NetworkError(
+            f"{name}: its threshold is {threshold} integer units; expected 1 to {THRESHOLD_LIMIT}"
+            " (17 bits): change the neuron's threshold or scale"
+        )
+    positive, negative = signed_sums(weight) if weight.numel() else (0.0, 0.0)
+    if not math.isfinite(positive + negative):
+        raise NetworkError(f"{name}: a weight is not finite; every weight must be")
+    current_gain, voltage_gain = state_gain(neuron, time_steps)
+    for sign, total, gain in (
+        ("positive", positive, current_gain),
+        ("negative", negative, max(current_gain, voltage_gain)),
+    ):
+        reached = total * input_bound * gain
+        if not reached < SUM_LIMIT:
+            raise NetworkError(
+                f"{name}: the {sign} weights of a neuron sum to {total:g}; with inputs up to {input_bound}"
+                f" over {time_steps} steps its state can reach {reached:g}, and Lava wraps at {SUM_LIMIT} (24"
+                " bits): give it smaller or fewer weights, a smaller input_max, or more leak"
+            )

@@ -16,13 +16,16 @@ from dpap.neurons import LIF, Population, lif, lif_pool
 
 Shape = tuple[int, ...]
 
+Observer = Callable[[torch.Tensor, torch.Tensor], None]
+"""Is given the inputs and the activity of a forward pass, both time-major."""
+
 
 class SynapticBlock(nn.Module):
     r"""Synapses and the neurons that they drive.
 
     The forward pass runs in the integers that are deployed: weights are quantised at the layer's scale
-    XX
-    :func:`dpap.neurons.lif`. A synapse whose ``mask`` is zero is absent in every pass.
+    (:mod:`dpap.quantization`), and their sums drive :func:`dpap.neurons.lif`.
+    A synapse whose ``mask`` is zero is absent in every pass.
 
     Parameters
     ----------
@@ -39,6 +42,10 @@ class SynapticBlock(nn.Module):
     input_bound, input_divisor : int
         The largest integer input, and the integer that stands for the real input 1. After a pool that sums
         a window both hold its area, so that the sum acts as the average.
+    scale : int, optional
+        Integer units of a real weight of 1, where it is not the block's to choose (a block that comes from
+        stock SLAYER); its weights are then clipped to -256 to 254. By default
+        :func:`dpap.quantization.weight_scale` chooses it in every pass.
 
     Attributes
     ----------
@@ -63,6 +70,7 @@ class SynapticBlock(nn.Module):
         time_steps: int,
         input_bound: int,
         input_divisor: int,
+        scale: int | None = None,
     ):
         super().__init__()
         self.name = name
@@ -70,7 +78,8 @@ class SynapticBlock(nn.Module):
         self.neuron = neuron
         self.time_steps = time_steps
         self.input_bound, self.input_divisor = input_bound, input_divisor
-        self.observers: list[Callable[[torch.Tensor, torch.Tensor], None]] = []
+        self.scale = scale
+        self.observers: list[Observer] = []
         self.weight = nn.Parameter(torch.empty(weight_shape))
         nn.init.kaiming_uniform_(self.weight, a=5**0.5)
         kernel = (1,) * (len(weight_shape) - 2)
@@ -84,6 +93,8 @@ class SynapticBlock(nn.Module):
     def integer_parameters(self) -> tuple[torch.Tensor, float, int]:
         """Integer weights (float dtype), their scale and the threshold mantissa, as they are deployed."""
         weight = self.masked_weight
+        if self.scale is not None:
+            return self._integers_at_own_scale(weight, self.scale)
         scale = quantization.weight_scale(
             weight,
             self.neuron,
@@ -94,6 +105,25 @@ class SynapticBlock(nn.Module):
         )
         threshold = quantization.threshold_mantissa(self.neuron, scale, self.input_divisor)
         return quantization.quantize_weight(weight, scale), scale, threshold
+
+    def _integers_at_own_scale(self, weight: torch.Tensor, scale: int) -> tuple[torch.Tensor, float, int]:
+        integers = quantization.clip_weight(quantization.quantize_weight(weight, scale))
+        threshold = int(self.neuron.threshold * scale * self.input_divisor)
+        # A scale that was chosen is safe by its choice; this one has to be proven, whatever was learned.
+        quantization.check_integers(
+            integers.detach(),
+            threshold,
+            self.neuron,
+            input_bound=self.input_bound,
+            time_steps=self.time_steps,
+            name=self.name,
+        )
+        return integers, float(scale), threshold
+
+    def watch(self, observer: Observer) -> Callable[[], None]:
+        """Let ``observer`` see every forward pass in training; the result ends that."""
+        self.observers.append(observer)
+        return lambda: self.observers.remove(observer)
 
     def synapse(self, inputs: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         """Synaptic sums of ``(B, *input_shape)`` inputs, ``(B, *output_shape)``."""

@@ -32,6 +32,7 @@ class Conv(SynapticBlock):
         padding: int = 0,
         input_bound: int = 1,
         input_divisor: int = 1,
+        scale: int | None = None,
     ):
         incoming, height, width = input_shape
         output_shape = (
@@ -48,6 +49,7 @@ class Conv(SynapticBlock):
             time_steps,
             input_bound,
             input_divisor,
+            scale,
         )
         self.kernel, self.padding = kernel, padding
 

@@ -23,6 +23,7 @@ class Dense(SynapticBlock):
         time_steps: int,
         input_bound: int = 1,
         input_divisor: int = 1,
+        scale: int | None = None,
     ):
         super().__init__(
             name,
@@ -33,6 +34,7 @@ class Dense(SynapticBlock):
             time_steps,
             input_bound,
             input_divisor,
+            scale,
         )
 
     def synapse(self, inputs: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

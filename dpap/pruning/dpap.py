@@ -3,9 +3,9 @@
 import torch
 
 from dpap.errors import InputError
-from dpap.networks import Network
 from dpap.pruning.config import DPAPConfig
 from dpap.pruning.layer import DevelopingLayer
+from dpap.pruning.prunable import prunable_layers
 
 
 class DPAP:
@@ -31,8 +31,9 @@ class DPAP:
 
     Parameters
     ----------
-    network : Network
-        The network; its blocks' masks are set here. Forward passes in training mode are observed.
+    network : Network or torch.nn.Module
+        The network, or one of stock SLAYER blocks (:func:`dpap.slayer.stock_layers` says which). Its layers'
+        masks are set here. Forward passes in training mode are observed.
     config : DPAPConfig, optional
         Constants; by default the paper's.
 
@@ -40,24 +41,23 @@ class DPAP:
     ----------
     epoch : int
         Epochs completed.
+
+    Raises
+    ------
+    InputError
+        The network is of neither kind, or has a layer that cannot be pruned.
     """
 
-    def __init__(self, network: Network, config: DPAPConfig | None = None):
-        if not isinstance(network, Network):
-            raise InputError(
-                f"DPAP prunes a dpap Network (dpap.networks.build); this is a {type(network).__name__}"
-            )
+    def __init__(self, network: torch.nn.Module, config: DPAPConfig | None = None):
+        blocks = prunable_layers(network)
         self.network = network
         self.config = config or DPAPConfig()
         self.epoch = 0
-        blocks = network.synaptic_blocks()
         self.layers = {
             block.name: DevelopingLayer(block, self.config, prunable=block is not blocks[-1])
             for block in blocks
         }
-        for layer in self.layers.values():
-            if layer.prunable:
-                layer.block.observers.append(layer.observe)
+        self._watches = [layer.block.watch(layer.observe) for layer in self.layers.values() if layer.prunable]
 
     def after_batch(self) -> None:
         """Take in the plasticity of the batch that was just learned (eq. 5 to 10)."""
@@ -108,9 +108,8 @@ class DPAP:
 
     def remove(self) -> None:
         """Stop observing the network; masks stay."""
-        for layer in self.layers.values():
-            if layer.observe in layer.block.observers:
-                layer.block.observers.remove(layer.observe)
+        while self._watches:
+            self._watches.pop()()
 
     def state_dict(self) -> dict:
         """State of the pruner, for a checkpoint: tensors and numbers only."""

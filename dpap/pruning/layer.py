@@ -2,9 +2,9 @@
 
 import torch
 
-from dpap.blocks import SynapticBlock
 from dpap.plasticity import SlidingThreshold, bcm, spine_plasticity
 from dpap.pruning.config import DPAPConfig, SurvivalConfig
+from dpap.pruning.prunable import Prunable
 from dpap.survival import normalize, survival_update
 from dpap.traces import spiking_trace
 
@@ -23,7 +23,7 @@ class DevelopingLayer:
         What has not been pruned.
     """
 
-    def __init__(self, block: SynapticBlock, config: DPAPConfig, prunable: bool):
+    def __init__(self, block: Prunable, config: DPAPConfig, prunable: bool):
         self.block, self.config, self.prunable = block, config, prunable
         post, pre = block.weight.shape[:2]
         device = block.weight.device
@@ -40,7 +40,8 @@ class DevelopingLayer:
     @torch.no_grad()
     def observe(self, inputs: torch.Tensor, activity: torch.Tensor) -> None:
         """Keep the traces of one forward pass (eq. 5, 6)."""
-        steps, tau = self.block.time_steps, self.config.trace_decay
+        # The inputs may be a single step that stands for all; activity has every step.
+        steps, tau = len(activity), self.config.trace_decay
         pre = spiking_trace(inputs, steps, tau) / self.block.input_divisor
         self._traces.append((pre, spiking_trace(activity, steps, tau)))
 

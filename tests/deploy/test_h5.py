@@ -120,7 +120,7 @@ def set_array(place, index, value):
         (set_attribute("/layers/0", "scale", float("nan")), "conv1: the scale is nan"),
         (set_attribute("/layers/1", "pool", 50), "conv2: a pool of 50"),
         (set_array("/layers/0/kernels", (0, 0, 0), 3), "conv1: a weight is not even"),
-        (set_array("/layers/0/kernels", (0, 0, 0), 4000), r"conv1: a weight .* within \+-254"),
+        (set_array("/layers/0/kernels", (0, 0, 0), 4000), r"conv1: a weight .* within -256 to 254"),
         (set_array("/layers/0/indices", 0, 9), "conv1: an index is not within 1"),
         (set_array("/layers/0/indptr", -1, 99), "conv1: the row pointers"),
         (set_array("/layers/0/kept", 0, -1), "conv1: kept is not ascending"),

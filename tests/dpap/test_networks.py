@@ -1,11 +1,8 @@
-import numpy as np
 import pytest
 import torch
-from factories import firing_network, random_inputs
-from lava.lib.dl import slayer
+from factories import firing_network
 
 import dpap
-from dpap.blocks import Conv, SumPool, SynapticBlock
 
 PAPERS = "15C3-AP2-40C3-AP2-300FC-10FC"
 
@@ -23,69 +20,6 @@ def test_the_papers_mnist_network_has_its_shapes():
     }
     output = network(torch.zeros(2, 1, 28, 28, 8))
     assert output.shape == (2, 10, 8)
-
-
-def to_stock(network):
-    """The same network of stock SLAYER blocks, from our integer weights.
-
-    A stock block works in units of 1/64, so integer weights and thresholds become their 64th part. SLAYER
-    has no pool without neurons; ours sums its window, and so does this.
-    """
-    layers = []
-    for block in network.layers.values():
-        if isinstance(block, SynapticBlock):
-            weight, _, threshold = block.integer_parameters()
-            neuron = {"threshold": threshold / 64, "current_decay": 1.0, "voltage_decay": 0.8}
-            if isinstance(block, Conv):
-                stock = slayer.block.cuba.Conv(
-                    neuron,
-                    block.input_shape[0],
-                    block.output_shape[0],
-                    block.kernel,
-                    padding=block.padding,
-                    delay_shift=False,
-                )
-            else:
-                stock = slayer.block.cuba.Dense(
-                    neuron, block.input_shape[0], block.output_shape[0], delay_shift=False
-                )
-            stock.synapse.weight.data = weight.detach().reshape(stock.synapse.weight.shape) / 64
-            layers.append(stock)
-        elif isinstance(block, SumPool):
-            window = block.window
-            layers.append(
-                lambda x, window=window: torch.nn.functional.avg_pool3d(
-                    x, (window, window, 1), divisor_override=1
-                )
-            )
-        else:
-            layers.append(lambda x: x.flatten(1, -2))
-    return layers
-
-
-@pytest.mark.parametrize(
-    ("notation", "shape", "steps", "input_max"),
-    [
-        ("16C3-AP2-32C3-AP2-64FC-10FC", (1, 8, 8), 8, 16),
-        ("6C3-AP2-8C5-AP3-20FC-4FC", (2, 13, 15), 20, 1),
-        ("AP2-4C3-7FC", (1, 9, 8), 5, 255),
-        ("40FC-30FC-10FC", (50,), 12, 1),
-    ],
-)
-def test_evaluation_equals_stock_slayer_spike_for_spike(notation, shape, steps, input_max):
-    network = firing_network(notation, shape, steps, input_max=input_max)
-    inputs = torch.from_numpy(np.moveaxis(random_inputs(network, 6), 1, -1).astype(np.float32))
-    ours = list(network.record(inputs).values())
-    activity, theirs = inputs, []
-    for layer in to_stock(network):
-        activity = layer(activity)
-        if isinstance(layer, torch.nn.Module):
-            theirs.append(activity)
-    assert len(ours) == len(theirs)
-    for spikes, stock in zip(ours, theirs, strict=True):
-        assert spikes.sum() > 0
-        assert torch.equal(spikes.movedim(1, -1), stock)
-    assert torch.equal(network(inputs), theirs[-1])
 
 
 def test_an_input_without_time_is_the_same_at_every_step():

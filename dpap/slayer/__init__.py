@@ -1,0 +1,12 @@
+"""Networks of stock lava-dl SLAYER blocks: to them, from them, and pruning of them as they are.
+
+Lava is imported when :func:`to_slayer` makes its blocks, and not before.
+"""
+
+from dpap.slayer.convert import from_slayer
+from dpap.slayer.export import to_slayer
+from dpap.slayer.layers import StockLayer, stock_layers
+from dpap.slayer.masking import MaskedQuantizer
+from dpap.slayer.pool import SumPool
+
+__all__ = ["MaskedQuantizer", "StockLayer", "SumPool", "from_slayer", "stock_layers", "to_slayer"]

@@ -1,0 +1,55 @@
+"""Stock SLAYER networks that the tests share."""
+
+import torch
+from lava.lib.dl.slayer.block import cuba
+from torch import nn
+
+# Copy it: some blocks write into what they are given.
+NEURON = {"threshold": 1.0, "current_decay": 0.3, "voltage_decay": 0.05}
+
+
+class StockNetwork(nn.Module):
+    """As lava-dl's tutorials write them: `blocks`, and a forward that goes through them."""
+
+    def __init__(self, *blocks):
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+
+    def forward(self, activity):
+        for block in self.blocks:
+            activity = block(activity)
+        return activity
+
+
+def excite(network, gain=3.0, excitation=0.3):
+    """Weights so large that all layers fire, with more excitation than inhibition."""
+    for block in network.modules():
+        if type(block) in (cuba.Conv, cuba.Dense):
+            synapse = block.synapse
+            if synapse.weight_norm_enabled:
+                synapse.weight_v.data += excitation * synapse.weight_v.data.abs()
+                synapse.weight_g.data *= gain
+            else:
+                synapse.weight.data += excitation * synapse.weight.data.abs()
+                synapse.weight.data *= gain
+    return network
+
+
+@torch.no_grad()
+def stock_record(blocks, inputs):
+    """Spikes of every Conv and Dense for inputs ``(N, ..., T)``."""
+    activity, spikes = inputs, []
+    for block in blocks:
+        activity = block(activity)
+        if type(block) in (cuba.Conv, cuba.Dense):
+            spikes.append(activity)
+    return spikes
+
+
+def assert_same_spikes(network, blocks, inputs):
+    """Every layer of ours fires and equals the stock one, time step by time step."""
+    ours, theirs = list(network.record(inputs).values()), stock_record(blocks, inputs)
+    assert len(ours) == len(theirs) > 0
+    for spikes, stock in zip(ours, theirs, strict=True):
+        assert 0 < spikes.mean() < 1
+        assert torch.equal(spikes.movedim(1, -1), stock)
