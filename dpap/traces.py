@@ -9,9 +9,12 @@ trace at the last step is a weighted sum over time, :math:`S[T] = \sum_t \tau^{T
 is computed here: one reduction, with nothing kept between steps.
 """
 
+from functools import cache
+
 import torch
 
 
+@cache
 def trace_weights(steps: int, tau: float) -> torch.Tensor:
     """The weights ``tau**(T - t)`` for t = 1 to T, float32 of shape (T,)."""
     return torch.tensor([tau ** (steps - 1 - t) for t in range(steps)], dtype=torch.float32)

@@ -35,7 +35,12 @@ class SlidingThreshold:
         return self.value
 
 
-def bcm(pre_trace: torch.Tensor, post_trace: torch.Tensor, threshold: torch.Tensor) -> torch.Tensor:
+def bcm(
+    pre_trace: torch.Tensor,
+    post_trace: torch.Tensor,
+    threshold: torch.Tensor,
+    total: torch.Tensor | None = None,
+) -> torch.Tensor:
     """Plasticity of every pair over a batch (eq. 7), as one matrix product.
 
     Parameters
@@ -43,9 +48,13 @@ def bcm(pre_trace: torch.Tensor, post_trace: torch.Tensor, threshold: torch.Tens
     pre_trace : Tensor of shape (N, pre)
     post_trace : Tensor of shape (N, post)
     threshold : Tensor of shape (post,)
+    total : Tensor of shape (post, pre), optional
+        Plasticity of earlier batches, which this one is added to in place (eq. 10).
 
     Returns
     -------
     Tensor of shape (post, pre)
+        ``total`` where it was given.
     """
-    return (post_trace * (post_trace - threshold)).T @ pre_trace
+    drive = (post_trace * (post_trace - threshold)).T
+    return drive @ pre_trace if total is None else total.addmm_(drive, pre_trace)

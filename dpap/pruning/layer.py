@@ -52,7 +52,7 @@ class DevelopingLayer:
             return
         pre, post = (torch.cat(traces) for traces in zip(*self._traces, strict=True))
         self._traces.clear()
-        self.plasticity += bcm(pre, post, self.threshold.update(post))
+        bcm(pre, post, self.threshold.update(post), total=self.plasticity)
         self.trace_sum += post.sum(0)
 
     @torch.no_grad()

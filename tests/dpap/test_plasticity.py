@@ -10,6 +10,10 @@ def test_bcm_by_hand():
     pre = torch.tensor([[1.0, 3.0], [2.0, 0.0]])
     post = torch.tensor([[2.0], [0.5]])
     assert bcm(pre, post, torch.tensor([1.0])).tolist() == [[1.5, 6.0]]
+    # Eq. 10: on top of what earlier batches gave.
+    total = torch.tensor([[1.0, -2.0]])
+    assert bcm(pre, post, torch.tensor([1.0]), total) is total
+    assert total.tolist() == [[2.5, 4.0]]
 
 
 def test_sliding_threshold_is_the_mean_of_all_batches():
