@@ -40,4 +40,4 @@ def spiking_trace(activity: torch.Tensor, steps: int, tau: float) -> torch.Tenso
     weights = trace_weights(steps, tau).to(population.device, population.dtype)
     if len(population) != steps:
         return population[0] * weights.sum()
-    return torch.tensordot(weights, population, dims=1)
+    return (weights @ population.flatten(1)).view(population.shape[1:])

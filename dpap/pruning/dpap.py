@@ -53,10 +53,11 @@ class DPAP:
         self.network = network
         self.config = config or DPAPConfig()
         self.epoch = 0
-        self.layers = {
-            block.name: DevelopingLayer(block, self.config, prunable=block is not blocks[-1])
-            for block in blocks
-        }
+        self.layers: dict[str, DevelopingLayer] = {}
+        layer = None
+        for block in blocks:
+            layer = DevelopingLayer(block, self.config, prunable=block is not blocks[-1], source=layer)
+            self.layers[block.name] = layer
         self._watches = [layer.block.watch(layer.observe) for layer in self.layers.values() if layer.prunable]
 
     def after_batch(self) -> None:

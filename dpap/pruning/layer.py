@@ -2,11 +2,24 @@
 
 import torch
 
+from dpap.blocks import Conv
 from dpap.plasticity import SlidingThreshold, bcm, spine_plasticity
 from dpap.pruning.config import DPAPConfig, SurvivalConfig
 from dpap.pruning.prunable import Prunable
 from dpap.survival import normalize, survival_update
 from dpap.traces import spiking_trace
+
+
+def hears_every_spike(block: Prunable, source: Prunable) -> bool:
+    """Whether the inputs of a convolution, summed over positions, are its source's spikes, summed likewise.
+
+    So it is where each spike falls into one window of the pool between them, that is, where the windows cover
+    the source. Its presynaptic traces are then known already.
+    """
+    if not (isinstance(block, Conv) and isinstance(source, Conv)):
+        return False
+    window = source.output_shape[1] // block.input_shape[1]
+    return source.output_shape[1:] == tuple(window * extent for extent in block.input_shape[1:])
 
 
 class DevelopingLayer:
@@ -21,10 +34,17 @@ class DevelopingLayer:
         Survival functions F.
     synapse_alive, neuron_alive : bool Tensors of the same shapes
         What has not been pruned.
+    source : DevelopingLayer or None
+        The layer before, where this one's presynaptic traces are that one's postsynaptic ones.
+    observed : Tensor or None
+        Postsynaptic traces of the last forward pass.
     """
 
-    def __init__(self, block: Prunable, config: DPAPConfig, prunable: bool):
+    def __init__(
+        self, block: Prunable, config: DPAPConfig, prunable: bool, source: "DevelopingLayer | None" = None
+    ):
         self.block, self.config, self.prunable = block, config, prunable
+        self.source = source if source is not None and hears_every_spike(block, source.block) else None
         post, pre = block.weight.shape[:2]
         device = block.weight.device
         self.constants: SurvivalConfig = config.conv if block.kind == "conv" else config.dense
@@ -35,6 +55,7 @@ class DevelopingLayer:
         self.threshold = SlidingThreshold(post, device)
         self.plasticity = torch.zeros(post, pre, device=device)
         self.trace_sum = torch.zeros(post, device=device)
+        self.observed: torch.Tensor | None = None
         self._traces: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     @torch.no_grad()
@@ -42,8 +63,12 @@ class DevelopingLayer:
         """Keep the traces of one forward pass (eq. 5, 6)."""
         # The inputs may be a single step that stands for all; activity has every step.
         steps, tau = len(activity), self.config.trace_decay
-        pre = spiking_trace(inputs, steps, tau) / self.block.input_divisor
-        self._traces.append((pre, spiking_trace(activity, steps, tau)))
+        if self.source is not None and self.source.observed is not None:
+            summed = self.source.observed
+        else:
+            summed = spiking_trace(inputs, steps, tau)
+        self.observed = spiking_trace(activity, steps, tau)
+        self._traces.append((summed / self.block.input_divisor, self.observed))
 
     @torch.no_grad()
     def gather_batch(self) -> None:
@@ -51,6 +76,7 @@ class DevelopingLayer:
         if not self._traces:
             return
         pre, post = (torch.cat(traces) for traces in zip(*self._traces, strict=True))
+        self.observed = None
         self._traces.clear()
         bcm(pre, post, self.threshold.update(post), total=self.plasticity)
         self.trace_sum += post.sum(0)

@@ -45,6 +45,33 @@ def test_plasticity_of_a_batch_is_equation_7_on_the_recorded_spikes():
     torch.testing.assert_close(pruner.layers["conv1"].plasticity, expected)
 
 
+@pytest.mark.parametrize(
+    ("notation", "shape", "known"),
+    [
+        ("3C3-AP2-4C3-6FC-5FC", (1, 8, 6), True),
+        ("3C3-4C3-6FC-5FC", (1, 5, 6), True),
+        # A row, or a column, fills no window: its spikes are in conv1's traces and not in conv2's inputs.
+        ("3C3-AP2-4C3-6FC-5FC", (1, 7, 6), False),
+        ("3C3-AP3-4C3-6FC-5FC", (1, 6, 8), False),
+    ],
+)
+def test_traces_of_a_source_are_taken_over_only_where_they_are_the_same(notation, shape, known):
+    network = firing_network(notation, shape, 4, input_max=16).train()
+    batch = torch.randint(0, 17, (6, *shape)).float()
+    pruner = dpap.DPAP(network, QUICK)
+    layer = pruner.layers["conv2"]
+    assert (layer.source is not None) == known
+    inputs = []
+    network.layers["conv2"].observers.append(lambda summed, activity: inputs.append(summed))
+    network(batch)
+    pruner.after_batch()
+    post = spiking_trace(network.record(batch)["conv2"].transpose(0, 1), 4, 0.5)
+    pre = spiking_trace(inputs[0], 4, 0.5) / network.layers["conv2"].input_divisor
+    expected = torch.einsum("np,nq->pq", post * (post - post.mean(0)), pre)
+    assert expected.abs().max() > 0
+    torch.testing.assert_close(layer.plasticity, expected)
+
+
 def test_an_epoch_sums_its_batches_and_starts_again():
     network, batch = network_and_batch()
     pruner = dpap.DPAP(network, QUICK)
