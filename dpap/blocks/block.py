@@ -5,6 +5,7 @@ synapses and one step of all neurons is contiguous. An input that is the same at
 single step, ``(1, N, *shape)``: its synaptic sums are then computed once.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Literal
 
@@ -20,7 +21,7 @@ Observer = Callable[[torch.Tensor, torch.Tensor], None]
 """Is given the inputs and the activity of a forward pass, both time-major."""
 
 
-class SynapticBlock(nn.Module):
+class SynapticBlock(nn.Module, ABC):
     r"""Synapses and the neurons that they drive.
 
     The forward pass runs in the integers that are deployed: weights are quantised at the layer's scale
@@ -125,9 +126,9 @@ class SynapticBlock(nn.Module):
         self.observers.append(observer)
         return lambda: self.observers.remove(observer)
 
+    @abstractmethod
     def synapse(self, inputs: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         """Synaptic sums of ``(B, *input_shape)`` inputs, ``(B, *output_shape)``."""
-        raise NotImplementedError
 
     def forward(self, inputs: torch.Tensor, pool: int = 1) -> torch.Tensor:
         """Spikes of the block.
