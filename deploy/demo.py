@@ -85,9 +85,8 @@ def run_demo(config: DemoConfig, directory: RunDirectory, progress: Progress) ->
         Lava failed or ran out of time.
     """
     train_split, test_split = load_digits()
-    network, _ = _build(config, train_split)
     # What cannot be compiled is refused before the training, not after.
-    compile(network)
+    compile(_build(config, train_split))
     with threads(1), Background(_train_control, config) as background:
         trained = _train_both(config, train_split, test_split, background, progress)
     variants = {
@@ -113,7 +112,7 @@ def run_demo(config: DemoConfig, directory: RunDirectory, progress: Progress) ->
     return result
 
 
-def _build(config: DemoConfig, split: Split, prune: bool = False) -> tuple[Network, dpap.DPAP | None]:
+def _build(config: DemoConfig, split: Split) -> Network:
     torch.manual_seed(config.training.seed)
     network = build(config.network, split.inputs.shape[1:], config.time_steps, input_max=split.input_max)
     classes = network.synaptic_blocks()[-1].output_shape[0]
@@ -121,7 +120,7 @@ def _build(config: DemoConfig, split: Split, prune: bool = False) -> tuple[Netwo
         raise dpap.InputError(
             f"{config.network!r} ends with {classes} neurons; the digits are {CLASSES} classes"
         )
-    return network, dpap.DPAP(network, config.pruning) if prune else None
+    return network
 
 
 _Trained = tuple[Network, dpap.DPAP | None, list[EpochRecord]]
@@ -144,12 +143,13 @@ def _train_both(
 
     for label in (PRUNED, CONTROL):
         progress(f"train {label}", 0, epochs)
-    network, pruner = _build(config, train_split, prune=True)
+    network = _build(config, train_split)
+    pruner = dpap.DPAP(network, config.pruning)
     history = train(network, train_split, test_split, config.training, pruner, on_epoch)
     for other in background.messages(wait=True):
         show(CONTROL, other)
     state, control_history = background.result()
-    control, _ = _build(config, train_split)
+    control = _build(config, train_split)
     control.load_state_dict({name: torch.from_numpy(values) for name, values in state.items()})
     return {PRUNED: (network, pruner, history), CONTROL: (control, None, control_history)}
 
@@ -160,7 +160,7 @@ def _train_control(
     """Weights and history of the unpruned network, in a process of its own."""
     train_split, test_split = load_digits()
     with threads(1):
-        network, _ = _build(config, train_split)
+        network = _build(config, train_split)
         history = train(network, train_split, test_split, config.training, on_epoch=report)
     return {name: values.numpy() for name, values in network.state_dict().items()}, history
 

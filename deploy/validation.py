@@ -7,7 +7,7 @@ import numpy as np
 from deploy.graph import INPUT, ConvConnection, Graph, Layer
 from deploy.graph.connection import Shape, pooled_shape
 from dpap.neurons.parameters import DECAY_UNITY, SUM_LIMIT, THRESHOLD_LIMIT
-from dpap.quantization import LOWEST_WEIGHT, WEIGHT_LIMIT, WEIGHT_STEP
+from dpap.quantization import LOWEST_WEIGHT, WEIGHT_LIMIT, WEIGHT_STEP, gains
 
 MAX_STEPS = 1 << 16
 MAX_INPUT = (1 << 16) - 1
@@ -120,14 +120,11 @@ def _check_connection(layer: Layer, source: Shape, bound: int, steps: int) -> No
 def _check_sums(layer: Layer, weights: np.ndarray, indptr: np.ndarray, bound: int, steps: int) -> None:
     """No sum or negative voltage may leave 24 bits, where Lava would compute otherwise than the others."""
     flat = weights.reshape(len(weights), math.prod(weights.shape[1:]))
-    gains = [
-        min(DECAY_UNITY / decay if decay else math.inf, steps)
-        for decay in (layer.neuron.current_decay, layer.neuron.voltage_decay)
-    ]
-    for part, gain in (
-        (flat.clip(min=0), gains[0]),
-        (-flat.clip(max=0), gains[0] * max(gains[1], 1)),
-    ):
+    neuron = layer.neuron
+    current_gain, voltage_gain = gains(
+        DECAY_UNITY - neuron.current_decay, DECAY_UNITY - neuron.voltage_decay, steps
+    )
+    for part, gain in ((flat.clip(min=0), current_gain), (-flat.clip(max=0), voltage_gain)):
         running = np.concatenate([[0], np.cumsum(part.sum(1))])
         largest = int((running[indptr[1:]] - running[indptr[:-1]]).max())
         _require(

@@ -152,12 +152,9 @@ def build(
     layers: dict[str, nn.Module] = {}
     counts: dict[str, int] = {}
 
-    def add(kind: str, block: nn.Module) -> None:
+    def name_of_next(kind: str) -> str:
         counts[kind] = counts.get(kind, 0) + 1
-        layers[f"{kind}{counts[kind]}"] = block
-
-    def next_name(kind: str) -> str:
-        return f"{kind}{counts.get(kind, 0) + 1}"
+        return f"{kind}{counts[kind]}"
 
     for token in parse(notation):
         if isinstance(token, ConvToken):
@@ -168,7 +165,7 @@ def build(
                     " kernel; use an odd one"
                 )
             _check_size(token, (token.channels, *shape[1:]), token.channels * shape[0] * token.kernel**2)
-            name = next_name("conv")
+            name = name_of_next("conv")
             padding = token.kernel // 2
             block = Conv(
                 name,
@@ -181,7 +178,7 @@ def build(
                 bound,
                 divisor,
             )
-            add("conv", block)
+            layers[name] = block
             shape, bound, divisor = block.output_shape, 1, 1
         elif isinstance(token, PoolToken):
             _check_spatial(token, shape, notation)
@@ -189,17 +186,17 @@ def build(
                 raise NetworkError(
                     f"AP{token.window} in {notation!r}: the window is larger than its input of {shape}"
                 )
-            add("pool", SumPool(token.window))
+            layers[name_of_next("pool")] = SumPool(token.window)
             shape = (shape[0], shape[1] // token.window, shape[2] // token.window)
             bound, divisor = bound * token.window**2, divisor * token.window**2
         elif isinstance(token, FlattenToken) or (isinstance(token, DenseToken) and len(shape) > 1):
-            add("flatten", Flatten())
+            layers[name_of_next("flatten")] = Flatten()
             shape = (math.prod(shape),)
         if isinstance(token, DenseToken):
             _check_size(token, (token.neurons,), token.neurons * shape[0])
-            name = next_name("fc")
+            name = name_of_next("fc")
             block = Dense(name, shape[0], token.neurons, neuron, time_steps, bound, divisor)
-            add("fc", block)
+            layers[name] = block
             shape, bound, divisor = block.output_shape, 1, 1
     if not isinstance(block, Dense) or block is not list(layers.values())[-1]:
         raise NetworkError(f"{notation!r} must end with a fully connected layer, such as 10FC")

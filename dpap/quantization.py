@@ -59,8 +59,13 @@ def state_gain(neuron: LIF, time_steps: int) -> tuple[float, float]:
     A state without leak grows with the number of steps, so the gain is at most ``time_steps`` each. A
     positive voltage needs no bound beyond the current's: it fires before it can accumulate.
     """
-    current = min(steady_gain(neuron.current_keep), float(time_steps))
-    voltage = min(steady_gain(neuron.voltage_keep), float(time_steps))
+    return gains(neuron.current_keep, neuron.voltage_keep, time_steps)
+
+
+def gains(current_keep: int, voltage_keep: int, time_steps: int) -> tuple[float, float]:
+    """The same from what states keep in a step, in 1/4096; each is at least 1."""
+    current = min(steady_gain(current_keep), float(time_steps))
+    voltage = min(steady_gain(voltage_keep), float(time_steps))
     return current, current * voltage
 
 
@@ -112,11 +117,7 @@ def weight_scale(
     limits = [THRESHOLD_LIMIT / (input_divisor * neuron.threshold)]
     if largest > 0:
         limits.append(WEIGHT_LIMIT / largest)
-    for total, gain in (
-        (positive, current_gain),
-        (negative, current_gain),
-        (negative, voltage_gain),
-    ):
+    for total, gain in ((positive, current_gain), (negative, voltage_gain)):
         room = (SUM_LIMIT - 1) / (input_bound * gain) - fan_in
         if room <= 0:
             raise NetworkError(
@@ -163,7 +164,7 @@ def check_integers(
     The bounds of :func:`weight_scale`, on the integers themselves:
 
     .. math::
-        P\, m\, g_u < 2^{17},\quad N\, m\, \max(g_u, g_v) < 2^{17},\quad 1 \le \Theta < 2^{17}.
+        P\, m\, g_u < 2^{17},\quad N\, m\, g_v < 2^{17},\quad 1 \le \Theta < 2^{17}.
 
     Parameters
     ----------
@@ -190,7 +191,7 @@ def check_integers(
     current_gain, voltage_gain = state_gain(neuron, time_steps)
     for sign, total, gain in (
         ("positive", positive, current_gain),
-        ("negative", negative, max(current_gain, voltage_gain)),
+        ("negative", negative, voltage_gain),
     ):
         reached = total * input_bound * gain
         if not reached < SUM_LIMIT:

@@ -53,7 +53,7 @@ def run(graph: Graph, inputs: np.ndarray, memory_bytes: int = MEMORY_BYTES) -> R
 
 
 def _bytes_a_sample(graph: Graph) -> int:
-    # Sums, spikes and voltages of the largest layer in float32, and all activity kept for later layers.
+    # What the largest layer computes with in float32, and all activity kept for later layers.
     sizes = [layer.size for layer in graph.layers] + [int(np.prod(graph.input_shape))]
     return 4 * graph.time_steps * (3 * max(sizes) + sum(sizes))
 

@@ -63,33 +63,21 @@ def command(
 def _print(result, seconds: float, out: Path) -> None:
     pruned, control, certificate = result.pruned, result.control, result.certificate
     variants = (pruned, control)
-    per_inference = [v.measurement.samples for v in variants]
+
+    def per_inference(count: str) -> list[str]:
+        return [f"{v.measurement.total(count) / v.measurement.samples:,.0f}" for v in variants]
+
     rows = [
         ["test accuracy, integers", *(f"{v.accuracy:.2%}" for v in variants)],
         ["synapses pruned", *(f"{v.pruning_rate:.1%}" for v in variants)],
         ["neurons deployed", *(f"{v.graph.neurons}" for v in variants)],
         ["weights stored", *(f"{v.graph.stored_weights}" for v in variants)],
-        *(
-            [
-                label,
-                *(
-                    f"{v.measurement.total(count) / n:,.0f}"
-                    for v, n in zip(variants, per_inference, strict=True)
-                ),
-            ]
-            for label, count in (
-                ("spikes / inference", "spikes"),
-                ("SynOps / inference", "synops_effective"),
-            )
-        ),
-        *(
-            [
-                f"dynamic energy / inference ({name})",
-                *(f"{v.estimate.cost_sets[name].dynamic_energy * 1e6:.2f} µJ" for v in variants),
-            ]
-            for name in pruned.estimate.cost_sets
-        ),
+        ["spikes / inference", *per_inference("spikes")],
+        ["SynOps / inference", *per_inference("synops_effective")],
     ]
+    for name in pruned.estimate.energy:
+        energies = (f"{v.estimate.energy[name] * 1e6:.2f} µJ" for v in variants)
+        rows.append([f"dynamic energy / inference ({name})", *energies])
     print_table(["", pruned.label, control.label], rows)
     backends = ", ".join(f"{name} ({n} samples)" for name, n in certificate.samples.items())
     print(
