@@ -64,9 +64,16 @@ def compile(network: nn.Module) -> Graph:
 
 
 def _stages(network: dpap.networks.Network) -> Iterator[tuple[str, _Stage]]:
-    pool = 1
+    pool, before = 1, dpap.networks.INPUT
     for name, block in network.layers.items():
+        if network.sources.get(name, (before,)) != (before,):
+            raise CompileError(
+                f"{name} takes its input from {network.sources[name]}; only chains compile, where it would be"
+                f" {before}: build the network without residual connections"
+            )
+        before = name
         if isinstance(block, (Conv, Dense)):
+            _check_features(name, block)
             yield name, _Stage(block, pool)
             pool = 1
         elif isinstance(block, SumPool):
@@ -74,6 +81,11 @@ def _stages(network: dpap.networks.Network) -> Iterator[tuple[str, _Stage]]:
                 raise CompileError(
                     f"{name}: two pools in a row cannot be folded into one layer; use one pool with the"
                     " product of their windows"
+                )
+            if not block.tiles:
+                raise CompileError(
+                    f"{name}: its windows of {block.window} with stride {block.stride} and padding"
+                    f" {block.padding} do not tile the input; only those that do compile, such as AP2"
                 )
             pool = block.window
         elif not isinstance(block, Flatten):
@@ -84,17 +96,33 @@ def _stages(network: dpap.networks.Network) -> Iterator[tuple[str, _Stage]]:
         raise CompileError("a pool at the end of a network has no layer to be folded into; remove it")
 
 
+def _check_features(name: str, block: Conv | Dense) -> None:
+    plain = isinstance(block, Dense) or (
+        block.stride == block.dilation == (1, 1)
+        and block.groups == 1
+        and len({block.kernel[0], block.kernel[1]}) == len({block.padding[0], block.padding[1]}) == 1
+    )
+    if not plain:
+        raise CompileError(
+            f"{name}: a convolution with stride {block.stride}, dilation {block.dilation}, {block.groups}"
+            f" groups, kernel {block.kernel} and padding {block.padding} cannot be compiled; use stride 1,"
+            " dilation 1, 1 group and square kernels"
+        )
+    if block.bias is not None or block.norm is not None:
+        raise CompileError(f"{name}: biases cannot be compiled; build the network without bias and BN")
+
+
 def _layer(name: str, source: str, stage: _Stage) -> Layer:
     block = stage.block
     try:
-        weight, scale, threshold = block.integer_parameters()
+        weight, scale, threshold, _ = block.integer_parameters()
     except dpap.NetworkError as error:
         raise CompileError(str(error)) from error
     integers = weight.cpu().numpy().astype(np.int16)
     convolution = None
     if isinstance(block, Conv):
-        convolution = ConvolutionShape(block.kernel, block.padding)
-        connection = encode_convolution(integers, block.padding, stage.pool)
+        convolution = ConvolutionShape(block.kernel[0], block.padding[0])
+        connection = encode_convolution(integers, block.padding[0], stage.pool)
     else:
         connection = MatrixConnection(sparse.csr_matrix(integers), stage.pool)
     return Layer(

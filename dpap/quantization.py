@@ -6,8 +6,9 @@ make a real weight of 1. It is the largest at which
 
 * every weight fits into the 8 bits,
 * no synaptic sum and no negative membrane potential can leave Lava's 24 bits, whatever the input
-  (Lava wraps there and SLAYER does not), and
-* the threshold fits into 17 bits.
+  (Lava wraps there and SLAYER does not),
+* the threshold fits into 17 bits, and
+* every bias fits into 13 bits.
 
 So the three numbers proven by :func:`weight_scale` make Lava, SLAYER and this package agree.
 """
@@ -29,6 +30,9 @@ WEIGHT_LIMIT = 254
 
 LOWEST_WEIGHT = -256
 """Lowest integer weight of Loihi and of stock SLAYER; only a block with a scale of its own uses it."""
+
+BIAS_LIMIT = (1 << 12) - 1
+"""Largest magnitude of an integer bias: Loihi's 13-bit mantissa, at the exponent 6 of synaptic sums."""
 
 WEIGHT_STEP = 2
 """Integer weights are even: the lowest bit is the sign's in Loihi's mixed-sign mode."""
@@ -77,16 +81,19 @@ def weight_scale(
     input_divisor: int,
     time_steps: int,
     name: str,
+    bias: torch.Tensor | None = None,
 ) -> float:
     r"""The largest safe scale of a layer.
 
     With :math:`P` and :math:`N` the largest sums of positive weights and of negative magnitudes,
-    :math:`n` the fan-in (each weight may be rounded away from zero by one), :math:`m` the largest input
-    and :math:`g` the gains of :func:`state_gain`, the scale :math:`s` satisfies
+    :math:`n` the fan-in (each weight may be rounded away from zero by one), :math:`m` the largest input,
+    :math:`B` the largest magnitude of a bias, :math:`g` the gains of :func:`state_gain` and
+    :math:`h = g_v / g_u` that of the voltage alone, the scale :math:`s` satisfies
 
     .. math::
-        s \max|w| \le 254,\quad (sP + n)\, m\, g_u < 2^{17},\quad (sN + n)\, m\, g_v < 2^{17},\quad
-        s\, d\, \vartheta < 2^{17}.
+        s \max|w| \le 254,\quad (sP + n)\, m\, g_u < 2^{17},\quad
+        (sN + n)\, m\, g_v + (s\, d\, B + 1)\, h < 2^{17},\quad
+        s\, d\, \vartheta < 2^{17},\quad s\, d\, B < 2^{12}.
 
     Parameters
     ----------
@@ -102,23 +109,32 @@ def weight_scale(
         Steps between two resets.
     name : str
         The layer, for the error.
+    bias : Tensor of shape (out,), optional
+        Real biases.
 
     Raises
     ------
     NetworkError
-        No scale satisfies the bounds, or a weight is not finite.
+        No scale satisfies the bounds, or a weight or bias is not finite.
     """
-    largest = weight.detach().abs().max().item() if weight.numel() else 0.0
-    if not math.isfinite(largest):
-        raise NetworkError(f"{name}: a weight is {largest}; every weight must be finite")
+    eight_bits = largest_scale(weight, name)
+    constant = bias.detach().abs().max().item() if bias is not None else 0.0
+    if not math.isfinite(constant):
+        raise NetworkError(f"{name}: a bias is {constant}; every bias must be finite")
+    constant *= input_divisor
     positive, negative = signed_sums(weight) if weight.numel() else (0.0, 0.0)
     fan_in = weight[0].numel() if len(weight) else 0
     current_gain, voltage_gain = state_gain(neuron, time_steps)
     limits = [THRESHOLD_LIMIT / (input_divisor * neuron.threshold)]
-    if largest > 0:
-        limits.append(WEIGHT_LIMIT / largest)
-    for total, gain in ((positive, current_gain), (negative, voltage_gain)):
-        room = (SUM_LIMIT - 1) / (input_bound * gain) - fan_in
+    if positive > 0 or negative > 0:
+        limits.append(eight_bits)
+    if constant > 0:
+        limits.append((BIAS_LIMIT - 1) / constant)
+    # In the units of the lowest voltage, a bias counts less than a sum: it has no current to gather in.
+    offset = 1 / (input_bound * current_gain) if bias is not None else 0
+    for total, gain, biased in ((positive, current_gain, 0), (negative, voltage_gain, offset)):
+        room = (SUM_LIMIT - 1) / (input_bound * gain) - fan_in - biased
+        total += biased * constant
         if room <= 0:
             raise NetworkError(
                 f"{name}: {fan_in} synapses a neuron with inputs up to {input_bound} can exceed the 24-bit"
@@ -128,6 +144,20 @@ def weight_scale(
         if total > 0:
             limits.append(room / total)
     return min(limits)
+
+
+def largest_scale(weight: torch.Tensor, name: str) -> float:
+    """The scale at which the largest weight just fits into 8 bits; 1 where all are zero.
+
+    Raises
+    ------
+    NetworkError
+        A weight is not finite.
+    """
+    largest = weight.detach().abs().max().item() if weight.numel() else 0.0
+    if not math.isfinite(largest):
+        raise NetworkError(f"{name}: a weight is {largest}; every weight must be finite")
+    return WEIGHT_LIMIT / largest if largest > 0 else 1.0
 
 
 def threshold_mantissa(neuron: LIF, scale: float, input_divisor: int) -> int:
@@ -151,20 +181,47 @@ def quantize_weight(weight: torch.Tensor, scale: float) -> torch.Tensor:
     return _Quantize.apply(weight, scale)
 
 
+class _Round(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, values):
+        return values.round()
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad
+
+
+def round_straight_through(values: torch.Tensor) -> torch.Tensor:
+    """The nearest whole numbers; gradient straight through."""
+    return _Round.apply(values)
+
+
+def quantize_bias(bias: torch.Tensor, unit: float) -> torch.Tensor:
+    """Whole numbers ``round(bias * unit)``, in the bias's dtype; gradient straight through."""
+    return round_straight_through(bias * unit)
+
+
 def clip_weight(weight: torch.Tensor) -> torch.Tensor:
     """Integer weights within -256 to 254, as stock SLAYER clips them; no gradient beyond."""
     return weight.clamp(LOWEST_WEIGHT, WEIGHT_LIMIT)
 
 
 def check_integers(
-    weight: torch.Tensor, threshold: int, neuron: LIF, *, input_bound: int, time_steps: int, name: str
+    weight: torch.Tensor,
+    threshold: int,
+    neuron: LIF,
+    *,
+    input_bound: int,
+    time_steps: int,
+    name: str,
+    bias: torch.Tensor | None = None,
 ) -> None:
     r"""Prove that a layer whose scale is given, not chosen, stays within Lava's 24 bits.
 
     The bounds of :func:`weight_scale`, on the integers themselves:
 
     .. math::
-        P\, m\, g_u < 2^{17},\quad N\, m\, g_v < 2^{17},\quad 1 \le \Theta < 2^{17}.
+        P\, m\, g_u < 2^{17},\quad N\, m\, g_v + B\, h < 2^{17},\quad 1 \le \Theta < 2^{17},\quad B < 2^{12}.
 
     Parameters
     ----------
@@ -172,6 +229,8 @@ def check_integers(
         Integer weights.
     threshold : int
         Threshold mantissa.
+    bias : Tensor of shape (out,), optional
+        Integer biases.
     neuron, input_bound, time_steps, name
         As in :func:`weight_scale`.
 
@@ -188,12 +247,18 @@ def check_integers(
     positive, negative = signed_sums(weight) if weight.numel() else (0.0, 0.0)
     if not math.isfinite(positive + negative):
         raise NetworkError(f"{name}: a weight is not finite; every weight must be")
+    constant = bias.detach().abs().max().item() if bias is not None else 0.0
+    if not constant <= BIAS_LIMIT:
+        raise NetworkError(
+            f"{name}: a bias is {constant:g} integer units; expected at most {BIAS_LIMIT} (13 bits): change"
+            " the bias or the neuron's scale"
+        )
     current_gain, voltage_gain = state_gain(neuron, time_steps)
-    for sign, total, gain in (
-        ("positive", positive, current_gain),
-        ("negative", negative, voltage_gain),
+    for sign, total, gain, offset in (
+        ("positive", positive, current_gain, 0.0),
+        ("negative", negative, voltage_gain, constant * voltage_gain / current_gain),
     ):
-        reached = total * input_bound * gain
+        reached = total * input_bound * gain + offset
         if not reached < SUM_LIMIT:
             raise NetworkError(
                 f"{name}: the {sign} weights of a neuron sum to {total:g}; with inputs up to {input_bound}"

@@ -68,6 +68,7 @@ def _step_layer(layer: Layer, source: torch.Tensor, weight: torch.Tensor) -> tor
     neuron = layer.neuron
     kernels.lif_forward(
         current,
+        np.empty(0, np.int32),
         DECAY_UNITY - neuron.current_decay,
         DECAY_UNITY - neuron.voltage_decay,
         neuron.threshold << STATE_SHIFT,

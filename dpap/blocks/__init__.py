@@ -1,7 +1,29 @@
 """Blocks of a network: synapses with their neurons, and what lies between them."""
 
-from dpap.blocks.block import Flatten, SumPool, SynapticBlock
+from dpap.blocks.addition import Addition
+from dpap.blocks.block import Integers, SynapticBlock
 from dpap.blocks.conv import Conv
+from dpap.blocks.delay import Delay
 from dpap.blocks.dense import Dense
+from dpap.blocks.dropout import Dropout
+from dpap.blocks.flatten import Flatten
+from dpap.blocks.norm import BatchNorm
+from dpap.blocks.pool import MaxPool, SumPool
+from dpap.blocks.recurrent import Recurrent
+from dpap.blocks.spiking_pool import SpikingPool
 
-__all__ = ["Conv", "Dense", "Flatten", "SumPool", "SynapticBlock"]
+__all__ = [
+    "Addition",
+    "BatchNorm",
+    "Conv",
+    "Delay",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "Integers",
+    "MaxPool",
+    "Recurrent",
+    "SpikingPool",
+    "SumPool",
+    "SynapticBlock",
+]

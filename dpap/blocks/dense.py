@@ -24,6 +24,9 @@ class Dense(SynapticBlock):
         input_bound: int = 1,
         input_divisor: int = 1,
         scale: int | None = None,
+        *,
+        bias: bool = False,
+        norm: bool = False,
     ):
         super().__init__(
             name,
@@ -35,6 +38,8 @@ class Dense(SynapticBlock):
             input_bound,
             input_divisor,
             scale,
+            bias,
+            norm,
         )
 
     def synapse(self, inputs: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

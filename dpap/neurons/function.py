@@ -59,57 +59,68 @@ class Population:
 
 class _Spikes(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, current, population):
+    def forward(ctx, current, bias, population):
         ctx.population = population
-        ctx.save_for_backward(current)
+        ctx.save_for_backward(current, bias)
         if current.device.type != "cpu":
-            full = current.expand(population.time_steps, *current.shape[1:])
-            return reference.forward(full, *population.keeps, population.threshold)[0]
+            return _reference(current, bias, population)[0]
         spikes = current.new_empty(population.time_steps, *current.shape[1:])
         untouched = np.empty((0, 0), np.float32)
-        kernels.lif_forward(_flat(current), *population.keeps, population.fire, _flat(spikes), untouched)
+        drive = _drive(bias, current)
+        kernels.lif_forward(
+            _flat(current), drive, *population.keeps, population.fire, _flat(spikes), untouched
+        )
         return spikes
 
     @staticmethod
     def backward(ctx, grad_spikes):
-        (current,), population = ctx.saved_tensors, ctx.population
+        (current, bias), population = ctx.saved_tensors, ctx.population
         if current.device.type != "cpu":
-            return _reference_gradient(grad_spikes, current, population), None
-        grad = torch.empty_like(current)
-        kernels.lif_backward(
-            _flat(grad_spikes.contiguous()),
-            _flat(current),
-            population.keeps,
-            population.fire,
-            population.real_constants,
-            population.surrogate,
-            _flat(grad),
-        )
-        return grad, None
+            grad = _reference_gradient(grad_spikes, current, bias, population)
+        else:
+            grad = torch.empty_like(current)
+            kernels.lif_backward(
+                _flat(grad_spikes.contiguous()),
+                _flat(current),
+                _drive(bias, current),
+                population.keeps,
+                population.fire,
+                population.real_constants,
+                population.surrogate,
+                _flat(grad),
+            )
+        return grad, _bias_gradient(grad, bias, population), None
 
 
 class _PooledSpikes(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, current, population, window):
+    def forward(ctx, current, bias, population, window):
         ctx.population, ctx.window = population, window
-        ctx.save_for_backward(current)
+        ctx.save_for_backward(current, bias)
         samples, channels, height, width = current.shape[1:]
         lead = population.time_steps, samples, channels
         pooled = current.new_empty(*lead, height // window, width // window)
         counts = current.new_empty(*lead)
         kernels.lif_pool_forward(
-            _planes(current), *population.keeps, population.fire, window, _planes(pooled), _flat(counts)
+            _planes(current),
+            _drive(bias, current),
+            *population.keeps,
+            population.fire,
+            window,
+            _planes(pooled),
+            _flat(counts),
         )
         ctx.mark_non_differentiable(counts)
         return pooled, counts
 
     @staticmethod
     def backward(ctx, grad_pooled, _grad_counts):
-        (current,), population = ctx.saved_tensors, ctx.population
+        (current, bias), population = ctx.saved_tensors, ctx.population
         grad = torch.empty_like(current)
         kernels.lif_pool_backward(
             _planes(grad_pooled.contiguous()),
             _planes(current),
+            _drive(bias, current),
             population.keeps,
             population.fire,
             ctx.window,
@@ -117,16 +128,52 @@ class _PooledSpikes(torch.autograd.Function):
             population.surrogate,
             _planes(grad),
         )
-        return grad, None, None
+        return grad, _bias_gradient(grad, bias, population), None, None
 
 
-def _reference_gradient(grad_spikes, current, population):
+def _reference(current, bias, population):
     full = current.expand(population.time_steps, *current.shape[1:])
-    _, voltage = reference.forward(full, *population.keeps, population.threshold)
+    broad = None if bias is None else _broadcast(bias, current)
+    return reference.forward(full, *population.keeps, population.threshold, broad)
+
+
+def _reference_gradient(grad_spikes, current, bias, population):
+    _, voltage = _reference(current, bias, population)
     keep_u, keep_v, level, width, unit, gain = (float(value) for value in population.real_constants)
     grad = reference.backward(grad_spikes, voltage * unit, keep_u, keep_v, level, width, population.surrogate)
     grad = grad * gain
     return grad.sum(0, keepdim=True) if len(current) == 1 else grad
+
+
+def _bias_gradient(grad_current, bias, population):
+    r"""The sum of :math:`g_v[t] = g_a[t] - k_u g_a[t+1]` over time, samples and positions."""
+    if bias is None:
+        return None
+    keep = population.keeps[0] / DECAY_UNITY
+    summed = grad_current.sum(0)
+    if keep > 0:
+        # Every step is at hand: _steps_for_bias has seen to it.
+        summed = (1 - keep) * summed + keep * grad_current[0]
+    return summed.sum([axis for axis in range(summed.dim()) if axis != 1])
+
+
+def _steps_for_bias(current, bias, population):
+    """A constant current step by step where the bias's gradient needs to tell the steps apart."""
+    if bias is not None and len(current) == 1 and population.keeps[0] > 0:
+        return current.expand(population.time_steps, *current.shape[1:])
+    return current
+
+
+def _broadcast(bias: torch.Tensor, current: torch.Tensor) -> torch.Tensor:
+    return bias.reshape(-1, *(1,) * (current.dim() - 3))
+
+
+def _drive(bias: torch.Tensor | None, current: torch.Tensor) -> np.ndarray:
+    """What the bias adds to the voltage of each neuron of one sample, in state units."""
+    if bias is None:
+        return np.empty(0, np.int32)
+    neurons = _broadcast(bias.detach(), current).expand(current.shape[2:])
+    return neurons.to(torch.int32).flatten().numpy() << STATE_SHIFT
 
 
 def _flat(tensor: torch.Tensor) -> np.ndarray:
@@ -140,25 +187,30 @@ def _planes(tensor: torch.Tensor) -> np.ndarray:
     return tensor.detach().flatten(1, 2).numpy()
 
 
-def lif(current: torch.Tensor, population: Population) -> torch.Tensor:
+def lif(current: torch.Tensor, population: Population, bias: torch.Tensor | None = None) -> torch.Tensor:
     r"""Spikes of a population over time, exact in integers, differentiable by the surrogate.
 
     Parameters
     ----------
-    current : float32 Tensor of shape (T, ...) or (1, ...)
+    current : float32 Tensor of shape (T, N, ...) or (1, N, ...)
         Synaptic sums :math:`a[t]` of integer weights: whole numbers below 2**17 in magnitude
         (:func:`dpap.quantization.weight_scale` sees to it). A single step is the same at every step.
     population : Population
+    bias : float32 Tensor of shape (channels,) or (neurons,), optional
+        Whole numbers, one for each entry of the current's third axis.
 
     Returns
     -------
-    float32 Tensor of shape (T, ...)
+    float32 Tensor of shape (T, N, ...)
         0 or 1.
     """
-    return _Spikes.apply(current.contiguous(), population)
+    current = _steps_for_bias(current, bias, population)
+    return _Spikes.apply(current.contiguous(), bias, population)
 
 
-def lif_pool(current: torch.Tensor, population: Population, window: int) -> tuple[torch.Tensor, torch.Tensor]:
+def lif_pool(
+    current: torch.Tensor, population: Population, window: int, bias: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Spikes summed over windows, as :func:`lif` and a sum pool after it, without storing the spikes.
 
     Parameters
@@ -167,6 +219,8 @@ def lif_pool(current: torch.Tensor, population: Population, window: int) -> tupl
     population : Population
     window : int
         Side of the window and stride; what does not fill a window is dropped.
+    bias : float32 Tensor of shape (C,), optional
+        As in :func:`lif`.
 
     Returns
     -------
@@ -175,20 +229,25 @@ def lif_pool(current: torch.Tensor, population: Population, window: int) -> tupl
         Spikes of each channel over all positions, without gradient.
     """
     if current.device.type == "cpu":
-        return _PooledSpikes.apply(current.contiguous(), population, window)
-    spikes = lif(current, population)
+        current = _steps_for_bias(current, bias, population)
+        return _PooledSpikes.apply(current.contiguous(), bias, population, window)
+    spikes = lif(current, population, bias)
     steps, samples = spikes.shape[:2]
     pooled = torch.nn.functional.avg_pool2d(spikes.flatten(0, 1), window, divisor_override=1)
     return pooled.unflatten(0, (steps, samples)), spikes.detach().sum((3, 4))
 
 
-def membrane(current: torch.Tensor, population: Population) -> tuple[torch.Tensor, torch.Tensor]:
+def membrane(
+    current: torch.Tensor, population: Population, bias: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Spikes and integer voltages before the reset, both like ``lif``'s result; no gradient."""
     current = current.detach().contiguous()
     if current.device.type != "cpu":
-        full = current.expand(population.time_steps, *current.shape[1:])
-        return reference.forward(full, *population.keeps, population.threshold)
+        return _reference(current, bias, population)
     spikes = current.new_empty(population.time_steps, *current.shape[1:])
     voltage = torch.empty_like(spikes)
-    kernels.lif_forward(_flat(current), *population.keeps, population.fire, _flat(spikes), _flat(voltage))
+    drive = _drive(bias, current)
+    kernels.lif_forward(
+        _flat(current), drive, *population.keeps, population.fire, _flat(spikes), _flat(voltage)
+    )
     return spikes, voltage

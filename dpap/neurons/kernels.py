@@ -34,19 +34,30 @@ def decay32(state, keep):
 
 
 @numba.njit(inline="always")
-def _integrate(inputs, u, v, keep_u, keep_v):
+def _drive(bias, start, stop):
+    """What the bias adds to each voltage of a chunk in a step; ``bias`` repeats with every sample."""
+    drive = np.zeros(stop - start, np.int32)
+    if len(bias) > 0:
+        for i in range(stop - start):
+            drive[i] = bias[(start + i) % len(bias)]
+    return drive
+
+
+@numba.njit(inline="always")
+def _integrate(inputs, drive, u, v, keep_u, keep_v):
     """Advance currents ``u`` and voltages ``v`` by one step, in place, without the reset."""
     for i in range(len(inputs)):
         u[i] = np.int32(decay32(u[i], keep_u) + np.int32(np.int32(inputs[i]) << 6))
-        v[i] = np.int32(decay32(v[i], keep_v) + u[i])
+        v[i] = np.int32(decay32(v[i], keep_v) + u[i] + drive[i])
 
 
 @numba.njit(parallel=True, cache=True)
-def lif_forward(current, current_keep, voltage_keep, threshold, spikes, voltage):
+def lif_forward(current, bias, current_keep, voltage_keep, threshold, spikes, voltage):
     """Spikes into ``spikes``, float32 (T, M), and voltages before the reset into ``voltage``.
 
-    ``current`` is float32 (T, M) or (1, M), ``threshold`` in state units (mantissa times 64). A ``voltage``
-    of no steps, (0, M), is not written.
+    ``current`` is float32 (T, M) or (1, M), ``threshold`` in state units (mantissa times 64). ``bias`` is
+    int32 of the neurons of one sample, in state units, or empty. A ``voltage`` of no steps, (0, M), is not
+    written.
     """
     steps, neurons = spikes.shape
     constant = current.shape[0] == 1
@@ -55,10 +66,11 @@ def lif_forward(current, current_keep, voltage_keep, threshold, spikes, voltage)
     for chunk in numba.prange((neurons + CHUNK - 1) // CHUNK):
         start = chunk * CHUNK
         stop = min(start + CHUNK, neurons)
+        drive = _drive(bias, start, stop)
         u = np.zeros(stop - start, np.int32)
         v = np.zeros(stop - start, np.int32)
         for t in range(steps):
-            _integrate(current[0 if constant else t, start:stop], u, v, keep_u, keep_v)
+            _integrate(current[0 if constant else t, start:stop], drive, u, v, keep_u, keep_v)
             if recorded:
                 voltage[t, start:stop] = v
             fired = spikes[t, start:stop]
@@ -92,7 +104,7 @@ def _sum_windows(values, width, window, outputs):
 
 
 @numba.njit(parallel=True, cache=True)
-def lif_pool_forward(current, current_keep, voltage_keep, threshold, window, pooled, counts):
+def lif_pool_forward(current, bias, current_keep, voltage_keep, threshold, window, pooled, counts):
     """Spikes summed over windows into ``pooled``, and over whole planes into ``counts``.
 
     Shapes, all float32: ``current`` (T or 1, P, H, W) for P planes, ``pooled``
@@ -110,12 +122,13 @@ def lif_pool_forward(current, current_keep, voltage_keep, threshold, window, poo
         first = chunk * group
         last = min(first + group, planes)
         neurons = (last - first) * size
+        drive = _drive(bias, first * size, last * size)
         u = np.zeros(neurons, np.int32)
         v = np.zeros(neurons, np.int32)
         fired = np.zeros(neurons, np.float32)
         for t in range(steps):
             inputs = flat[0 if constant else t, first * size : last * size]
-            _integrate(inputs, u, v, keep_u, keep_v)
+            _integrate(inputs, drive, u, v, keep_u, keep_v)
             for i in range(neurons):
                 spike = v[i] > fire
                 fired[i] = np.float32(1.0) if spike else np.float32(0.0)
@@ -126,12 +139,13 @@ def lif_pool_forward(current, current_keep, voltage_keep, threshold, window, poo
 
 
 @numba.njit(inline="always")
-def _voltages(current, start, stop, constant, keep_u, keep_v, fire, voltage):
+def _voltages(current, bias, start, stop, constant, keep_u, keep_v, fire, voltage):
     """Voltages before the reset of a chunk through all steps, once more."""
+    drive = _drive(bias, start, stop)
     u = np.zeros(stop - start, np.int32)
     v = np.zeros(stop - start, np.int32)
     for t in range(len(voltage)):
-        _integrate(current[0 if constant else t, start:stop], u, v, keep_u, keep_v)
+        _integrate(current[0 if constant else t, start:stop], drive, u, v, keep_u, keep_v)
         for i in range(stop - start):
             voltage[t, i] = v[i]
             v[i] = np.int32(0) if v[i] > fire else v[i]
@@ -171,7 +185,7 @@ def _reverse(incoming, voltage, slope, grad_u, grad_v, outgoing, add, fire, cons
 
 
 @numba.njit(parallel=True, cache=True)
-def lif_backward(grad_spikes, current, keeps, threshold, constants, kind, grad_current):
+def lif_backward(grad_spikes, current, bias, keeps, threshold, constants, kind, grad_current):
     """Gradient with respect to ``current`` into ``grad_current``, of its shape.
 
     ``grad_spikes`` is float32 (T, M); ``keeps`` the two integer keeps; ``constants`` the float32 values
@@ -185,7 +199,7 @@ def lif_backward(grad_spikes, current, keeps, threshold, constants, kind, grad_c
         start = chunk * CHUNK
         stop = min(start + CHUNK, neurons)
         voltage = np.empty((steps, stop - start), np.int32)
-        _voltages(current, start, stop, constant, keep_u, keep_v, fire, voltage)
+        _voltages(current, bias, start, stop, constant, keep_u, keep_v, fire, voltage)
         grad_u = np.zeros(stop - start, np.float32)
         grad_v = np.zeros(stop - start, np.float32)
         slope = np.empty(stop - start, np.float32)
@@ -199,7 +213,7 @@ def lif_backward(grad_spikes, current, keeps, threshold, constants, kind, grad_c
 
 
 @numba.njit(parallel=True, cache=True)
-def lif_pool_backward(grad_pooled, current, keeps, threshold, window, constants, kind, grad_current):
+def lif_pool_backward(grad_pooled, current, bias, keeps, threshold, window, constants, kind, grad_current):
     """The same for :func:`lif_pool_forward`: ``grad_pooled`` (T, P, h, w), the others (T or 1, P, H, W)."""
     steps, planes, rows, columns = grad_pooled.shape
     width = current.shape[3]
@@ -214,7 +228,7 @@ def lif_pool_backward(grad_pooled, current, keeps, threshold, window, constants,
         last = min(first + group, planes)
         start, stop = first * size, last * size
         voltage = np.empty((steps, stop - start), np.int32)
-        _voltages(flat_current, start, stop, constant, keep_u, keep_v, fire, voltage)
+        _voltages(flat_current, bias, start, stop, constant, keep_u, keep_v, fire, voltage)
         grad_u = np.zeros(stop - start, np.float32)
         grad_v = np.zeros(stop - start, np.float32)
         slope = np.empty(stop - start, np.float32)

@@ -5,12 +5,12 @@ With :math:`\mathrm{rtz}` the truncation of a magnitude toward zero (source: lav
 
 .. math::
     u[t] &= \mathrm{rtz}(u[t-1]\, k_u / 4096) + 64\, a[t] \\
-    v[t] &= \mathrm{rtz}(v[t-1] (1 - s[t-1])\, k_v / 4096) + u[t] \\
+    v[t] &= \mathrm{rtz}(v[t-1] (1 - s[t-1])\, k_v / 4096) + u[t] + 64\, b \\
     s[t] &= v[t] > 64\, \Theta
 
-``a`` is the synaptic sum of integer weights, :math:`k = 4096 (1 - \alpha)` what a state keeps, and
-:math:`\Theta` the threshold mantissa. This is the definition that the compiled kernels are tested against,
-and the path for devices that they do not reach.
+``a`` is the synaptic sum of integer weights, ``b`` the bias, :math:`k = 4096 (1 - \alpha)` what a state
+keeps, and :math:`\Theta` the threshold mantissa. This is the definition that the compiled kernels are
+tested against, and the path for devices that they do not reach.
 """
 
 import torch
@@ -24,8 +24,46 @@ def decay(state: torch.Tensor, keep: int) -> torch.Tensor:
     return state.sign() * ((state.abs() * keep) >> DECAY_BITS)
 
 
+def step(
+    state: tuple[torch.Tensor, torch.Tensor],
+    sums: torch.Tensor,
+    bias: torch.Tensor | int,
+    keeps: tuple[int, int],
+    fire: int,
+) -> tuple[tuple[torch.Tensor, torch.Tensor], torch.Tensor, torch.Tensor]:
+    """One step of the neuron.
+
+    Parameters
+    ----------
+    state : pair of int64 Tensors
+        Current, and voltage after the reset.
+    sums, bias : int64 Tensors, or 0
+        Both in state units (times 64).
+    keeps : pair of int
+        What current and voltage keep in a step, in 1/4096.
+    fire : int
+        Threshold in state units.
+
+    Returns
+    -------
+    state
+        After the step.
+    spikes, voltage : Tensors
+        Spikes (bool), and the voltage before the reset.
+    """
+    current, voltage = state
+    current = decay(current, keeps[0]) + sums
+    voltage = decay(voltage, keeps[1]) + current + bias
+    spikes = voltage > fire
+    return (current, voltage * ~spikes), spikes, voltage
+
+
 def forward(
-    current: torch.Tensor, current_keep: int, voltage_keep: int, threshold: int
+    current: torch.Tensor,
+    current_keep: int,
+    voltage_keep: int,
+    threshold: int,
+    bias: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Run the neuron over time.
 
@@ -37,26 +75,45 @@ def forward(
         What a state keeps in a step, in 1/4096.
     threshold : int
         Threshold mantissa.
+    bias : Tensor that broadcasts to one step of ``current``, optional
+        Whole numbers; added to the voltage in every step, not to the current.
 
     Returns
     -------
     spikes, voltage : Tensors like ``current``
         Spikes (0 or 1) and voltages before the reset.
     """
-    drive = current.to(torch.int64) << STATE_SHIFT
-    u = torch.zeros_like(drive[0]) if len(drive) else None
-    v = u
-    spikes, voltages = [], []
-    for step in drive:
-        u = decay(u, current_keep) + step
-        v = decay(v, voltage_keep) + u
-        fired = v > (threshold << STATE_SHIFT)
-        spikes.append(fired)
-        voltages.append(v)
-        v = v * ~fired
-    if not spikes:
+    if not len(current):
         return torch.zeros_like(current), torch.zeros_like(current)
+    drive = current.to(torch.int64) << STATE_SHIFT
+    constant = 0 if bias is None else bias.to(torch.int64) << STATE_SHIFT
+    state = torch.zeros_like(drive[0]), torch.zeros_like(drive[0])
+    spikes, voltages = [], []
+    for sums in drive:
+        state, fired, voltage = step(
+            state, sums, constant, (current_keep, voltage_keep), threshold << STATE_SHIFT
+        )
+        spikes.append(fired)
+        voltages.append(voltage)
     return torch.stack(spikes).to(current.dtype), torch.stack(voltages).to(current.dtype)
+
+
+def step_back(
+    grads: tuple[torch.Tensor, torch.Tensor],
+    grad_spikes: torch.Tensor,
+    voltage: torch.Tensor,
+    keeps: tuple[float, float],
+    threshold: float,
+    width: float,
+    kind: int,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """One step of :func:`backward`: gradients of current and voltage, from those of the step after."""
+    grad_u, grad_v = grads
+    slope = derivative_torch(voltage - threshold, width, kind)
+    silent = (voltage <= threshold).to(grad_spikes.dtype)
+    carried = keeps[1] * grad_v
+    grad_v = (grad_spikes - carried * voltage) * slope + carried * silent
+    return grad_v + keeps[0] * grad_u, grad_v
 
 
 def backward(
@@ -80,13 +137,11 @@ def backward(
     All arguments in real units (``voltage`` and ``threshold`` scaled alike, keeps between 0 and 1).
     """
     grad = torch.zeros_like(grad_spikes)
-    grad_v = torch.zeros_like(grad_spikes[0]) if len(grad_spikes) else None
-    grad_u = grad_v
+    if not len(grad_spikes):
+        return grad
+    grads = torch.zeros_like(grad_spikes[0]), torch.zeros_like(grad_spikes[0])
     for t in reversed(range(len(grad_spikes))):
-        slope = derivative_torch(voltage[t] - threshold, width, kind)
-        silent = (voltage[t] <= threshold).to(grad.dtype)
-        carried = voltage_keep * grad_v
-        grad_v = (grad_spikes[t] - carried * voltage[t]) * slope + carried * silent
-        grad_u = grad_v + current_keep * grad_u
-        grad[t] = grad_u
+        keeps = current_keep, voltage_keep
+        grads = step_back(grads, grad_spikes[t], voltage[t], keeps, threshold, width, kind)
+        grad[t] = grads[0]
     return grad

@@ -49,7 +49,7 @@ def to_slayer(network: Network) -> nn.Sequential:
 
 
 def _stock_block(block: SynapticBlock, cuba) -> nn.Module:
-    weight, _, threshold = block.integer_parameters()
+    weight, _, threshold, _ = block.integer_parameters()
     parameters = {
         "threshold": threshold / SCALE,
         "current_decay": (DECAY_UNITY - block.neuron.current_keep) / DECAY_UNITY,

@@ -1,0 +1,71 @@
+"""Fully connected block whose neurons hear each other."""
+
+import torch
+
+from dpap import quantization
+from dpap.blocks.block import SynapticBlock
+from dpap.neurons import LIF
+from dpap.neurons.recurrent import recurrent_lif
+
+
+class Recurrent(SynapticBlock):
+    r"""Fully connected synapses, and recurrent ones with a delay of one step.
+
+    .. math::
+        a[t] = W x[t] + R\, s[t-1]
+
+    The weight is ``(out, in + out)``: W, and behind it R. To a pruner this is a dense layer whose inputs are
+    the layer's inputs followed by its own spikes of the step before; observers are shown both.
+
+    All synapses share the layer's scale. Where the input that stands for 1 is not 1 (``input_divisor``:
+    analog or pooled inputs), a spike of the layer's own counts as ``1 / input_divisor``.
+
+    Parameters are those of :class:`~dpap.blocks.Dense`.
+    """
+
+    kind = "dense"
+    recurrent = True
+
+    def __init__(
+        self,
+        name: str,
+        inputs: int,
+        outputs: int,
+        neuron: LIF,
+        time_steps: int,
+        input_bound: int = 1,
+        input_divisor: int = 1,
+        scale: int | None = None,
+        *,
+        bias: bool = False,
+    ):
+        super().__init__(
+            name,
+            (outputs, inputs + outputs),
+            (inputs,),
+            (outputs,),
+            neuron,
+            time_steps,
+            input_bound,
+            input_divisor,
+            scale,
+            bias,
+        )
+
+    def synapse(self, inputs: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        """Matrix product of the inputs from the layer before."""
+        return torch.nn.functional.linear(inputs, weight)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Spikes ``(T, N, out)`` of inputs ``(T or 1, N, in)``."""
+        integers = self.integer_parameters()
+        forward, recurrent = integers.weight.split([self.input_shape[0], self.output_shape[0]], dim=1)
+        sums = self.sums_over_time(inputs, forward)
+        if self.training and self.rounds:
+            sums = quantization.round_straight_through(sums)
+        spikes = recurrent_lif(sums, recurrent, self._population(integers), integers.bias)
+        if self.training and self.observers:
+            heard = spikes.detach().roll(1, dims=0)
+            heard[:1] = 0
+            self.show(torch.cat([inputs.expand(len(heard), -1, -1), heard], dim=2), spikes)
+        return spikes

@@ -1,0 +1,64 @@
+"""Pool with neurons."""
+
+import torch
+
+from dpap.blocks.block import Shape, SynapticBlock
+from dpap.blocks.window import Extent, pair, window_extent
+from dpap.neurons import LIF
+
+
+class SpikingPool(SynapticBlock):
+    """The sum over each window, times one weight a position, drives neurons of its own.
+
+    The counterpart of lava-dl's ``cuba.Pool``. The weight, ``(1, 1, height, width)``, is shared by all
+    channels, and fixed: 1 at first. Nothing of it is pruned.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        ``(C, H, W)``.
+    window, stride, padding : int or pair of int
+        As those of :class:`~dpap.blocks.SumPool`.
+
+    Other parameters are those of :class:`~dpap.blocks.SynapticBlock`.
+    """
+
+    kind = "pool"
+    prunable = False
+
+    def __init__(
+        self,
+        name: str,
+        input_shape: Shape,
+        window: Extent,
+        neuron: LIF,
+        time_steps: int,
+        stride: Extent | None = None,
+        padding: Extent = 0,
+        input_bound: int = 1,
+        input_divisor: int = 1,
+        scale: int | None = None,
+    ):
+        self.window, self.padding = pair(window), pair(padding)
+        self.stride = pair(window if stride is None else stride)
+        extent = window_extent(name, input_shape[1:], self.window, self.stride, self.padding)
+        super().__init__(
+            name,
+            (1, 1, *self.window),
+            input_shape,
+            (input_shape[0], *extent),
+            neuron,
+            time_steps,
+            input_bound,
+            input_divisor,
+            scale,
+        )
+        self.weight.requires_grad_(False).fill_(1.0)
+
+    def synapse(self, inputs: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        """Each channel by itself, exact in float32."""
+        channels = inputs.shape[1]
+        sums = torch.nn.functional.conv2d(
+            inputs.flatten(0, 1).unsqueeze(1), weight, None, self.stride, self.padding
+        )
+        return sums.squeeze(1).unflatten(0, (inputs.shape[0], channels))

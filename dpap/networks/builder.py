@@ -1,0 +1,265 @@
+"""From the papers' notation to a network."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from torch import nn
+
+from dpap.blocks import (
+    Addition,
+    Conv,
+    Delay,
+    Dense,
+    Dropout,
+    Flatten,
+    MaxPool,
+    Recurrent,
+    SpikingPool,
+    SumPool,
+    SynapticBlock,
+)
+from dpap.errors import NetworkError
+from dpap.networks.network import INPUT, Network
+from dpap.neurons import LIF
+from dpap.notation import (
+    ConvToken,
+    DelayToken,
+    DenseToken,
+    DropoutToken,
+    FlattenToken,
+    PoolToken,
+    ResidualToken,
+    Token,
+    parse,
+)
+
+MAX_NEURONS = 1 << 26
+"""Neurons or weights of one layer beyond which a description is taken for a mistake."""
+
+
+def build(
+    notation: str,
+    input_shape: tuple[int, ...],
+    time_steps: int,
+    *,
+    input_max: int = 1,
+    neuron: LIF | None = None,
+    bias: bool = False,
+) -> Network:
+    """Build a network from the papers' notation (:mod:`dpap.notation`).
+
+    Convolutions keep the size of their input unless their token says otherwise. Average pools become sums,
+    with the area in the next block's threshold. Weights are drawn from torch's global generator
+    (``torch.manual_seed``).
+
+    Parameters
+    ----------
+    notation : str
+        As in ``15C3-AP2-40C3-AP2-300FC-10FC``.
+    input_shape : tuple of int
+        ``(C, H, W)``, or ``(F,)`` for a network without convolutions.
+    time_steps : int
+        Steps T an inference takes.
+    input_max : int
+        Largest input, which stands for the real value 1: 1 for events, 16 for scikit-learn's digits.
+    neuron : LIF, optional
+        The neuron; by default the paper's.
+    bias : bool
+        Whether every synaptic block has biases; those with BN have them in any case.
+
+    Raises
+    ------
+    NetworkError
+        A token is unknown, a layer does not fit its input, or an argument is out of range.
+    """
+    check_arguments(input_shape, time_steps, input_max)
+    neuron = neuron or LIF()
+    builder = _Builder(notation, neuron, time_steps, bias)
+    builder.chain(parse(notation), _Place(INPUT, tuple(input_shape), input_max, input_max))
+    last = list(builder.layers.values())[-1]
+    if not isinstance(last, (Dense, Recurrent)):
+        raise NetworkError(f"{notation!r} must end with a fully connected layer, such as 10FC")
+    return Network(
+        notation, tuple(input_shape), time_steps, input_max, neuron, builder.layers, builder.sources, bias
+    )
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What a layer that comes next would take: its source, and the shape, bound and unit of that."""
+
+    source: str
+    shape: tuple[int, ...]
+    bound: int
+    divisor: int
+    rounds: bool = False
+
+
+class _Builder:
+    """Layers and their sources, so far."""
+
+    def __init__(self, notation: str, neuron: LIF, time_steps: int, bias: bool):
+        self.notation, self.neuron, self.time_steps, self.bias = notation, neuron, time_steps, bias
+        self.layers: dict[str, nn.Module] = {}
+        self.sources: dict[str, tuple[str, ...]] = {}
+        self._counts: dict[str, int] = {}
+
+    def chain(self, tokens: Sequence[Token], place: _Place) -> _Place:
+        """Add layers one after the other."""
+        for token in tokens:
+            place = _ADDERS[type(token)](self, token, place)
+        return place
+
+    def conv(self, token: ConvToken, place: _Place) -> _Place:
+        self._check_spatial(token, place)
+        padding = token.padding
+        height, width = (token.kernel,) * 2 if isinstance(token.kernel, int) else token.kernel
+        if padding is None:
+            if height % 2 == 0 or width % 2 == 0:
+                raise NetworkError(
+                    f"{token.channels}C{token.kernel}: no padding keeps the size of the input with an even"
+                    " kernel; use an odd one, or name the padding (16C4p0)"
+                )
+            padding = (token.dilation * (height // 2), token.dilation * (width // 2))
+        weights = token.channels * place.shape[0] * height * width // token.groups
+        self._check_size(token, (token.channels, *place.shape[1:]), weights)
+        block = Conv(
+            self._next("conv"),
+            place.shape,
+            token.channels,
+            token.kernel,
+            self.neuron,
+            self.time_steps,
+            padding,
+            place.bound,
+            place.divisor,
+            stride=token.stride,
+            dilation=token.dilation,
+            groups=token.groups,
+            bias=self.bias,
+            norm=token.norm,
+        )
+        return self._synaptic(block, place)
+
+    def dense(self, token: DenseToken, place: _Place) -> _Place:
+        if len(place.shape) > 1:
+            place = self.flatten(token, place)
+        (inputs,) = place.shape
+        self._check_size(token, (token.neurons,), token.neurons * inputs)
+        arguments = (
+            self._next("fc"),
+            inputs,
+            token.neurons,
+            self.neuron,
+            self.time_steps,
+            place.bound,
+            place.divisor,
+        )
+        if token.recurrent:
+            block = Recurrent(*arguments, bias=self.bias)
+        else:
+            block = Dense(*arguments, bias=self.bias, norm=token.norm)
+        return self._synaptic(block, place)
+
+    def pool(self, token: PoolToken, place: _Place) -> _Place:
+        self._check_spatial(token, place)
+        name = self._next("pool")
+        if token.kind == "sum":
+            block = SpikingPool(
+                name,
+                place.shape,
+                token.window,
+                self.neuron,
+                self.time_steps,
+                token.stride,
+                token.padding,
+                place.bound,
+                place.divisor,
+            )
+            return self._synaptic(block, place)
+        pool = (SumPool if token.kind == "average" else MaxPool)(token.window, token.stride, token.padding)
+        area = pool.area if token.kind == "average" else 1
+        written = f"{'AP' if token.kind == 'average' else 'MP'}{token.window}"
+        shape = pool.output_shape(f"{written} in {self.notation!r} ({name})", place.shape)
+        place = replace(place, shape=shape, bound=place.bound * area, divisor=place.divisor * area)
+        return self._add(name, pool, place)
+
+    def flatten(self, _token: Token, place: _Place) -> _Place:
+        return self._add(self._next("flatten"), Flatten(), replace(place, shape=(math.prod(place.shape),)))
+
+    def dropout(self, token: DropoutToken, place: _Place) -> _Place:
+        return self._add(self._next("dropout"), Dropout(token.probability), replace(place, rounds=True))
+
+    def delay(self, token: DelayToken, place: _Place) -> _Place:
+        if place.source == INPUT:
+            raise NetworkError(
+                f"Delay{token.highest} in {self.notation!r} has no layer before it, whose spikes it could"
+                " delay"
+            )
+        return self._add(self._next("delay"), Delay(place.shape[0], token.highest), place)
+
+    def residual(self, token: ResidualToken, place: _Place) -> _Place:
+        body, shortcut = self.chain(token.body, place), self.chain(token.shortcut, place)
+        if (body.shape, body.divisor) != (shortcut.shape, shortcut.divisor):
+            raise NetworkError(
+                f"a residual connection in {self.notation!r} adds {body.source} of shape {body.shape} (where"
+                f" {body.divisor} stands for 1) and {shortcut.source} of shape {shortcut.shape} (where"
+                f" {shortcut.divisor} does); both must agree: change the layers, or give the shortcut some of"
+                " its own, Res(A|B)"
+            )
+        name = self._next("add")
+        self.layers[name] = Addition()
+        self.sources[name] = (body.source, shortcut.source)
+        rounds = body.rounds or shortcut.rounds
+        return replace(body, source=name, bound=body.bound + shortcut.bound, rounds=rounds)
+
+    def _synaptic(self, block: SynapticBlock, place: _Place) -> _Place:
+        block.rounds = place.rounds
+        after = _Place(place.source, block.output_shape, 1, 1)
+        return self._add(block.name, block, after)
+
+    def _add(self, name: str, layer: nn.Module, place: _Place) -> _Place:
+        self.layers[name] = layer
+        self.sources[name] = (place.source,)
+        return replace(place, source=name)
+
+    def _next(self, kind: str) -> str:
+        self._counts[kind] = self._counts.get(kind, 0) + 1
+        return f"{kind}{self._counts[kind]}"
+
+    def _check_spatial(self, token: Token, place: _Place) -> None:
+        if len(place.shape) != 3:
+            raise NetworkError(
+                f"{token} in {self.notation!r} needs an input of (C, H, W); here it is {place.shape}"
+                " (it stands after a fully connected layer or Flatten, or input_shape is flat)"
+            )
+
+    def _check_size(self, token: Token, shape: tuple[int, ...], weights: int) -> None:
+        if max(math.prod(shape), weights) > MAX_NEURONS:
+            raise NetworkError(
+                f"{token} makes {math.prod(shape)} neurons and {weights} weights; at most {MAX_NEURONS}"
+            )
+
+
+_ADDERS = {
+    ConvToken: _Builder.conv,
+    DenseToken: _Builder.dense,
+    PoolToken: _Builder.pool,
+    FlattenToken: _Builder.flatten,
+    DropoutToken: _Builder.dropout,
+    DelayToken: _Builder.delay,
+    ResidualToken: _Builder.residual,
+}
+
+
+def check_arguments(input_shape: tuple[int, ...], time_steps: int, input_max: int) -> None:
+    """Raise a :class:`~dpap.errors.NetworkError` if an argument of :func:`build` is out of range."""
+    if len(input_shape) not in (1, 3) or any(int(n) != n or n < 1 for n in input_shape):
+        raise NetworkError(f"input_shape {tuple(input_shape)}; expected (C, H, W) or (F,), each at least 1")
+    if math.prod(input_shape) > MAX_NEURONS:
+        raise NetworkError(f"input_shape {tuple(input_shape)} has more than {MAX_NEURONS} elements")
+    if int(time_steps) != time_steps or not 1 <= time_steps <= 1 << 16:
+        raise NetworkError(f"time_steps is {time_steps}; expected a whole number from 1 to {1 << 16}")
+    if int(input_max) != input_max or not 1 <= input_max <= (1 << 16) - 1:
+        raise NetworkError(f"input_max is {input_max}; expected a whole number from 1 to {(1 << 16) - 1}")

@@ -1,0 +1,215 @@
+"""A network of blocks."""
+
+from collections import Counter
+
+import torch
+from torch import nn
+
+from dpap.blocks import SumPool, SynapticBlock
+from dpap.errors import NetworkError
+from dpap.neurons import LIF
+
+INPUT = "input"
+"""Name of the network's input among the sources of a layer."""
+
+
+class Network(nn.Module):
+    """Blocks that run in the integers they will be deployed with.
+
+    Made by :func:`build`, :func:`named`, or :func:`dpap.from_slayer`.
+    The input is whole numbers from 0 to ``input_max``: binary events (the default),
+    or analog values of an encoder as graded spikes, where ``input_max`` stands for the real value 1.
+
+    The ``state_dict`` holds, for each synaptic block such as ``layers.conv1``:
+
+    ============================  ===================================================================
+    key                           value
+    ============================  ===================================================================
+    ``layers.conv1.weight``       real weights, ``(out, in / groups, height, width)`` or ``(out, in)``;
+                                  a recurrent block's ``(out, in + out)``
+    ``layers.conv1.mask``         1 where a synapse (or kernel) lives, ``(out, in / groups, 1, 1)`` or
+                                  ``(out, in)``; pruned weights keep their values but count for nothing
+    ``layers.conv1.bias``         real biases ``(out,)``, where the block has them
+    ``layers.conv1.norm.*``       ``weight``, ``bias``, ``running_mean``, ``running_var``, each ``(out,)``,
+                                  where it is normalised
+    ``layers.delay1.delay``       axonal delays in steps, ``(channels,)``
+    ============================  ===================================================================
+
+    Scales, thresholds and integer weights follow from these: ``block.integer_parameters()``.
+
+    Parameters
+    ----------
+    layers : dict of str to Module
+        In an order in which every layer comes after its sources.
+    sources : dict of str to tuple of str, optional
+        Names of the layers that each layer takes its input from, :data:`INPUT` for the network's; by
+        default each takes the one before.
+
+    Attributes
+    ----------
+    notation, input_shape, time_steps, input_max, neuron, bias
+        What it was built from. A converted network's blocks may have other neurons, and other padding than
+        the notation's.
+    layers : ModuleDict
+        Blocks in order, by name: ``conv1``, ``pool1``, ``fc1``, ...
+    sources : dict of str to tuple of str
+        Names of each layer's sources.
+    """
+
+    def __init__(
+        self,
+        notation: str,
+        input_shape: tuple[int, ...],
+        time_steps: int,
+        input_max: int,
+        neuron: LIF,
+        layers: dict[str, nn.Module],
+        sources: dict[str, tuple[str, ...]] | None = None,
+        bias: bool = False,
+    ):
+        super().__init__()
+        self.notation = notation
+        self.input_shape = tuple(input_shape)
+        self.time_steps = time_steps
+        self.input_max = input_max
+        self.neuron = neuron
+        self.bias = bias
+        self.layers = nn.ModuleDict(layers)
+        if sources is None:
+            before = [INPUT, *layers]
+            sources = {name: (before[index],) for index, name in enumerate(layers)}
+        self.sources = sources
+        self._uses = Counter(source for names in sources.values() for source in names)
+        # One pass makes the spikes and their sums, where nothing else hears the spikes.
+        self._pooled_by = {
+            sources[name][0]: name
+            for name, layer in layers.items()
+            if isinstance(layer, SumPool)
+            and layer.tiles
+            and isinstance(layers.get(sources[name][0]), SynapticBlock)
+            and self._uses[sources[name][0]] == 1
+        }
+
+    def synaptic_blocks(self) -> list[SynapticBlock]:
+        """The blocks that have synapses and neurons, in order."""
+        return [block for block in self.layers.values() if isinstance(block, SynapticBlock)]
+
+    def freeze_statistics(self, frozen: bool = True) -> None:
+        """Let batch normalisations train on the integers that are deployed, and keep their statistics."""
+        for block in self.synaptic_blocks():
+            if block.norm is not None:
+                block.norm.frozen = frozen
+
+    def sources_of(self, name: str) -> tuple[str, ...]:
+        """Blocks with prunable synapses whose spikes reach a layer with nothing prunable between.
+
+        Where there are several their spikes are added, on the way, channel by channel. The network's input is
+        named :data:`INPUT`.
+        """
+        found: list[str] = []
+        for source in self.sources[name]:
+            block = None if source == INPUT else self.layers[source]
+            if block is None or (isinstance(block, SynapticBlock) and block.prunable):
+                found.append(source)
+            else:
+                found.extend(self.sources_of(source))
+        return tuple(dict.fromkeys(found))
+
+    def sums_exactly(self, source: str, target: str) -> bool:
+        """Whether the inputs of ``target`` have the same sums over positions as the spikes of ``source``.
+
+        So it is where at most one sum pool lies between, and its windows tile all of its input.
+        """
+        (name,) = self.sources[target] if len(self.sources[target]) == 1 else (None,)
+        if name is None or name == INPUT:
+            return False
+        if name == source:
+            return True
+        pool = self.layers[name]
+        if not (isinstance(pool, SumPool) and pool.tiles):
+            return False
+        return self._height_and_width(name) == (0, 0) and self.sums_exactly(source, name)
+
+    def _height_and_width(self, pool: str) -> tuple[int, int]:
+        """Rows and columns that the windows of a pool leave out."""
+        (name,) = self.sources[pool]
+        if name == INPUT:
+            shape = self.input_shape
+        elif isinstance(self.layers[name], SynapticBlock):
+            shape = self.layers[name].output_shape
+        else:
+            return (1, 1)
+        window = self.layers[pool].window
+        return shape[1] % window, shape[2] % window
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Output spikes, in SLAYER's layout.
+
+        Parameters
+        ----------
+        inputs : Tensor of shape (N, *input_shape, T) or (N, *input_shape)
+            Whole numbers from 0 to ``input_max``. Without a time axis the input is the same at every step,
+            and its synaptic sums are computed once.
+
+        Returns
+        -------
+        Tensor of shape (N, classes, T)
+
+        Raises
+        ------
+        NetworkError
+            The shape does not fit, or a value is not a whole number in range.
+        """
+        activity = {INPUT: self._time_major(inputs)}
+        uses = Counter(self._uses)
+        output = None
+        for name, block in self.layers.items():
+            if name in activity:
+                # Made along with its source's spikes.
+                output = activity[name]
+                continue
+            pool = self._pooled_by.get(name)
+            if pool is None:
+                output = activity[name] = block(*(activity[source] for source in self.sources[name]))
+            else:
+                output = activity[pool] = block(
+                    activity[self.sources[name][0]], pool=self.layers[pool].window
+                )
+            for source in self.sources[name]:
+                uses[source] -= 1
+                if not uses[source]:
+                    del activity[source]
+        return output.permute(1, 2, 0)
+
+    @torch.no_grad()
+    def record(self, inputs: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Spikes of every layer of neurons, each ``(N, T, *layer shape)``, for inputs as in ``forward``."""
+        activity = {INPUT: self._time_major(inputs)}
+        for name, block in self.layers.items():
+            activity[name] = block(*(activity[source] for source in self.sources[name]))
+        return {block.name: activity[block.name].transpose(0, 1) for block in self.synaptic_blocks()}
+
+    def _time_major(self, inputs: torch.Tensor) -> torch.Tensor:
+        dims, steps = len(self.input_shape), self.time_steps
+        if not isinstance(inputs, torch.Tensor) or inputs.is_complex():
+            kind = inputs.dtype if isinstance(inputs, torch.Tensor) else type(inputs).__name__
+            raise NetworkError(f"the input is {kind}; expected a Tensor of real numbers")
+        shape = tuple(inputs.shape)
+        static = shape[1:] == self.input_shape
+        if not static and shape[1:] != (*self.input_shape, steps):
+            raise NetworkError(
+                f"input of shape {shape}; expected (N, {', '.join(map(str, self.input_shape))}), the same at"
+                f" every step, or with a last axis of T = {steps} steps"
+            )
+        inputs = inputs.to(next(self.parameters()).dtype)
+        # One comparison finds NaN, infinities, fractions and values out of range alike.
+        valid = (inputs >= 0) & (inputs <= self.input_max) & (inputs == inputs.round())
+        if not bool(valid.all()):
+            index = tuple(int(i) for i in (~valid).nonzero()[0])
+            raise NetworkError(
+                f"input at index {index} is {inputs[index].item():g}; expected whole numbers from 0 to"
+                f" {self.input_max} (encode analog values first, or build with another input_max)"
+            )
+        if static:
+            return inputs.unsqueeze(0)
+        return inputs.permute(dims + 1, *range(dims + 1)).contiguous()

@@ -1,0 +1,59 @@
+"""The papers' networks, ready by name.
+
+Source: Han et al. 2024, section 2.2. The paper names neither the number of time steps, nor the size of
+DVS-Gesture's frames, nor the neurons of its network of two fully connected layers: those here are our choice,
+and so are the 64 levels of an analog input.
+"""
+
+from dataclasses import dataclass
+
+from dpap.errors import NetworkError
+from dpap.networks.builder import build
+from dpap.networks.network import Network
+
+_SPIKING = "15C3-AP2-40C3-AP2-Flatten-300FC-{classes}FC"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a network is built from; the arguments of :func:`dpap.networks.build`."""
+
+    notation: str
+    input_shape: tuple[int, ...]
+    time_steps: int
+    input_max: int = 1
+
+
+RECIPES = {
+    "mnist": Recipe(_SPIKING.format(classes=10), (1, 28, 28), 8, 63),
+    "mnist-2fc": Recipe("800FC-10FC", (1, 28, 28), 8, 63),
+    "nmnist": Recipe(_SPIKING.format(classes=10), (2, 34, 34), 8),
+    "dvs-gesture": Recipe(_SPIKING.format(classes=11), (2, 32, 32), 8),
+    "cifar10": Recipe(
+        "128C3-BN-128C3-BN-MaxPool2-256C3-BN-256C3-BN-MaxPool2-512C3-BN-512C3-BN-Flatten-512FC-10FC",
+        (3, 32, 32),
+        8,
+        63,
+    ),
+}
+"""The papers' networks by the name of their data set."""
+
+
+def named(name: str, **options) -> Network:
+    """Build one of the papers' networks.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`RECIPES`.
+    options
+        Arguments of :func:`dpap.networks.build` to be used in place of the recipe's.
+
+    Raises
+    ------
+    NetworkError
+        There is no such network.
+    """
+    if name not in RECIPES:
+        raise NetworkError(f"there is no network {name!r}; there are {', '.join(RECIPES)}")
+    return build(**{**vars(RECIPES[name]), **options})
