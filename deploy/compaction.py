@@ -1,17 +1,22 @@
 """Leaving out what cannot matter: dead synapses, channels and neurons.
 
-A channel (a neuron, in a flat layer) is *silent* if no synapse of it can lift it over its threshold: here,
-if it has no positive incoming weight from a source that is not silent. It is *unheard* if no synapse leads
-from it to anything that is kept. Both are removed, from both sides. The output layer keeps its shape, and a
-layer that would be empty keeps one silent channel, so that every backend has something to run.
+A channel (a neuron, in a flat layer) is *silent* if nothing can lift it over its threshold: here, if it has
+no positive incoming weight from a source that is not silent, and its bias alone does not make it fire. It is
+*unheard* if no synapse leads from it to anything that is kept. Both are removed, from both sides. The output
+layer keeps its shape, and a layer that would be empty keeps one channel, so that every backend has something
+to run.
 """
 
 from dataclasses import replace
 
 import numpy as np
 
-from deploy.graph import INPUT, Connection, ConvConnection, Graph, Layer, MatrixConnection
-from deploy.graph.encoding import encode_convolution, smaller_encoding
+from deploy.graph import INPUT, ConvConnection, Graph, Incoming, Layer
+from deploy.graph.encoding import smaller_encoding
+from dpap.neurons.parameters import DECAY_BITS, DECAY_UNITY, STATE_SHIFT
+
+Pairs = list[tuple[np.ndarray, np.ndarray]]
+"""For each input of a layer: which pairs of (target, source) channels have a positive weight, and any."""
 
 
 def compact(graph: Graph) -> Graph:
@@ -20,78 +25,122 @@ def compact(graph: Graph) -> Graph:
     Every kept neuron spikes as before. Removed ones are silent for any input, except those that each layer
     lists as ``unheard``.
     """
-    layers = list(graph.layers)
-    weights = {layer.name: _by_channel(layer, graph) for layer in layers}
-    alive = {layer.name: np.ones(len(layer.kept), bool) for layer in layers}
-    silent = {layer.name: np.zeros(len(layer.kept), bool) for layer in layers}
-    # Forward: silence spreads, since a silent source is as good as none.
-    for layer in layers:
-        reach = weights[layer.name][0]
-        if layer.source != INPUT:
-            reach = reach & ~silent[layer.source][None]
-        silent[layer.name] = ~reach.any(1)
-    # Backward: what only silent or unheard targets hear is unheard.
-    for layer in reversed(layers):
-        heard = _heard(layer, layers, weights, alive)
-        alive[layer.name] = heard if layer is layers[-1] else heard & ~silent[layer.name]
-        if not alive[layer.name].any():
+    pairs = {layer.name: _by_channel(layer, graph) for layer in graph.layers}
+    silent: dict[str, np.ndarray] = {}
+    for layer in graph.layers:
+        silent[layer.name] = _silent(layer, pairs[layer.name], silent, graph.time_steps)
+    alive: dict[str, np.ndarray] = {}
+    for layer in reversed(graph.layers):
+        heard = _heard(layer, graph, pairs, alive, silent[layer.name])
+        alive[layer.name] = heard
+        if not heard.any():
             # Whatever stays here is cut off from the output; a channel without synapses is the plainest.
-            alive[layer.name][np.argmax(silent[layer.name])] = True
-    compacted: list[Layer] = []
-    for layer in layers:
-        kept = np.flatnonzero(alive[layer.name])
-        unheard = np.flatnonzero(~alive[layer.name] & ~silent[layer.name])
-        source_alive = None if layer.source == INPUT else alive[layer.source]
-        source_shape = graph.source_shape(layer)
-        connection = _select(layer.connection, kept, source_alive)
-        kept_source = source_shape if source_alive is None else (int(source_alive.sum()), *source_shape[1:])
-        compacted.append(
-            replace(
-                layer,
-                kept=layer.kept[kept],
-                unheard=np.concatenate([layer.unheard, layer.kept[unheard]]),
-                connection=smaller_encoding(connection, kept_source),
-            )
-        )
-    return replace(graph, layers=tuple(compacted))
+            heard[np.argmax(silent[layer.name])] = True
+    return replace(
+        graph, layers=tuple(_compacted(layer, graph, alive, silent[layer.name]) for layer in graph.layers)
+    )
 
 
-def _by_channel(layer: Layer, graph: Graph) -> tuple[np.ndarray, np.ndarray]:
-    """Whether any positive weight, and any weight, leads from each source channel to each channel."""
-    connection = layer.connection
-    sources = graph.source_shape(layer)[0]
+def _compacted(layer: Layer, graph: Graph, alive: dict[str, np.ndarray], silent: np.ndarray) -> Layer:
+    kept = alive[layer.name]
+    inputs = []
+    for incoming in layer.inputs:
+        shape = graph.source_shape(incoming)
+        sources = alive.get(incoming.source, np.ones(shape[0], bool))
+        connection = incoming.connection.select(kept, sources)
+        delays = None if incoming.delays is None else _needed(incoming.delays[sources])
+        kept_shape = (int(sources.sum()), *shape[1:])
+        inputs.append(replace(incoming, connection=smaller_encoding(connection, kept_shape), delays=delays))
+    return replace(
+        layer,
+        kept=layer.kept[kept],
+        unheard=np.concatenate([layer.unheard, layer.kept[~kept & ~silent]]),
+        inputs=tuple(inputs),
+        bias=None if layer.bias is None or not layer.bias[kept].any() else layer.bias[kept],
+    )
+
+
+def _needed(delays: np.ndarray) -> np.ndarray | None:
+    return delays if delays.any() else None
+
+
+def _by_channel(layer: Layer, graph: Graph) -> Pairs:
+    return [_pairs(incoming, len(layer.kept), graph) for incoming in layer.inputs]
+
+
+def _pairs(incoming: Incoming, targets: int, graph: Graph) -> tuple[np.ndarray, np.ndarray]:
+    connection = incoming.connection
+    sources = graph.source_shape(incoming)[0]
     if isinstance(connection, ConvConnection):
-        weight = connection.dense_weight()
-        return (weight > 0).any(axis=(2, 3)), (weight != 0).any(axis=(2, 3))
-    targets = connection.matrix.shape[0]
-    weight = connection.dense.reshape(len(layer.kept), targets // len(layer.kept), sources, -1)
+        return (
+            connection.between_channels(connection.kernels > 0),
+            connection.between_channels(connection.kernels != 0),
+        )
+    weight = connection.dense.reshape(targets, connection.matrix.shape[0] // targets, sources, -1)
     return (weight > 0).any(axis=(1, 3)), (weight != 0).any(axis=(1, 3))
 
 
-def _heard(layer: Layer, layers: list[Layer], weights, alive) -> np.ndarray:
-    if layer is layers[-1]:
+def _silent(layer: Layer, pairs: Pairs, silent: dict[str, np.ndarray], steps: int) -> np.ndarray:
+    """Channels that no input can make fire; a silent source is as good as none."""
+    fires = _fires_by_bias(layer, steps)
+    feedback = None
+    for incoming, (positive, _) in zip(layer.inputs, pairs, strict=True):
+        if incoming.source == layer.name:
+            feedback = positive
+        elif incoming.source == INPUT:
+            fires |= positive.any(1)
+        else:
+            fires |= positive[:, ~silent[incoming.source]].any(1)
+    while feedback is not None:
+        spread = fires | feedback[:, fires].any(1)
+        if (spread == fires).all():
+            break
+        fires = spread
+    return ~fires
+
+
+def _fires_by_bias(layer: Layer, steps: int) -> np.ndarray:
+    """Channels whose bias alone lifts them over the threshold within an inference.
+
+    A negative sum only lowers a voltage, so the voltage without any input is the highest that inhibition
+    leaves.
+    """
+    fires = np.zeros(len(layer.kept), bool)
+    if layer.bias is None:
+        return fires
+    keep = DECAY_UNITY - layer.neuron.voltage_decay
+    voltage = np.zeros(len(layer.kept), np.int64)
+    drive = np.maximum(layer.bias.astype(np.int64), 0) << STATE_SHIFT
+    for _ in range(steps):
+        voltage = (voltage * keep >> DECAY_BITS) + drive
+        fires |= voltage > layer.neuron.threshold << STATE_SHIFT
+    return fires
+
+
+def _heard(
+    layer: Layer,
+    graph: Graph,
+    pairs: dict[str, Pairs],
+    alive: dict[str, np.ndarray],
+    silent: np.ndarray,
+) -> np.ndarray:
+    """Channels that are kept: not silent, and heard by something that is kept."""
+    if layer is graph.output:
         return np.ones(len(layer.kept), bool)
     heard = np.zeros(len(layer.kept), bool)
-    for target in layers:
-        if target.source == layer.name:
-            heard |= weights[target.name][1][alive[target.name]].any(0)
+    feedback = None
+    for target in graph.layers:
+        for incoming, (_, present) in zip(target.inputs, pairs[target.name], strict=True):
+            if incoming.source != layer.name:
+                continue
+            if target is layer:
+                feedback = present
+            else:
+                heard |= present[alive[target.name]].any(0)
+    heard &= ~silent
+    while feedback is not None:
+        spread = (heard | feedback[heard].any(0)) & ~silent
+        if (spread == heard).all():
+            break
+        heard = spread
     return heard
-
-
-def _select(connection: Connection, kept: np.ndarray, source_alive: np.ndarray | None) -> Connection:
-    """The rows and columns of a connection that survive."""
-    if isinstance(connection, ConvConnection):
-        weight = connection.dense_weight()[kept]
-        if source_alive is not None:
-            weight = weight[:, source_alive]
-        return encode_convolution(weight, connection.padding, connection.pool)
-    matrix = connection.matrix
-    if source_alive is not None and not source_alive.all():
-        positions = matrix.shape[1] // len(source_alive)
-        matrix = matrix[:, np.repeat(source_alive, positions)]
-    if len(kept) < matrix.shape[0]:
-        matrix = matrix[kept]
-    matrix = matrix.tocsr()
-    matrix.eliminate_zeros()
-    matrix.sort_indices()
-    return MatrixConnection(matrix, connection.pool)

@@ -1,8 +1,5 @@
 """From a trained network to its integer graph."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from scipy import sparse
@@ -11,32 +8,31 @@ from torch import nn
 import dpap
 from deploy.compaction import compact
 from deploy.errors import CompileError
-from deploy.graph import INPUT, ConvolutionShape, Graph, Layer, MatrixConnection, Neuron
+from deploy.graph import ConvConnection, Geometry, Graph, Incoming, Layer, MatrixConnection, Neuron
 from deploy.graph.encoding import encode_convolution
-from dpap.blocks import Conv, Dense, Flatten, SumPool, SynapticBlock
+from deploy.routes import Route, is_population, maximum_routes, population_shape, routes_to
+from dpap.blocks import Conv, Dense, Integers, MaxPool, Recurrent, SpikingPool, SynapticBlock
 from dpap.neurons.parameters import DECAY_UNITY
+from dpap.quantization import WEIGHT_STEP
 
-
-@dataclass(frozen=True)
-class _Stage:
-    """A synaptic block with the pools that stand before it, folded into one window."""
-
-    block: SynapticBlock
-    pool: int
+MEMORYLESS = Neuron(current_decay=DECAY_UNITY, voltage_decay=DECAY_UNITY, threshold=1)
+"""Fires where a single spike of the least weight arrives, and forgets: the OR of its inputs."""
 
 
 @torch.no_grad()
 def compile(network: nn.Module) -> Graph:
     """Compile a network exactly: the same integers, the same spikes, and only what survived.
 
-    Weights are quantised at each layer's scale as the network itself does in every pass; average pools are
-    folded into the next layer's synapses, their area into its threshold; then dead channels, neurons and
-    synapses are left out (:mod:`deploy.compaction`).
+    Weights are quantised at each layer's scale as the network itself does in every pass, batch
+    normalisations folded in. Average pools are folded into the next layer's synapses, their area into its
+    threshold; a maximum over spikes becomes a layer of neurons without memory, an addition synapses from
+    both its sources. Then dead channels, neurons and synapses are left out (:mod:`deploy.compaction`).
 
     Parameters
     ----------
     network : dpap.networks.Network
-        Made by :func:`dpap.networks.build`.
+        Made by :func:`dpap.networks.build`, or a network of stock SLAYER blocks converted by
+        :func:`dpap.from_slayer`.
 
     Raises
     ------
@@ -45,98 +41,97 @@ def compile(network: nn.Module) -> Graph:
     """
     if not isinstance(network, dpap.networks.Network):
         raise CompileError(
-            f"cannot compile a {type(network).__name__}; build the network with dpap.networks.build"
+            f"cannot compile a {type(network).__name__}; build the network with dpap.networks.build, or"
+            " convert one of stock SLAYER blocks with dpap.from_slayer"
         )
-    layers, source = [], INPUT
-    for name, stage in _stages(network):
-        layers.append(_layer(name, source, stage))
-        source = name
-    if not layers:
+    names = [name for name, block in network.layers.items() if is_population(block)]
+    if not names:
         raise CompileError("the network has no synaptic block; nothing to compile")
+    if names[-1] != list(network.layers)[-1]:
+        raise CompileError(
+            f"{list(network.layers)[-1]} stands at the end of the network, where there is no layer to fold it"
+            " into; remove it"
+        )
     graph = Graph(
         input_shape=network.input_shape,
         input_max=network.input_max,
         time_steps=network.time_steps,
-        layers=tuple(layers),
+        layers=tuple(_layer(network, name) for name in names),
         description={"notation": network.notation, "dpap": dpap.__version__},
     )
     return compact(graph)
 
 
-def _stages(network: dpap.networks.Network) -> Iterator[tuple[str, _Stage]]:
-    pool, before = 1, dpap.networks.INPUT
-    for name, block in network.layers.items():
-        if network.sources.get(name, (before,)) != (before,):
-            raise CompileError(
-                f"{name} takes its input from {network.sources[name]}; only chains compile, where it would be"
-                f" {before}: build the network without residual connections"
-            )
-        before = name
-        if isinstance(block, (Conv, Dense)):
-            _check_features(name, block)
-            yield name, _Stage(block, pool)
-            pool = 1
-        elif isinstance(block, SumPool):
-            if pool > 1:
-                raise CompileError(
-                    f"{name}: two pools in a row cannot be folded into one layer; use one pool with the"
-                    " product of their windows"
-                )
-            if not block.tiles:
-                raise CompileError(
-                    f"{name}: its windows of {block.window} with stride {block.stride} and padding"
-                    f" {block.padding} do not tile the input; only those that do compile, such as AP2"
-                )
-            pool = block.window
-        elif not isinstance(block, Flatten):
-            raise CompileError(
-                f"{name}: a {type(block).__name__} cannot be compiled; use Conv, Dense, SumPool and Flatten"
-            )
-    if pool > 1:
-        raise CompileError("a pool at the end of a network has no layer to be folded into; remove it")
-
-
-def _check_features(name: str, block: Conv | Dense) -> None:
-    plain = isinstance(block, Dense) or (
-        block.stride == block.dilation == (1, 1)
-        and block.groups == 1
-        and len({block.kernel[0], block.kernel[1]}) == len({block.padding[0], block.padding[1]}) == 1
-    )
-    if not plain:
-        raise CompileError(
-            f"{name}: a convolution with stride {block.stride}, dilation {block.dilation}, {block.groups}"
-            f" groups, kernel {block.kernel} and padding {block.padding} cannot be compiled; use stride 1,"
-            " dilation 1, 1 group and square kernels"
-        )
-    if block.bias is not None or block.norm is not None:
-        raise CompileError(f"{name}: biases cannot be compiled; build the network without bias and BN")
-
-
-def _layer(name: str, source: str, stage: _Stage) -> Layer:
-    block = stage.block
-    try:
-        weight, scale, threshold, _ = block.integer_parameters()
-    except dpap.NetworkError as error:
-        raise CompileError(str(error)) from error
-    integers = weight.cpu().numpy().astype(np.int16)
-    convolution = None
-    if isinstance(block, Conv):
-        convolution = ConvolutionShape(block.kernel[0], block.padding[0])
-        connection = encode_convolution(integers, block.padding[0], stage.pool)
+def _layer(network: dpap.networks.Network, name: str) -> Layer:
+    block = network.layers[name]
+    shape = population_shape(network, name)
+    if isinstance(block, MaxPool):
+        (route,) = maximum_routes(network, name)
+        inputs, neuron, scale, bias = (_maximum(block, route),), MEMORYLESS, float(WEIGHT_STEP), None
     else:
-        connection = MatrixConnection(sparse.csr_matrix(integers), stage.pool)
-    return Layer(
-        name=name,
-        source=source,
-        shape=block.output_shape,
-        kept=np.arange(block.output_shape[0], dtype=np.int32),
-        unheard=np.zeros(0, np.int32),
-        neuron=Neuron(
+        integers = _integers(block)
+        inputs = tuple(_incoming(block, integers, route) for route in routes_to(network, name))
+        if isinstance(block, Recurrent):
+            own = integers.weight[:, block.input_shape[0] :]
+            inputs += (Incoming(name, MatrixConnection(_matrix(own))),)
+        neuron = Neuron(
             current_decay=DECAY_UNITY - block.neuron.current_keep,
             voltage_decay=DECAY_UNITY - block.neuron.voltage_keep,
-            threshold=threshold,
-        ),
-        connection=connection,
+            threshold=integers.threshold,
+        )
+        scale, bias = integers.scale, integers.bias
+    return Layer(
+        name=name,
+        shape=shape,
+        kept=np.arange(shape[0], dtype=np.int32),
+        unheard=np.zeros(0, np.int32),
+        neuron=neuron,
+        inputs=inputs,
         scale=scale,
-        convolution=convolution,
+        bias=None if bias is None else bias.cpu().numpy().astype(np.int32),
     )
+
+
+def _integers(block: SynapticBlock) -> Integers:
+    try:
+        return block.integer_parameters()
+    except dpap.NetworkError as error:
+        raise CompileError(str(error)) from error
+
+
+def _incoming(block: SynapticBlock, integers: Integers, route: Route) -> Incoming:
+    """Synapses of a block that come by one way."""
+    if isinstance(block, (Conv, SpikingPool)):
+        connection = _convolution(block, integers, route)
+        return Incoming(route.source, connection, connection.geometry, route.delays)
+    if not isinstance(block, (Dense, Recurrent)):
+        raise CompileError(
+            f"{block.name}: a {type(block).__name__} cannot be compiled; use the blocks of dpap.blocks"
+        )
+    weight = integers.weight[:, : block.input_shape[0]]
+    return Incoming(route.source, MatrixConnection(_matrix(weight), route.pool), None, route.delays)
+
+
+def _convolution(block: Conv | SpikingPool, integers: Integers, route: Route) -> ConvConnection:
+    weight = integers.weight.cpu().numpy().astype(np.int16)
+    channels = block.input_shape[0]
+    if isinstance(block, SpikingPool):
+        weight = np.broadcast_to(weight, (channels, 1, *block.window))
+        geometry = Geometry(block.window, block.stride, block.padding, groups=channels)
+    else:
+        geometry = Geometry(block.kernel, block.stride, block.padding, block.dilation, block.groups)
+    return encode_convolution(weight, geometry, route.pool, channels)
+
+
+def _maximum(pool: MaxPool, route: Route) -> Incoming:
+    """Each channel's window of spikes, any of which makes its neuron fire."""
+    channels, window = route.shape[0], pool.window
+    kernel = (window, window) if isinstance(window, int) else window
+    geometry = Geometry(kernel, pool.stride, pool.padding, groups=channels)
+    weight = np.full((channels, 1, *kernel), WEIGHT_STEP, np.int16)
+    connection = encode_convolution(weight, geometry, 1, channels)
+    return Incoming(route.source, connection, geometry, route.delays)
+
+
+def _matrix(weight: torch.Tensor) -> sparse.csr_matrix:
+    return sparse.csr_matrix(weight.cpu().numpy().astype(np.int16))

@@ -19,8 +19,9 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from deploy.graph import INPUT, Graph, Layer
-from deploy.graph.connection import Shape, pooled_shape, unrolled
+from deploy.arrivals import all_arriving
+from deploy.graph import INPUT, Graph, Incoming, Layer
+from deploy.graph.geometry import Shape, pooled_shape
 from deploy.recording import Recording
 from deploy.synapses import reached
 
@@ -32,7 +33,7 @@ class LayerMeasurement:
     Attributes
     ----------
     name, source : str
-        The layer, and where its synapses come from.
+        The layer, and where its synapses come from; several sources are joined by ``+``.
     neurons, neurons_original : int
         Neurons that run, and neurons before compaction.
     synapses, synapses_original : int
@@ -43,7 +44,7 @@ class LayerMeasurement:
     firing_rate : float
         Spikes a neuron that runs, a step.
     events_in : int
-        Spikes that arrived from the source: for the input, values other than zero.
+        Spikes that arrived from the sources: for the input, values other than zero.
     synops_effective, synops_dense : int
         Synaptic operations in the layer's own synapses (see the module).
     synops_effective_unary : int
@@ -118,29 +119,39 @@ def measure(graph: Graph, recording: Recording) -> Measurement:
 
 
 def source_activity(recording: Recording, layer: Layer) -> np.ndarray:
-    """What arrives at a layer: the input, or the spikes of its source, ``(N, T, *kept shape)``."""
-    return recording.inputs if layer.source == INPUT else recording.kept[layer.source]
+    """What arrives at a layer, ``(N, T, source neurons)``: all its sources, one after the other."""
+    parts = [part.reshape(*part.shape[:2], -1) for part in arriving_at(recording, layer)]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
+
+
+def arriving_at(recording: Recording, layer: Layer) -> list[np.ndarray]:
+    """What arrives at a layer from each of its sources, ``(N, T, *kept shape)``."""
+    return all_arriving(layer, recording.inputs, recording.kept)
 
 
 def _measure_layer(graph: Graph, recording: Recording, layer: Layer) -> LayerMeasurement:
-    source_shape = graph.source_shape(layer)
     activity = source_activity(recording, layer)
-    per_source = np.count_nonzero(activity, axis=(0, 1)).ravel()
-    magnitude = activity.sum(axis=(0, 1), dtype=np.int64).ravel()
-    matrix = unrolled(layer.connection, source_shape)
+    per_source = np.count_nonzero(activity, axis=(0, 1))
+    magnitude = activity.sum(axis=(0, 1), dtype=np.int64)
+    matrix = graph.synapse_matrix(layer)
     fan_out = np.asarray(matrix.getnnz(axis=0), np.int64)
-    dense_fan_out = original_fan_out(layer, source_shape)
+    dense_fan_out = np.concatenate(
+        [original_fan_out(layer, incoming, graph.source_shape(incoming)) for incoming in layer.inputs]
+    )
+    originally = sum(
+        int(original_fan_out(layer, incoming, _original_shape(graph, incoming)).sum())
+        for incoming in layer.inputs
+    )
     samples, steps = activity.shape[:2]
     spikes = int(recording.kept[layer.name].sum(dtype=np.int64))
     updates = layer.size * samples * steps
-    full_source = graph.input_shape if layer.source == INPUT else graph[layer.source].shape
     return LayerMeasurement(
         name=layer.name,
-        source=layer.source,
+        source="+".join(layer.sources),
         neurons=layer.size,
         neurons_original=int(np.prod(layer.shape)),
         synapses=matrix.nnz,
-        synapses_original=int(original_fan_out(layer, full_source).sum()),
+        synapses_original=originally,
         spikes=spikes,
         firing_rate=spikes / updates if updates else 0.0,
         events_in=int(per_source.sum()),
@@ -148,16 +159,22 @@ def _measure_layer(graph: Graph, recording: Recording, layer: Layer) -> LayerMea
         synops_dense=int(per_source @ dense_fan_out),
         synops_effective_unary=int(magnitude @ fan_out),
         neuron_updates=updates,
-        neuron_updates_with_input=_updates_with_input(layer, activity),
+        neuron_updates_with_input=_updates_with_input(recording, layer),
     )
 
 
-def original_fan_out(layer: Layer, source: Shape) -> np.ndarray:
+def _original_shape(graph: Graph, incoming: Incoming) -> Shape:
+    return graph.input_shape if incoming.source == INPUT else graph[incoming.source].shape
+
+
+def original_fan_out(layer: Layer, incoming: Incoming, source: Shape) -> np.ndarray:
     """Synapses of each source neuron in the layer before pruning, zeros included.
 
     Parameters
     ----------
     layer : Layer
+    incoming : Incoming
+        One of its inputs.
     source : tuple of int
         Shape of the source neurons to count for.
 
@@ -165,19 +182,18 @@ def original_fan_out(layer: Layer, source: Shape) -> np.ndarray:
     -------
     int64 array, one element a source neuron
     """
-    pool = layer.connection.pool
+    pool = incoming.connection.pool
     pooled = pooled_shape(source, pool)
-    geometry = layer.convolution
+    geometry = incoming.convolution
     if geometry is None:
         per_position = np.full(pooled, int(np.prod(layer.shape)), np.int64)
     else:
         channels, *outputs = layer.shape
         reach = [
-            _reached(extent, out, geometry.kernel, geometry.padding)
-            for extent, out in zip(pooled[1:], outputs, strict=True)
+            geometry.reached(axis, inputs, out)
+            for axis, (inputs, out) in enumerate(zip(pooled[1:], outputs, strict=True))
         ]
-        positions = channels * np.outer(*reach)
-        per_position = np.broadcast_to(positions, pooled)
+        per_position = np.broadcast_to(channels // geometry.groups * np.outer(*reach), pooled)
     if pool == 1:
         return np.ascontiguousarray(per_position).ravel()
     full = np.zeros(source, np.int64)
@@ -186,14 +202,11 @@ def original_fan_out(layer: Layer, source: Shape) -> np.ndarray:
     return full.ravel()
 
 
-def _reached(extent: int, outputs: int, kernel: int, padding: int) -> np.ndarray:
-    """Outputs along one axis that each input position reaches."""
-    first = np.arange(extent) + padding - (kernel - 1)
-    last = np.arange(extent) + padding
-    return np.minimum(last, outputs - 1) - np.maximum(first, 0) + 1
-
-
-def _updates_with_input(layer: Layer, activity: np.ndarray, batch: int = 64) -> int:
+def _updates_with_input(recording: Recording, layer: Layer, batch: int = 64) -> int:
     """(Neuron, step) pairs at which at least one spike arrives through a synapse."""
-    starts = range(0, len(activity), batch)
-    return sum(int(np.count_nonzero(reached(layer, activity[start : start + batch]))) for start in starts)
+    arriving = arriving_at(recording, layer)
+    starts = range(0, len(recording.inputs), batch)
+    return sum(
+        int(np.count_nonzero(reached(layer, [part[start : start + batch] for part in arriving])))
+        for start in starts
+    )

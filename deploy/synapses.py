@@ -10,10 +10,16 @@ from deploy.graph import Connection, ConvConnection, Layer
 
 
 def dense_weight(connection: Connection) -> np.ndarray:
-    """All weights with their zeros, int16: ``(outputs, inputs, height, width)`` or ``(targets, sources)``."""
-    return (
-        connection.dense_weight() if isinstance(connection, ConvConnection) else connection.matrix.toarray()
-    )
+    """All weights with their zeros, int16.
+
+    Returns
+    -------
+    array of shape (outputs, inputs, height, width) or (targets, sources)
+        Of a depthwise convolution the kernels alone, ``(channels, 1, height, width)``.
+    """
+    if not isinstance(connection, ConvConnection):
+        return connection.matrix.toarray()
+    return connection.kernels[:, None] if connection.depthwise else connection.dense_weight()
 
 
 def synaptic_sums(connection: Connection, weight: torch.Tensor, activity: torch.Tensor) -> torch.Tensor:
@@ -28,27 +34,35 @@ def synaptic_sums(connection: Connection, weight: torch.Tensor, activity: torch.
 
     Returns
     -------
-    Tensor of shape (B, *kept shape of the targets)
+    Tensor of shape (B, *kept shape of the targets), or (B, targets) of a matrix
     """
     if connection.pool > 1:
         activity = torch.nn.functional.avg_pool2d(activity, connection.pool, divisor_override=1)
     if isinstance(connection, ConvConnection):
-        return torch.nn.functional.conv2d(activity, weight, padding=connection.padding)
+        geometry = connection.geometry
+        groups = connection.inputs if connection.depthwise else 1
+        return torch.nn.functional.conv2d(
+            activity, weight, None, geometry.stride, geometry.padding, geometry.dilation, groups
+        )
     return torch.nn.functional.linear(activity.flatten(1), weight)
 
 
 @torch.inference_mode()
-def reached(layer: Layer, arriving: np.ndarray) -> np.ndarray:
+def reached(layer: Layer, arriving: list[np.ndarray]) -> np.ndarray:
     """Whether at least one spike reaches each neuron at each step, bool ``(samples, steps, neurons)``.
 
     Parameters
     ----------
     layer : Layer
-    arriving : array of shape (samples, steps, *source shape)
-        Activity of its source.
+    arriving : list of arrays of shape (samples, steps, *source shape)
+        What arrives from each of its sources.
     """
-    present = torch.from_numpy((dense_weight(layer.connection) != 0).astype(np.float32))
-    events = torch.from_numpy((arriving > 0).astype(np.float32)).flatten(0, 1)
-    arrived = synaptic_sums(layer.connection, present, events)
-    # Counts are whole: anything at all is at least 1.
-    return (arrived > 0.5).numpy().reshape(*arriving.shape[:2], -1)
+    samples, steps = arriving[0].shape[:2]
+    anything = np.zeros((samples, steps, layer.size), bool)
+    for incoming, activity in zip(layer.inputs, arriving, strict=True):
+        present = torch.from_numpy((dense_weight(incoming.connection) != 0).astype(np.float32))
+        events = torch.from_numpy((activity > 0).astype(np.float32)).flatten(0, 1)
+        arrived = synaptic_sums(incoming.connection, present, events)
+        # Counts are whole: anything at all is at least 1.
+        anything |= (arrived > 0.5).numpy().reshape(anything.shape)
+    return anything

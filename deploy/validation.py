@@ -4,14 +4,15 @@ import math
 
 import numpy as np
 
-from deploy.graph import INPUT, ConvConnection, Graph, Layer
-from deploy.graph.connection import Shape, pooled_shape
+from deploy.graph import INPUT, Connection, ConvConnection, Geometry, Graph, Layer
+from deploy.graph.geometry import Shape, pooled_shape
 from dpap.neurons.parameters import DECAY_UNITY, SUM_LIMIT, THRESHOLD_LIMIT
-from dpap.quantization import LOWEST_WEIGHT, WEIGHT_LIMIT, WEIGHT_STEP, gains
+from dpap.quantization import BIAS_LIMIT, LOWEST_WEIGHT, WEIGHT_LIMIT, WEIGHT_STEP, gains
 
 MAX_STEPS = 1 << 16
 MAX_INPUT = (1 << 16) - 1
 MAX_NEURONS = 1 << 26
+MAX_WINDOW = 1 << 12
 
 
 def validate_graph(graph: Graph) -> None:
@@ -32,13 +33,9 @@ def validate_graph(graph: Graph) -> None:
     shapes = {INPUT: graph.input_shape}
     for layer in graph.layers:
         _require(layer.name not in shapes, f"the name {layer.name!r} appears twice")
-        _require(
-            layer.source in shapes,
-            f"{layer.name}: its source {layer.source!r} does not come before it",
-        )
-        bound = graph.input_max if layer.source == INPUT else 1
-        _check_layer(layer, shapes[layer.source], bound, graph.time_steps)
+        _check_layer(layer)
         shapes[layer.name] = layer.kept_shape
+        _check_inputs(layer, shapes, graph)
     output = graph.output
     _require(
         len(output.shape) == 1,
@@ -58,7 +55,7 @@ def _check_shape(name: str, shape: Shape) -> None:
     )
 
 
-def _check_layer(layer: Layer, source: Shape, bound: int, steps: int) -> None:
+def _check_layer(layer: Layer) -> None:
     name = layer.name
     _require(len(layer.shape) in (1, 3), f"{name}: the shape {layer.shape} has not 1 or 3 axes")
     _check_shape(name, layer.shape)
@@ -74,18 +71,59 @@ def _check_layer(layer: Layer, source: Shape, bound: int, steps: int) -> None:
         f"{name}: the threshold is {neuron.threshold}, not 1 to {THRESHOLD_LIMIT}",
     )
     _require(math.isfinite(layer.scale) and layer.scale > 0, f"{name}: the scale is {layer.scale}")
-    convolution = layer.convolution
-    if convolution is not None:
+    if layer.bias is not None:
         _require(
-            len(layer.shape) == 3 and convolution.kernel >= 1 and convolution.padding >= 0,
-            f"{name}: a convolution with kernel {convolution.kernel} and padding {convolution.padding}"
-            f" cannot have the shape {layer.shape}",
+            layer.bias.shape == (len(layer.kept),) and bool((np.abs(layer.bias) <= BIAS_LIMIT).all()),
+            f"{name}: the biases are not {len(layer.kept)} numbers of at most {BIAS_LIMIT}",
         )
-    _check_connection(layer, source, bound, steps)
 
 
-def _check_connection(layer: Layer, source: Shape, bound: int, steps: int) -> None:
-    name, connection = layer.name, layer.connection
+def _check_inputs(layer: Layer, shapes: dict[str, Shape], graph: Graph) -> None:
+    _require(len(layer.inputs) >= 1, f"{layer.name}: it has no input")
+    positive, negative = np.zeros(layer.size), np.zeros(layer.size)
+    for incoming in layer.inputs:
+        name = f"{layer.name} from {incoming.source}"
+        _require(incoming.source in shapes, f"{name}: its source does not come before it")
+        source = shapes[incoming.source]
+        _check_geometry(name, incoming.convolution, layer)
+        _check_delays(name, incoming.delays, source, graph.time_steps)
+        largest = graph.input_max if incoming.source == INPUT else 1
+        sums = _check_connection(name, incoming.connection, layer, source)
+        bound = largest * incoming.connection.pool**2
+        positive += sums[0] * bound
+        negative += sums[1] * bound
+    _check_states(layer, int(positive.max()), int(negative.max()), graph.time_steps)
+
+
+def _check_geometry(name: str, geometry: Geometry | None, layer: Layer) -> None:
+    if geometry is None:
+        return
+    pairs = (geometry.kernel, geometry.stride, geometry.padding, geometry.dilation)
+    _require(
+        len(layer.shape) == 3
+        and all(len(pair) == 2 for pair in pairs)
+        and min(*geometry.kernel, *geometry.stride, *geometry.dilation, geometry.groups) >= 1
+        and min(geometry.padding) >= 0
+        and max(max(pair) for pair in pairs) <= MAX_WINDOW
+        and layer.shape[0] % geometry.groups == 0,
+        f"{name}: {geometry} does not fit a layer of {layer.shape}",
+    )
+
+
+def _check_delays(name: str, delays: np.ndarray | None, source: Shape, steps: int) -> None:
+    _require(
+        delays is None
+        or (
+            delays.shape == tuple(source) and delays.size > 0 and delays.min() >= 0 and delays.max() <= steps
+        ),
+        f"{name}: the delays are not of its source's shape {source}, each 0 to {steps}",
+    )
+
+
+def _check_connection(
+    name: str, connection: Connection, layer: Layer, source: Shape
+) -> tuple[np.ndarray, np.ndarray]:
+    """Check a connection; the sums of each neuron's positive weights and negative magnitudes."""
     pool = connection.pool
     _require(
         pool == 1 or (len(source) == 3 and 1 <= pool <= min(source[1:])),
@@ -93,13 +131,14 @@ def _check_connection(layer: Layer, source: Shape, bound: int, steps: int) -> No
     )
     if isinstance(connection, ConvConnection):
         _require(len(source) == 3, f"{name}: a convolution of a source of {source}")
+        _check_geometry(name, connection.geometry, layer)
         _check_rows(name, connection.indptr, connection.indices, connection.inputs)
         _require(
-            len(connection.kernels) == len(connection.indices),
-            f"{name}: kernels and indices differ",
+            len(connection.kernels) == len(connection.indices)
+            and connection.kernels.shape[1:] == connection.geometry.kernel,
+            f"{name}: kernels of {connection.kernels.shape} do not fit their indices and geometry",
         )
         _require(connection.inputs == source[0], f"{name}: {connection.inputs} inputs from {source}")
-        _require(connection.padding >= 0, f"{name}: the padding is {connection.padding}")
         shape = connection.output_shape(source)
         _require(shape == layer.kept_shape, f"{name}: a convolution to {shape}, not {layer.kept_shape}")
         weights, indptr = connection.kernels, connection.indptr
@@ -114,22 +153,34 @@ def _check_connection(layer: Layer, source: Shape, bound: int, steps: int) -> No
         and not bool((weights % WEIGHT_STEP).any()),
         f"{name}: a weight is not even and within {LOWEST_WEIGHT} to {WEIGHT_LIMIT}",
     )
-    _check_sums(layer, weights.astype(np.int64), indptr, bound * pool**2, steps)
+    return _sums(weights.astype(np.int64), indptr, layer.size)
 
 
-def _check_sums(layer: Layer, weights: np.ndarray, indptr: np.ndarray, bound: int, steps: int) -> None:
-    """No sum or negative voltage may leave 24 bits, where Lava would compute otherwise than the others."""
+def _sums(weights: np.ndarray, indptr: np.ndarray, neurons: int) -> tuple[np.ndarray, np.ndarray]:
     flat = weights.reshape(len(weights), math.prod(weights.shape[1:]))
+    found = []
+    for part in (flat.clip(min=0), -flat.clip(max=0)):
+        running = np.concatenate([[0], np.cumsum(part.sum(1))])
+        each = running[indptr[1:]] - running[indptr[:-1]]
+        # The rows of a convolution are channels.
+        found.append(np.repeat(each, neurons // len(each)))
+    return found[0], found[1]
+
+
+def _check_states(layer: Layer, positive: int, negative: int, steps: int) -> None:
+    """No sum or negative voltage may leave 24 bits, where Lava would compute otherwise than the others."""
     neuron = layer.neuron
     current_gain, voltage_gain = gains(
         DECAY_UNITY - neuron.current_decay, DECAY_UNITY - neuron.voltage_decay, steps
     )
-    for part, gain in ((flat.clip(min=0), current_gain), (-flat.clip(max=0), voltage_gain)):
-        running = np.concatenate([[0], np.cumsum(part.sum(1))])
-        largest = int((running[indptr[1:]] - running[indptr[:-1]]).max())
+    constant = 0 if layer.bias is None else int(np.abs(layer.bias).max())
+    for largest, gain, offset in (
+        (positive, current_gain, 0),
+        (negative, voltage_gain, constant * voltage_gain / current_gain),
+    ):
         _require(
-            largest * bound * gain < SUM_LIMIT,
-            f"{layer.name}: a synaptic sum of {largest * bound} can leave Lava's 24-bit states",
+            largest * gain + offset < SUM_LIMIT,
+            f"{layer.name}: a synaptic sum of {largest} can leave Lava's 24-bit states",
         )
 
 

@@ -10,6 +10,7 @@ from deploy.errors import CompileError
 from deploy.graph import Graph, Layer
 from deploy.inputs import validate_inputs
 from deploy.recording import Recording
+from deploy.routes import is_population, population_shape
 from deploy.runner import run
 from dpap.networks import Network
 
@@ -147,7 +148,8 @@ def certify(network: Network, recordings: Sequence[Recording]) -> Certificate:
 
 def reference_spikes(network: Network, graph: Graph, inputs: np.ndarray) -> dict[str, np.ndarray]:
     """Spikes of a network in evaluation mode, ``(N, T, *layer shape)`` uint8 for each layer of a graph."""
-    shapes = {block.name: block.output_shape for block in network.synaptic_blocks()}
+    names = [name for name, block in network.layers.items() if is_population(block)]
+    shapes = {name: population_shape(network, name) for name in names}
     if shapes != {layer.name: layer.shape for layer in graph.layers}:
         raise CompileError(
             f"the network has the layers {shapes}; the graph was compiled from another:"

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 import dpap
+import dpap.blocks
 
 
 def firing_network(
@@ -31,3 +32,23 @@ def random_inputs(network, samples, seed=0):
     """Integer inputs ``(N, T, *input_shape)`` over the whole range."""
     shape = (samples, network.time_steps, *network.input_shape)
     return np.random.default_rng(seed).integers(0, network.input_max + 1, shape).astype(np.int64)
+
+
+def only_connection(layer):
+    """The connection of a layer that has one source."""
+    (incoming,) = layer.inputs
+    return incoming.connection
+
+
+def with_random_states(network, seed=0):
+    """The network with random running statistics and delays, as training would leave them."""
+    generator = torch.Generator().manual_seed(seed)
+    for block in network.synaptic_blocks():
+        if block.norm is not None:
+            block.norm.running_var.uniform_(0.2, 2, generator=generator)
+            block.norm.running_mean.uniform_(-0.2, 0.2, generator=generator)
+            block.norm.bias.data.uniform_(-0.3, 0.3, generator=generator)
+    for layer in network.layers.values():
+        if isinstance(layer, dpap.blocks.Delay):
+            layer.delay.data.uniform_(0, layer.highest + 0.9, generator=generator)
+    return network

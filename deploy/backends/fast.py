@@ -2,7 +2,8 @@
 
 Every layer runs over all time steps of many samples at once: synapses as one convolution or matrix product
 with time folded into the batch, neurons as the compiled kernel of :mod:`dpap.neurons.kernels`. float32
-holds the sums exactly, since compilation proved that they stay below 2**17.
+holds the sums exactly, since compilation proved that they stay below 2**17. A recurrent layer runs step by
+step, since each step waits for the one before.
 """
 
 import time
@@ -10,10 +11,11 @@ import time
 import numpy as np
 import torch
 
+from deploy.arrivals import delayed
 from deploy.graph import INPUT, Graph, Layer
 from deploy.recording import Recording
 from deploy.synapses import dense_weight, synaptic_sums
-from dpap.neurons import kernels
+from dpap.neurons import kernels, reference
 from dpap.neurons.parameters import DECAY_UNITY, STATE_SHIFT
 
 MEMORY_BYTES = 256 << 20
@@ -38,7 +40,10 @@ def run(graph: Graph, inputs: np.ndarray, memory_bytes: int = MEMORY_BYTES) -> R
     }
     batch = max(1, memory_bytes // _bytes_a_sample(graph))
     weights = {
-        layer.name: torch.from_numpy(dense_weight(layer.connection).astype(np.float32))
+        layer.name: [
+            torch.from_numpy(dense_weight(incoming.connection).astype(np.float32))
+            for incoming in layer.inputs
+        ]
         for layer in graph.layers
     }
     for start in range(0, samples, batch):
@@ -46,7 +51,7 @@ def run(graph: Graph, inputs: np.ndarray, memory_bytes: int = MEMORY_BYTES) -> R
         # Time-major, so that one step of all neurons is contiguous.
         activity = {INPUT: torch.from_numpy(np.ascontiguousarray(chunk.swapaxes(0, 1)))}
         for layer in graph.layers:
-            spikes = _step_layer(layer, activity[layer.source], weights[layer.name])
+            spikes = _run_layer(layer, activity, weights[layer.name])
             activity[layer.name] = spikes
             kept[layer.name][start : start + batch] = spikes.numpy().swapaxes(0, 1)
     return Recording(graph, inputs, kept, "fast", time.perf_counter() - started)
@@ -59,20 +64,51 @@ def _bytes_a_sample(graph: Graph) -> int:
 
 
 @torch.inference_mode()
-def _step_layer(layer: Layer, source: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Spikes ``(T, N, *kept_shape)`` of a layer from its source's activity ``(T, N, *shape)``."""
-    steps, batch = source.shape[:2]
-    sums = synaptic_sums(layer.connection, weight, source.flatten(0, 1))
-    current = sums.numpy().reshape(steps, -1)
+def _run_layer(layer: Layer, activity: dict[str, torch.Tensor], weights: list[torch.Tensor]) -> torch.Tensor:
+    """Spikes ``(T, N, *kept_shape)`` of a layer from its sources' activity ``(T, N, *shape)``."""
+    steps, samples = activity[INPUT].shape[:2]
+    current = torch.zeros(steps, samples, layer.size)
+    own = []
+    for incoming, weight in zip(layer.inputs, weights, strict=True):
+        if incoming.source == layer.name:
+            own.append(weight)
+            continue
+        source = torch.from_numpy(delayed(activity[incoming.source].numpy(), incoming.delays, time_axis=0))
+        sums = synaptic_sums(incoming.connection, weight, source.flatten(0, 1))
+        current += sums.view(current.shape)
+    if own:
+        spikes = _recurrent_spikes(layer, current, sum(own))
+    else:
+        spikes = torch.from_numpy(_spikes(layer, current.view(steps, -1).numpy()))
+    return spikes.view(steps, samples, *layer.kept_shape)
+
+
+def _spikes(layer: Layer, current: np.ndarray) -> np.ndarray:
     spikes = np.empty_like(current)
     neuron = layer.neuron
     kernels.lif_forward(
         current,
-        np.empty(0, np.int32),
+        layer.neuron_bias << STATE_SHIFT,
         DECAY_UNITY - neuron.current_decay,
         DECAY_UNITY - neuron.voltage_decay,
         neuron.threshold << STATE_SHIFT,
         spikes,
         np.empty((0, 0), np.float32),
     )
-    return torch.from_numpy(spikes).view(steps, batch, *layer.kept_shape)
+    return spikes
+
+
+def _recurrent_spikes(layer: Layer, current: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Spikes ``(T, N, neurons)`` where each step adds the sums over the layer's own spikes before."""
+    neuron = layer.neuron
+    keeps = DECAY_UNITY - neuron.current_decay, DECAY_UNITY - neuron.voltage_decay
+    bias = 0 if layer.bias is None else torch.from_numpy(layer.neuron_bias.astype(np.int64)) << STATE_SHIFT
+    spikes = torch.empty_like(current)
+    fired = torch.zeros_like(current[0])
+    state = fired.to(torch.int64), fired.to(torch.int64)
+    for step, sums in enumerate(current):
+        total = (sums + fired @ weight.T).to(torch.int64) << STATE_SHIFT
+        state, fired, _ = reference.step(state, total, bias, keeps, neuron.threshold << STATE_SHIFT)
+        fired = fired.to(current.dtype)
+        spikes[step] = fired
+    return spikes

@@ -1,16 +1,19 @@
 """The project's own model file: HDF5, nothing pickled, every field validated when it is read.
 
-Layout (schema version 1)::
+Layout (schema version 2)::
 
     /                     attributes: format = "dpap-graph", schema = 1, input_shape, input_max, time_steps,
                           description (JSON object of text)
-    /layers/<index>       one group a layer, in order; attributes: name, source, shape, current_decay,
-                          voltage_decay, threshold, scale, encoding, pool, and kernel, padding if the layer
-                          was a convolution
+    /layers/<index>       one group a layer, in order; attributes: name, shape, current_decay,
+                          voltage_decay, threshold, scale
         kept, unheard     int32, ascending
-      encoding = "matrix": data int16, indices int32, indptr int32 (compressed sparse rows), attribute columns
-      encoding = "conv":   kernels int16 (n, kernel, kernel), indices int32, indptr int32, attributes inputs,
-                           connection_padding
+        bias              int32, one a kept channel; absent where there is none
+        inputs/<index>    one group a source; attributes: source, encoding, pool, and kernel, stride, padding,
+                          dilation (pairs) and groups if the layer was a convolution
+            delays        int16, of the source's kept shape; absent where there is none
+            encoding = "matrix": data int16, indices int32, indptr int32 (compressed sparse rows), attribute
+                          columns
+            encoding = "conv": kernels int16 (n, height, width), indices int32, indptr int32, attribute inputs
 """
 
 import json
@@ -22,9 +25,11 @@ from scipy import sparse
 
 from deploy.errors import FormatError
 from deploy.graph import (
+    Connection,
     ConvConnection,
-    ConvolutionShape,
+    Geometry,
     Graph,
+    Incoming,
     Layer,
     MatrixConnection,
     Neuron,
@@ -33,12 +38,14 @@ from deploy.validation import validate_graph
 from dpap.files import write_atomically
 
 FORMAT = "dpap-graph"
-SCHEMA = 1
+SCHEMA = 2
 
 MAX_ELEMENTS = 1 << 28
 """Elements of one array beyond which a file is refused before anything is allocated."""
 
 MAX_LAYERS = 4096
+
+_PAIRS = ("kernel", "stride", "padding", "dilation")
 
 
 def save(graph: Graph, path: str | Path) -> None:
@@ -97,23 +104,33 @@ def _write(graph: Graph, path: Path) -> None:
 
 
 def _write_layer(group: h5py.Group, layer: Layer) -> None:
-    group.attrs["name"], group.attrs["source"] = layer.name, layer.source
+    group.attrs["name"] = layer.name
     group.attrs["shape"] = np.array(layer.shape, np.int64)
     group.attrs["current_decay"] = layer.neuron.current_decay
     group.attrs["voltage_decay"] = layer.neuron.voltage_decay
     group.attrs["threshold"] = layer.neuron.threshold
     group.attrs["scale"] = layer.scale
-    group.attrs["pool"] = layer.connection.pool
-    if layer.convolution is not None:
-        group.attrs["kernel"] = layer.convolution.kernel
-        group.attrs["padding"] = layer.convolution.padding
     _write_array(group, "kept", layer.kept.astype(np.int32))
     _write_array(group, "unheard", layer.unheard.astype(np.int32))
-    connection = layer.connection
+    if layer.bias is not None:
+        _write_array(group, "bias", layer.bias.astype(np.int32))
+    for index, incoming in enumerate(layer.inputs):
+        _write_incoming(group.create_group(f"inputs/{index}"), incoming)
+
+
+def _write_incoming(group: h5py.Group, incoming: Incoming) -> None:
+    connection = incoming.connection
+    group.attrs["source"] = incoming.source
+    group.attrs["pool"] = connection.pool
+    if incoming.convolution is not None:
+        for name in _PAIRS:
+            group.attrs[name] = np.array(getattr(incoming.convolution, name), np.int64)
+        group.attrs["groups"] = incoming.convolution.groups
+    if incoming.delays is not None:
+        _write_array(group, "delays", incoming.delays.astype(np.int16))
     if isinstance(connection, ConvConnection):
         group.attrs["encoding"] = "conv"
         group.attrs["inputs"] = connection.inputs
-        group.attrs["connection_padding"] = connection.padding
         _write_array(group, "kernels", connection.kernels)
         rows = connection
     else:
@@ -159,31 +176,11 @@ def _read(file: h5py.File, path: Path) -> Graph:
 
 def _read_layer(group: h5py.Group) -> Layer:
     attributes = group.attrs
-    convolution = None
-    if "kernel" in attributes:
-        convolution = ConvolutionShape(int(attributes["kernel"]), int(attributes["padding"]))
-    indices, indptr = _array(group, "indices", np.int32), _array(group, "indptr", np.int32)
-    if attributes["encoding"] == "conv":
-        connection = ConvConnection(
-            kernels=_array(group, "kernels", np.int16, dims=3),
-            indptr=indptr,
-            indices=indices,
-            inputs=int(attributes["inputs"]),
-            padding=int(attributes["connection_padding"]),
-            pool=int(attributes["pool"]),
-        )
-    elif attributes["encoding"] == "matrix":
-        data, columns = _array(group, "data", np.int16), int(attributes["columns"])
-        shape = (len(indptr) - 1, columns)
-        # scipy trusts what it is given; its own full check finds what does not fit together.
-        matrix = sparse.csr_matrix((data, indices, indptr), shape=shape)
-        matrix.check_format(full_check=True)
-        connection = MatrixConnection(matrix, int(attributes["pool"]))
-    else:
-        raise FormatError(f"unknown encoding {attributes['encoding']!r}")
+    inputs = group["inputs"]
+    if not 1 <= len(inputs) <= MAX_LAYERS:
+        raise FormatError(f"{group.name}: {len(inputs)} inputs; expected 1 to {MAX_LAYERS}")
     return Layer(
         name=str(attributes["name"]),
-        source=str(attributes["source"]),
         shape=_shape(attributes["shape"]),
         kept=_array(group, "kept", np.int32),
         unheard=_array(group, "unheard", np.int32),
@@ -192,19 +189,48 @@ def _read_layer(group: h5py.Group) -> Layer:
             int(attributes["voltage_decay"]),
             int(attributes["threshold"]),
         ),
-        connection=connection,
+        inputs=tuple(_read_incoming(inputs[str(index)]) for index in range(len(inputs))),
         scale=float(attributes["scale"]),
-        convolution=convolution,
+        bias=_array(group, "bias", np.int32) if "bias" in group else None,
     )
+
+
+def _read_incoming(group: h5py.Group) -> Incoming:
+    geometry = None
+    if "kernel" in group.attrs:
+        pairs = {name: _shape(group.attrs[name]) for name in _PAIRS}
+        geometry = Geometry(**pairs, groups=int(group.attrs["groups"]))
+    return Incoming(
+        source=str(group.attrs["source"]),
+        connection=_read_connection(group, geometry),
+        convolution=geometry,
+        delays=_array(group, "delays", np.int16, dims=None) if "delays" in group else None,
+    )
+
+
+def _read_connection(group: h5py.Group, geometry: Geometry | None) -> Connection:
+    encoding, pool = group.attrs["encoding"], int(group.attrs["pool"])
+    indices, indptr = _array(group, "indices", np.int32), _array(group, "indptr", np.int32)
+    if encoding == "conv" and geometry is not None:
+        kernels = _array(group, "kernels", np.int16, dims=3)
+        return ConvConnection(kernels, indptr, indices, int(group.attrs["inputs"]), geometry, pool)
+    if encoding == "matrix":
+        data, columns = _array(group, "data", np.int16), int(group.attrs["columns"])
+        # scipy trusts what it is given; its own full check finds what does not fit together.
+        matrix = sparse.csr_matrix((data, indices, indptr), shape=(len(indptr) - 1, columns))
+        matrix.check_format(full_check=True)
+        return MatrixConnection(matrix, pool)
+    raise FormatError(f"{group.name}: unknown encoding {encoding!r}, or a convolution without its kernel")
 
 
 def _shape(values: np.ndarray) -> tuple[int, ...]:
     return tuple(int(value) for value in np.atleast_1d(values))
 
 
-def _array(group: h5py.Group, name: str, dtype: type, dims: int = 1) -> np.ndarray:
+def _array(group: h5py.Group, name: str, dtype: type, dims: int | None = 1) -> np.ndarray:
     dataset = group[name]
-    if not isinstance(dataset, h5py.Dataset) or dataset.dtype != dtype or dataset.ndim != dims:
+    fits = isinstance(dataset, h5py.Dataset) and dataset.dtype == dtype
+    if not fits or dataset.ndim != (dataset.ndim if dims is None else dims):
         raise FormatError(f"{group.name}/{name}: expected a {dims}-dimensional array of {np.dtype(dtype)}")
     if dataset.size > MAX_ELEMENTS:
         raise FormatError(f"{group.name}/{name}: {dataset.size} elements; at most {MAX_ELEMENTS}")

@@ -1,15 +1,17 @@
 """The intermediate representation: an integer network that holds only what survived."""
 
 from deploy.graph.connection import Connection, ConvConnection, MatrixConnection
+from deploy.graph.geometry import Geometry
 from deploy.graph.graph import INPUT, Graph
-from deploy.graph.layer import ConvolutionShape, Layer, Neuron
+from deploy.graph.layer import Incoming, Layer, Neuron
 
 __all__ = [
     "INPUT",
     "Connection",
     "ConvConnection",
-    "ConvolutionShape",
+    "Geometry",
     "Graph",
+    "Incoming",
     "Layer",
     "MatrixConnection",
     "Neuron",

@@ -11,23 +11,16 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
-Shape = tuple[int, ...]
-
-
-def pooled_shape(shape: Shape, pool: int) -> Shape:
-    """Shape of a source after its windows are summed; what does not fill a window is dropped."""
-    if pool == 1:
-        return tuple(shape)
-    channels, height, width = shape
-    return (channels, height // pool, width // pool)
+from deploy.graph.geometry import Geometry, Shape, pooled_shape
 
 
 @dataclass(frozen=True, eq=False)
 class ConvConnection:
-    """A convolution with shared kernels, stride 1, stored by kernel.
+    """A convolution with shared kernels, stored by kernel.
 
     Kernels are kept in compressed sparse rows: those of output channel ``c`` are
     ``kernels[indptr[c]:indptr[c + 1]]``, from the input channels ``indices[indptr[c]:indptr[c + 1]]``.
+    Groups need no more than that: kernels between them are absent.
 
     Attributes
     ----------
@@ -37,15 +30,17 @@ class ConvConnection:
     indices : int32 array of shape (n,)
     inputs : int
         Input channels.
-    padding, pool : int
-        Zeros added at each border of the pooled source, and the pool's window.
+    geometry : Geometry
+        Its kernel is that of ``kernels``; its groups are those of the network's layer.
+    pool : int
+        The pool's window.
     """
 
     kernels: np.ndarray
     indptr: np.ndarray
     indices: np.ndarray
     inputs: int
-    padding: int
+    geometry: Geometry
     pool: int = 1
 
     @property
@@ -58,22 +53,62 @@ class ConvConnection:
         """Weights that are stored, zeros inside surviving kernels included."""
         return self.kernels.size
 
+    @property
+    def rows(self) -> np.ndarray:
+        """Output channel of each kernel."""
+        return np.repeat(np.arange(self.outputs), np.diff(self.indptr))
+
+    @property
+    def depthwise(self) -> bool:
+        """Whether each output channel has the kernel of its own input channel, and no other."""
+        return (
+            self.inputs == self.outputs == len(self.indices)
+            and bool((np.diff(self.indptr) == 1).all())
+            and bool((self.indices == np.arange(self.inputs)).all())
+        )
+
     def dense_weight(self) -> np.ndarray:
         """All kernels, ``(outputs, inputs, height, width)`` int16, absent ones zero."""
         weight = np.zeros((self.outputs, self.inputs, *self.kernels.shape[1:]), np.int16)
-        rows = np.repeat(np.arange(self.outputs), np.diff(self.indptr))
-        weight[rows, self.indices] = self.kernels
+        weight[self.rows, self.indices] = self.kernels
         return weight
 
     def output_shape(self, source: Shape) -> Shape:
         """Shape of the targets for a source of shape ``(C, H, W)``."""
         _, height, width = pooled_shape(source, self.pool)
-        kernel_height, kernel_width = self.kernels.shape[1:]
-        return (
-            self.outputs,
-            height + 2 * self.padding - kernel_height + 1,
-            width + 2 * self.padding - kernel_width + 1,
+        return (self.outputs, *self.geometry.extent(height, width))
+
+    def select(self, targets: np.ndarray, sources: np.ndarray) -> "ConvConnection":
+        """The kernels between chosen channels that have a weight other than zero.
+
+        Parameters
+        ----------
+        targets, sources : bool arrays of shape (outputs,) and (inputs,)
+        """
+        rows = self.rows
+        chosen = targets[rows] & sources[self.indices] & self.kernels.any(axis=(1, 2))
+        place = np.cumsum(sources) - 1
+        counts = np.bincount(rows[chosen], minlength=self.outputs)[targets]
+        return ConvConnection(
+            kernels=np.ascontiguousarray(self.kernels[chosen]),
+            indptr=np.concatenate([[0], np.cumsum(counts)]).astype(np.int32),
+            indices=place[self.indices[chosen]].astype(np.int32),
+            inputs=int(sources.sum()),
+            geometry=self.geometry,
+            pool=self.pool,
         )
+
+    def between_channels(self, condition: np.ndarray) -> np.ndarray:
+        """Pairs of channels that have a kernel in which ``condition`` holds, bool ``(outputs, inputs)``.
+
+        Parameters
+        ----------
+        condition : bool array like ``kernels``
+        """
+        pairs = np.zeros((self.outputs, self.inputs), bool)
+        chosen = condition.any(axis=(1, 2))
+        pairs[self.rows[chosen], self.indices[chosen]] = True
+        return pairs
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +135,25 @@ class MatrixConnection:
     def dense(self) -> np.ndarray:
         """The matrix with its zeros, int16."""
         return self.matrix.toarray()
+
+    def select(self, targets: np.ndarray, sources: np.ndarray) -> "MatrixConnection":
+        """The synapses between chosen channels.
+
+        Parameters
+        ----------
+        targets, sources : bool arrays, one element a channel (or neuron)
+            The matrix has as many rows and columns a channel as it has positions.
+        """
+        rows, columns = self.matrix.shape
+        matrix = self.matrix
+        if not sources.all():
+            matrix = matrix[:, np.repeat(sources, columns // len(sources))]
+        if not targets.all():
+            matrix = matrix[np.repeat(targets, rows // len(targets))]
+        matrix = matrix.tocsr()
+        matrix.eliminate_zeros()
+        matrix.sort_indices()
+        return MatrixConnection(matrix, self.pool)
 
 
 Connection = ConvConnection | MatrixConnection
@@ -136,14 +190,13 @@ def unrolled(connection: Connection, source: Shape) -> sparse.csr_matrix:
 def _unroll_kernels(connection: ConvConnection, source: Shape, pooled: Shape) -> sparse.csr_matrix:
     _, height, width = pooled
     outputs, out_height, out_width = connection.output_shape(source)
-    post = np.repeat(np.arange(outputs), np.diff(connection.indptr))
     kernel, ky, kx = np.nonzero(connection.kernels)
     values = connection.kernels[kernel, ky, kx].astype(np.int32)
     oy, ox = (grid.ravel() for grid in np.mgrid[:out_height, :out_width])
-    iy = oy[None] + ky[:, None] - connection.padding
-    ix = ox[None] + kx[:, None] - connection.padding
+    iy = connection.geometry.sources(0, out_height)[ky][:, oy]
+    ix = connection.geometry.sources(1, out_width)[kx][:, ox]
     inside = (iy >= 0) & (iy < height) & (ix >= 0) & (ix < width)
-    rows = (post[kernel][:, None] * out_height + oy[None]) * out_width + ox[None]
+    rows = (connection.rows[kernel][:, None] * out_height + oy[None]) * out_width + ox[None]
     cols = (connection.indices[kernel].astype(np.int64)[:, None] * height + iy) * width + ix
     data = np.broadcast_to(values[:, None], inside.shape)
     shape = (outputs * out_height * out_width, int(np.prod(pooled)))

@@ -2,36 +2,34 @@
 
 import numpy as np
 
-from deploy.graph.connection import (
-    Connection,
-    ConvConnection,
-    MatrixConnection,
-    Shape,
-    pooled_shape,
-    unrolled,
-)
+from deploy.graph.connection import Connection, ConvConnection, MatrixConnection, unrolled
+from deploy.graph.geometry import Geometry, Shape, pooled_shape
 
 WEIGHT_BITS = 8
 """Bits of a stored weight."""
 
 
-def encode_convolution(weight: np.ndarray, padding: int, pool: int) -> ConvConnection:
+def encode_convolution(weight: np.ndarray, geometry: Geometry, pool: int, inputs: int) -> ConvConnection:
     """Keep the kernels that have a weight other than zero.
 
     Parameters
     ----------
-    weight : int16 array of shape (outputs, inputs, height, width)
-    padding, pool : int
+    weight : int16 array of shape (outputs, inputs / groups, height, width)
+    geometry : Geometry
+    pool : int
+    inputs : int
+        Input channels of all groups.
     """
     alive = weight.any(axis=(2, 3))
     post, pre = np.nonzero(alive)
-    indptr = np.concatenate([[0], np.cumsum(alive.sum(1))]).astype(np.int32)
+    # Each group's inputs come after those of the groups before.
+    first = post // (len(weight) // geometry.groups) * weight.shape[1]
     return ConvConnection(
         kernels=np.ascontiguousarray(weight[post, pre]),
-        indptr=indptr,
-        indices=pre.astype(np.int32),
-        inputs=weight.shape[1],
-        padding=padding,
+        indptr=np.concatenate([[0], np.cumsum(alive.sum(1))]).astype(np.int32),
+        indices=(first + pre).astype(np.int32),
+        inputs=inputs,
+        geometry=geometry,
         pool=pool,
     )
 
@@ -60,20 +58,28 @@ def smaller_encoding(connection: Connection, source: Shape) -> Connection:
         return connection
     nonzero = np.count_nonzero(connection.kernels)
     positions = int(np.prod(connection.output_shape(source)[1:]))
-    pooled = pooled_shape(source, connection.pool)
     # Borders leave out at most all but one position of a kernel, so this bound spares the unrolling.
     kernel_area = int(np.prod(connection.kernels.shape[1:]))
     if nonzero * max(1, positions // kernel_area) > connection.stored_weights + len(connection.indices):
         return connection
-    unpooled = ConvConnection(
-        connection.kernels,
-        connection.indptr,
-        connection.indices,
-        connection.inputs,
-        connection.padding,
-    )
-    matrix = MatrixConnection(unrolled(unpooled, pooled).astype(np.int16), connection.pool)
+    matrix = as_matrix(connection, source)
     return matrix if stored_bits(matrix) < stored_bits(connection) else connection
+
+
+def as_matrix(connection: ConvConnection, source: Shape) -> MatrixConnection:
+    """A convolution with every synapse stored by itself; its pool stays one.
+
+    Parameters
+    ----------
+    connection : ConvConnection
+    source : tuple of int
+        Shape of the source before pooling.
+    """
+    unpooled = ConvConnection(
+        connection.kernels, connection.indptr, connection.indices, connection.inputs, connection.geometry
+    )
+    matrix = unrolled(unpooled, pooled_shape(source, connection.pool))
+    return MatrixConnection(matrix.astype(np.int16), connection.pool)
 
 
 def _index_bits(sources: int) -> int:

@@ -3,8 +3,12 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.graph.connection import Shape, unrolled
-from deploy.graph.layer import Layer
+import numpy as np
+from scipy import sparse
+
+from deploy.graph.connection import unrolled
+from deploy.graph.geometry import Shape
+from deploy.graph.layer import Incoming, Layer
 
 INPUT = "input"
 """Name of the network's input as a source."""
@@ -23,7 +27,7 @@ class Graph:
     time_steps : int
         Steps of an inference, after which all states are reset.
     layers : tuple of Layer
-        In the order of computation; the last is the output.
+        In the order of computation: each comes after its sources, itself apart. The last is the output.
     description : dict of str to str
         Where it comes from: notation, versions.
     """
@@ -45,13 +49,24 @@ class Graph:
         """The layer whose spikes are the result."""
         return self.layers[-1]
 
-    def source_shape(self, layer: Layer) -> Shape:
-        """Shape of what survived of a layer's source."""
-        return self.input_shape if layer.source == INPUT else self[layer.source].kept_shape
+    def source_shape(self, incoming: Incoming) -> Shape:
+        """Shape of what survived of a source."""
+        return self.input_shape if incoming.source == INPUT else self[incoming.source].kept_shape
+
+    def synapse_matrix(self, layer: Layer) -> sparse.csr_matrix:
+        """Every synapse of a layer by itself, kernels unrolled and pools included.
+
+        Returns
+        -------
+        int32 csr_matrix of shape (neurons, source neurons)
+            The neurons of all sources, one source after the other in the order of ``layer.inputs``.
+        """
+        parts = [unrolled(incoming.connection, self.source_shape(incoming)) for incoming in layer.inputs]
+        return parts[0] if len(parts) == 1 else sparse.hstack(parts, format="csr", dtype=np.int32)
 
     def synapses(self) -> dict[str, int]:
         """Synapses of each layer with a weight other than zero, kernels unrolled and pools included."""
-        return {layer.name: unrolled(layer.connection, self.source_shape(layer)).nnz for layer in self.layers}
+        return {layer.name: self.synapse_matrix(layer).nnz for layer in self.layers}
 
     @property
     def neurons(self) -> int:
@@ -61,7 +76,7 @@ class Graph:
     @property
     def stored_weights(self) -> int:
         """Weights that are stored, in all layers."""
-        return sum(layer.connection.stored_weights for layer in self.layers)
+        return sum(layer.stored_weights for layer in self.layers)
 
     def save(self, path: str | Path) -> None:
         """Write as HDF5 (:mod:`deploy.formats.h5`); the file appears whole or not at all."""

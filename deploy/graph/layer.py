@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deploy.graph.connection import Connection, Shape
+from deploy.graph.connection import Connection
+from deploy.graph.geometry import Geometry, Shape
 
 
 @dataclass(frozen=True)
@@ -24,20 +25,29 @@ class Neuron:
     threshold: int
 
 
-@dataclass(frozen=True)
-class ConvolutionShape:
-    """Kernel and padding of the convolution that a layer was compiled from.
-
-    Its synapses may be encoded otherwise; this says which there were before pruning.
+@dataclass(frozen=True, eq=False)
+class Incoming:
+    """Synapses from one source.
 
     Attributes
     ----------
-    kernel, padding : int
-        Side of the kernel and zeros added at each border. The stride is 1.
+    source : str
+        Name of the population that they come from; ``input`` is the network's input. A layer that is its own
+        source is recurrent: its spikes arrive one step later.
+    connection : Connection
+        Synapses between what survived on both sides.
+    convolution : Geometry or None
+        Set where the layer was a convolution. The synapses may be encoded otherwise; this says which there
+        were before pruning.
+    delays : int16 array of the source's kept shape, or None
+        Steps by which each neuron's spikes are late, at most ``time_steps``. What would arrive after the last
+        step of a sample is lost.
     """
 
-    kernel: int
-    padding: int
+    source: str
+    connection: Connection
+    convolution: Geometry | None = None
+    delays: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +58,6 @@ class Layer:
     ----------
     name : str
         Name in the network it was compiled from.
-    source : str
-        Name of the population that its synapses come from; ``input`` is the network's input.
     shape : tuple of int
         Shape in that network, ``(C, H, W)`` or ``(F,)``.
     kept : int32 array
@@ -58,23 +66,37 @@ class Layer:
         Channels (neurons) that were removed although they may fire, since no synapse listens to them. All
         others that were removed are silent for any input.
     neuron : Neuron
-    connection : Connection
-        Synapses between what survived on both sides.
+    inputs : tuple of Incoming
+        Synapses by source; their sums add up.
     scale : float
         Integer units of a weight for one unit of the trained, real weight.
-    convolution : ConvolutionShape or None
-        Set where the layer was a convolution.
+    bias : int32 array, one element for each of ``kept``, or None
+        Added to the voltage in every step, times 64.
     """
 
     name: str
-    source: str
     shape: Shape
     kept: np.ndarray
     unheard: np.ndarray
     neuron: Neuron
-    connection: Connection
+    inputs: tuple[Incoming, ...]
     scale: float
-    convolution: ConvolutionShape | None = None
+    bias: np.ndarray | None = None
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of the sources, in the order of ``inputs``."""
+        return tuple(incoming.source for incoming in self.inputs)
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether the layer hears itself."""
+        return self.name in self.sources
+
+    @property
+    def stored_weights(self) -> int:
+        """Weights that are stored, of all inputs."""
+        return sum(incoming.connection.stored_weights for incoming in self.inputs)
 
     @property
     def kept_shape(self) -> Shape:
@@ -85,6 +107,13 @@ class Layer:
     def size(self) -> int:
         """Neurons that survived."""
         return int(np.prod(self.kept_shape))
+
+    @property
+    def neuron_bias(self) -> np.ndarray:
+        """Bias of every neuron that survived, int32 ``(size,)``; empty where there is none."""
+        if self.bias is None:
+            return np.empty(0, np.int32)
+        return np.repeat(self.bias, self.size // len(self.kept)).astype(np.int32)
 
     def expand(self, values: np.ndarray) -> np.ndarray:
         """Place values of surviving neurons, ``(..., *kept_shape)``, into the full shape, zero elsewhere."""

@@ -5,7 +5,7 @@ from collections import Counter
 import torch
 from torch import nn
 
-from dpap.blocks import SumPool, SynapticBlock
+from dpap.blocks import MaxPool, SumPool, SynapticBlock
 from dpap.errors import NetworkError
 from dpap.neurons import LIF
 
@@ -183,11 +183,18 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def record(self, inputs: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Spikes of every layer of neurons, each ``(N, T, *layer shape)``, for inputs as in ``forward``."""
+        """Activity of every layer of neurons, each ``(N, T, *layer shape)``, for inputs as in ``forward``.
+
+        Maximum pools are among them: on hardware they are neurons too.
+        """
         activity = {INPUT: self._time_major(inputs)}
         for name, block in self.layers.items():
             activity[name] = block(*(activity[source] for source in self.sources[name]))
-        return {block.name: activity[block.name].transpose(0, 1) for block in self.synaptic_blocks()}
+        return {
+            name: activity[name].transpose(0, 1)
+            for name, block in self.layers.items()
+            if isinstance(block, (SynapticBlock, MaxPool))
+        }
 
     def _time_major(self, inputs: torch.Tensor) -> torch.Tensor:
         dims, steps = len(self.input_shape), self.time_steps

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from factories import firing_network, random_inputs
+from factories import firing_network, only_connection, random_inputs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,10 +18,10 @@ def test_dead_units_leave_both_sides():
     graph = deploy.compile(network)
     assert graph["conv1"].kept.tolist() == [0, 1, 3, 5]
     assert graph["conv1"].unheard.tolist() == [4]
-    assert graph["conv2"].connection.inputs == 4
+    assert only_connection(graph["conv2"]).inputs == 4
     assert 7 not in graph["fc1"].kept
     assert graph["fc1"].unheard.tolist() == [9]
-    assert graph["fc2"].connection.matrix.shape == (5, 18)
+    assert only_connection(graph["fc2"]).matrix.shape == (5, 18)
     inputs = random_inputs(network, 30)
     certificate = deploy.verify(graph, network, inputs, backends=("fast",))
     assert certificate.mismatches == 0
@@ -70,7 +70,7 @@ def test_compaction_never_changes_a_spike(seed, pruned, input_max):
     # Nothing that is kept lacks synapses on either side, but for the output and a layer's last resort.
     for layer, target in zip(graph.layers, graph.layers[1:], strict=False):
         if len(layer.kept) > 1:
-            matrix = target.connection
+            matrix = only_connection(target)
             listened = (
                 np.unique(matrix.indices)
                 if hasattr(matrix, "kernels")
@@ -86,5 +86,5 @@ def test_no_zero_is_stored_in_a_matrix(share):
         block.mask[torch.rand_like(block.mask) < share] = 0
     graph = deploy.compile(network)
     for layer in graph.layers:
-        assert (layer.connection.matrix.data != 0).all()
+        assert (only_connection(layer).matrix.data != 0).all()
     assert (graph.stored_weights < 300) == (share == 0.9)

@@ -2,7 +2,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from factories import firing_network, random_inputs
+from factories import firing_network, only_connection, random_inputs
 
 import deploy
 from dpap.errors import InputError
@@ -29,16 +29,16 @@ def test_a_round_trip_is_exact(graph, tmp_path):
     assert loaded.description == graph.description
     kinds = set()
     for ours, theirs in zip(graph.layers, loaded.layers, strict=True):
-        for field in ("name", "source", "shape", "kept", "unheard", "neuron", "scale", "convolution"):
+        for field in ("name", "sources", "shape", "kept", "unheard", "neuron", "scale", "bias"):
             assert same(getattr(ours, field), getattr(theirs, field)), (ours.name, field)
-        a, b = ours.connection, theirs.connection
+        a, b = only_connection(ours), only_connection(theirs)
         assert type(a) is type(b)
         kinds.add(type(a).__name__)
         assert a.pool == b.pool
         if hasattr(a, "kernels"):
             assert all(
                 same(getattr(a, f), getattr(b, f))
-                for f in ("kernels", "indptr", "indices", "inputs", "padding")
+                for f in ("kernels", "indptr", "indices", "inputs", "geometry")
             )
         else:
             assert (a.matrix != b.matrix).nnz == 0
@@ -106,23 +106,31 @@ def set_array(place, index, value):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (set_attribute("/", "schema", 2), "schema version 2; this program reads version 1"),
+        (set_attribute("/", "schema", 1), "schema version 1; this program reads version 2"),
         (set_attribute("/", "time_steps", 0), "time_steps is 0"),
         (set_attribute("/", "input_max", 1 << 20), "input_max is 1048576"),
         (set_attribute("/", "input_max", 60000), "can leave Lava's 24-bit states"),
-        (set_attribute("/", "input_shape", [1, 8, 9]), "conv1: a convolution to"),
+        (set_attribute("/", "input_shape", [1, 8, 9]), "conv1 from input: a convolution to"),
         (set_attribute("/layers/0", "threshold", -5), "conv1: the threshold is -5"),
         (set_attribute("/layers/0", "voltage_decay", 5000), "conv1: voltage_decay is 5000"),
-        (set_attribute("/layers/1", "source", "conv9"), "conv2: its source 'conv9'"),
+        (
+            set_attribute("/layers/1/inputs/0", "source", "conv9"),
+            "conv2 from conv9: its source does not come",
+        ),
         (set_attribute("/layers/1", "name", "conv1"), "'conv1' appears twice"),
-        (set_attribute("/layers/0", "encoding", "pickle"), "unknown encoding 'pickle'"),
-        (set_attribute("/layers/3", "columns", 7), "fc1|index"),
+        (set_attribute("/layers/0/inputs/0", "encoding", "pickle"), "unknown encoding 'pickle'"),
+        (set_attribute("/layers/3/inputs/0", "columns", 7), "fc1|index"),
         (set_attribute("/layers/0", "scale", float("nan")), "conv1: the scale is nan"),
-        (set_attribute("/layers/1", "pool", 50), "conv2: a pool of 50"),
-        (set_array("/layers/0/kernels", (0, 0, 0), 3), "conv1: a weight is not even"),
-        (set_array("/layers/0/kernels", (0, 0, 0), 4000), r"conv1: a weight .* within -256 to 254"),
-        (set_array("/layers/0/indices", 0, 9), "conv1: an index is not within 1"),
-        (set_array("/layers/0/indptr", -1, 99), "conv1: the row pointers"),
+        (set_attribute("/layers/1/inputs/0", "pool", 50), "conv2 from conv1: a pool of 50"),
+        (set_attribute("/layers/1/inputs/0", "stride", [0, 1]), "conv2 from conv1: Geometry"),
+        (set_attribute("/layers/1/inputs/0", "groups", 7), "conv2 from conv1: Geometry"),
+        (set_array("/layers/0/inputs/0/kernels", (0, 0, 0), 3), "conv1 from input: a weight is not even"),
+        (
+            set_array("/layers/0/inputs/0/kernels", (0, 0, 0), 4000),
+            r"conv1 from input: a weight .* within -256 to 254",
+        ),
+        (set_array("/layers/0/inputs/0/indices", 0, 9), "conv1 from input: an index is not within 1"),
+        (set_array("/layers/0/inputs/0/indptr", -1, 99), "conv1 from input: the row pointers"),
         (set_array("/layers/0/kept", 0, -1), "conv1: kept is not ascending"),
         (lambda file: file.__delitem__("/layers/0/kept"), "damaged"),
         (lambda file: file.__delitem__("/layers/0"), "damaged"),
@@ -141,7 +149,7 @@ def test_a_flipped_byte_in_the_weights_is_caught(graph, tmp_path):
     path = tmp_path / "model.h5"
     graph.save(path)
     data = bytearray(path.read_bytes())
-    place = bytes(data).find(graph["conv2"].connection.kernels.tobytes())
+    place = bytes(data).find(only_connection(graph["conv2"]).kernels.tobytes())
     assert place > 0
     data[place + 3] ^= 0x02
     path.write_bytes(data)

@@ -5,7 +5,6 @@ from factories import firing_network, random_inputs
 
 import deploy
 import dpap
-from deploy.graph.connection import unrolled
 
 
 def dense_by_hand():
@@ -72,8 +71,9 @@ def test_counts_equal_those_of_the_unrolled_network(notation, shape):
     recording = deploy.run(graph, random_inputs(network, 7))
     measurement = deploy.measure(graph, recording)
     for layer in graph.layers:
-        matrix = unrolled(layer.connection, graph.source_shape(layer)).toarray() != 0
-        source = recording.inputs if layer.source == "input" else recording.kept[layer.source]
+        matrix = graph.synapse_matrix(layer).toarray() != 0
+        (name,) = layer.sources
+        source = recording.inputs if name == "input" else recording.kept[name]
         events = (source > 0).reshape(7 * 4, -1)
         arrivals = events.astype(int) @ matrix.T.astype(int)
         measured = measurement[layer.name]

@@ -1,12 +1,18 @@
 """The files that the two sides of a run exchange.
 
 ``job.json``
-    ``samples``, ``time_steps``, ``steps`` and a list of ``layers``, each with ``source`` (the index of a
-    layer, or null for the input), ``lag`` (steps behind the input) and its neuron's parameters.
+    ``samples``, ``time_steps``, ``steps`` and a list of ``layers``, each with ``lag`` (steps behind the
+    input), its neuron's parameters and a list of ``inputs``: ``source`` (the index of a layer, or null for
+    the input), its ``lag``, and whether there are ``axons``.
 ``inputs.npy``
     (samples x time_steps, inputs), unsigned.
-``synapses<i>.npz``
-    The int32 csr matrix of layer i, kernels and pools unrolled: every synapse by itself.
+``synapses<i>-<j>.npz``
+    The int32 csr matrix of input j of layer i, kernels and pools unrolled: every synapse by itself.
+``axons<i>-<j>.npy``
+    int64 (2, sources): steps until each source's spikes are passed on, and how many last steps of a sample
+    they are left out in.
+``bias<i>.npy``
+    int32 (neurons,), or empty.
 ``spikes<i>.npy``
     (N, T, *kept_shape) uint8. Made here, so that a disk that is too small says so before the run; the worker
     maps it into memory, and Lava writes into it.
@@ -23,7 +29,7 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
-from deploy.graph import INPUT, Graph
+from deploy.graph import INPUT, Graph, Incoming, Layer
 from deploy.graph.connection import unrolled
 
 
@@ -73,15 +79,29 @@ class Job:
         lags = {INPUT: 0}
         layers, synapses = [], 0
         for i, layer in enumerate(graph.layers):
-            lags[layer.name] = lags[layer.source] + 1
-            matrix = unrolled(layer.connection, graph.source_shape(layer))
-            synapses += matrix.nnz
-            sparse.save_npz(folder / f"synapses{i}.npz", matrix, compressed=False)
+            before = max(lags[source] for source in layer.sources if source != layer.name)
+            lags[layer.name] = before + 1
+            np.save(folder / f"bias{i}.npy", layer.neuron_bias)
+            inputs_of_layer = []
+            for j, incoming in enumerate(layer.inputs):
+                matrix = unrolled(incoming.connection, graph.source_shape(incoming))
+                synapses += matrix.nnz
+                sparse.save_npz(folder / f"synapses{i}-{j}.npz", matrix, compressed=False)
+                axons = _axons(layer, incoming, matrix.shape[1], before - lags[incoming.source])
+                if axons is not None:
+                    np.save(folder / f"axons{i}-{j}.npy", axons)
+                inputs_of_layer.append(
+                    {
+                        "source": index.get(incoming.source),
+                        "lag": lags[incoming.source],
+                        "axons": axons is not None,
+                    }
+                )
             # Written out, since a file with holes would fail for lack of room only in the middle of the run.
             np.save(folder / f"spikes{i}.npy", np.zeros((samples, time_steps, *layer.kept_shape), np.uint8))
             layers.append(
                 {
-                    "source": index.get(layer.source),
+                    "inputs": inputs_of_layer,
                     "lag": lags[layer.name],
                     "current_decay": layer.neuron.current_decay,
                     "voltage_decay": layer.neuron.voltage_decay,
@@ -125,3 +145,17 @@ class Job:
             name: np.load(self.folder / f"spikes{i}.npy", allow_pickle=False)
             for i, name in enumerate(self.names)
         }
+
+
+def _axons(layer: Layer, incoming: Incoming, sources: int, wait: int) -> np.ndarray | None:
+    """Delays and margins of an input's axons, or None where there is nothing to do.
+
+    ``wait`` is how much earlier its source is than the latest of the layer's.
+    """
+    delays = np.zeros(sources, np.int64)
+    if incoming.delays is not None:
+        delays += incoming.delays.ravel()
+    if incoming.source == layer.name:
+        # The synapses themselves take the step that a recurrent spike is late.
+        return np.stack([delays, delays + 1])
+    return np.stack([delays + wait, delays]) if wait or delays.any() else None

@@ -1,9 +1,10 @@
 """From a job's files to connected Lava processes.
 
-Each layer is one ``Sparse`` connection, one ``LIFReset`` population and one recorder. Kernels and pools come
-unrolled, since that is Lava's fastest way to run them on a CPU: its ``Conv`` loops over pairs of channels (47
-against 5 ms a step for 15 channels of 28 x 28 to 40 through 6 x 6 kernels of stride 2), and ``Dense`` gains
-some microseconds where messages between processes cost hundreds.
+Each layer is one ``Sparse`` connection a source, one ``LIFReset`` population and one recorder; where spikes
+are delayed, or have to wait for those of a later source, ``Axons`` stand before the connection. Kernels and
+pools come unrolled, since that is Lava's fastest way to run them on a CPU: its ``Conv`` loops over pairs of
+channels (47 against 5 ms a step for 15 channels of 28 x 28 to 40 through 6 x 6 kernels of stride 2), and
+``Dense`` gains some microseconds where messages between processes cost hundreds.
 """
 
 import json
@@ -15,11 +16,15 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.proc.lif.process import LIFReset
 from lava.proc.sparse.process import Sparse
 from lava.utils.weightutils import SignMode
+from processes.axons import Axons
 from processes.recorder import Recorder
 from processes.source import FrameSource
 from scipy import sparse
 
 WEIGHT_BITS = 8
+
+BIAS_EXPONENT = 6
+"""Biases are in the units of synaptic sums, which Loihi shifts left by 6 bits."""
 
 MESSAGE_BITS = 16
 """Any number above zero makes ``Sparse`` multiply its matrix by the message, exact for spikes of 0 and 1 as
@@ -53,31 +58,44 @@ def read_network(folder: Path) -> LavaNetwork:
     frames = np.load(folder / "inputs.npy", mmap_mode="r", allow_pickle=False)
     step = np.load(folder / "step.npy", mmap_mode="r+", allow_pickle=False)
     source = FrameSource(frames=frames, step=step)
-    spikes_out = []
+    populations = []
     for index, layer in enumerate(job["layers"]):
-        weights = sparse.load_npz(folder / f"synapses{index}.npz")
-        synapses = Sparse(
-            weights=weights,
-            num_message_bits=MESSAGE_BITS,
-            num_weight_bits=WEIGHT_BITS,
-            weight_exp=0,
-            # Stated, so that the meaning of the bits does not depend on which signs a layer happens to have.
-            sign_mode=SignMode.MIXED,
-        )
+        spikes = np.load(folder / f"spikes{index}.npy", mmap_mode="r+", allow_pickle=False)
+        bias = np.load(folder / f"bias{index}.npy", allow_pickle=False)
         neurons = LIFReset(
-            shape=(weights.shape[0],),
+            shape=(int(np.prod(spikes.shape[2:])),),
             # Lava adds 1 to the decay of the current, as Loihi does.
             du=layer["current_decay"] - 1,
             dv=layer["voltage_decay"],
             vth=layer["threshold"],
+            bias_mant=bias if len(bias) else 0,
+            bias_exp=BIAS_EXPONENT,
             reset_interval=job["time_steps"],
             reset_offset=layer["lag"] + 1,
         )
-        spikes = np.load(folder / f"spikes{index}.npy", mmap_mode="r+", allow_pickle=False)
+        populations.append(neurons)
         recorder = Recorder(spikes=spikes.reshape(len(frames), -1), lag=layer["lag"])
-        sender = source.s_out if layer["source"] is None else spikes_out[layer["source"]]
-        sender.connect(synapses.s_in)
-        synapses.a_out.connect(neurons.a_in)
         neurons.s_out.connect(recorder.s_in)
-        spikes_out.append(neurons.s_out)
+    for index, layer in enumerate(job["layers"]):
+        for number, incoming in enumerate(layer["inputs"]):
+            sender = source.s_out if incoming["source"] is None else populations[incoming["source"]].s_out
+            if incoming["axons"]:
+                delay, margin = np.load(folder / f"axons{index}-{number}.npy", allow_pickle=False)
+                axons = Axons(delay, margin, incoming["lag"], job["time_steps"])
+                sender.connect(axons.s_in)
+                sender = axons.s_out
+            synapses = _synapses(folder / f"synapses{index}-{number}.npz")
+            sender.connect(synapses.s_in)
+            synapses.a_out.connect(populations[index].a_in)
     return LavaNetwork(source, job["steps"])
+
+
+def _synapses(path: Path) -> Sparse:
+    return Sparse(
+        weights=sparse.load_npz(path),
+        num_message_bits=MESSAGE_BITS,
+        num_weight_bits=WEIGHT_BITS,
+        weight_exp=0,
+        # Stated, so that the meaning of the bits does not depend on which signs a layer happens to have.
+        sign_mode=SignMode.MIXED,
+    )
