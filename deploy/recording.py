@@ -15,7 +15,7 @@ class LayerSpikes(Mapping):
     is at hand without a copy in :attr:`Recording.kept`.
     """
 
-    def __init__(self, graph: Graph, kept: dict[str, np.ndarray]):
+    def __init__(self, graph: Graph, kept: Mapping[str, np.ndarray]):
         self._graph, self._kept = graph, kept
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -28,6 +28,39 @@ class LayerSpikes(Mapping):
         return len(self._kept)
 
 
+class PackedSpikes(Mapping):
+    """Spikes of surviving neurons by layer, a bit each until they are asked for.
+
+    What has been asked for is held as ``(N, T, *kept_shape)`` uint8 from then on, eight times as large.
+
+    Parameters
+    ----------
+    packed : dict of str to uint8 array of shape (T, neurons, bytes)
+        Bits of the samples of each neuron and step, the first sample lowest.
+    shapes : dict of str to tuple of int
+        Each layer's ``kept_shape``.
+    samples : int
+    """
+
+    def __init__(self, packed: dict[str, np.ndarray], shapes: dict[str, tuple[int, ...]], samples: int):
+        self._packed, self._shapes, self._samples = packed, shapes, samples
+        self._unpacked: dict[str, np.ndarray] = {}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self._unpacked:
+            packed = self._packed[name]
+            steps = len(packed)
+            bits = np.unpackbits(packed, axis=-1, count=self._samples, bitorder="little")
+            self._unpacked[name] = np.moveaxis(bits, -1, 0).reshape(self._samples, steps, *self._shapes[name])
+        return self._unpacked[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._packed)
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+
 @dataclass(frozen=True, eq=False)
 class Recording:
     """What a backend ran: index t of every layer belongs to input step t, whatever its depth.
@@ -36,8 +69,8 @@ class Recording:
     ----------
     graph : Graph
     inputs : integer array of shape (N, T, *input_shape)
-    kept : dict of str to uint8 array
-        Spikes of the surviving neurons, ``(N, T, *kept_shape)``.
+    kept : mapping of str to uint8 array
+        Spikes of the surviving neurons, ``(N, T, *kept_shape)``, of the layers that were recorded.
     backend : str
     seconds : float
         Time the backend took, start-up included.
@@ -45,7 +78,7 @@ class Recording:
 
     graph: Graph
     inputs: np.ndarray
-    kept: dict[str, np.ndarray]
+    kept: Mapping[str, np.ndarray]
     backend: str
     seconds: float
 

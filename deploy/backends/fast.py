@@ -1,114 +1,115 @@
-"""The fast backend: a vectorised simulator in exact integers, bit for bit what Lava computes.
+"""The fast backend: a simulator in exact integers, bit for bit what Lava computes.
 
-Every layer runs over all time steps of many samples at once: synapses as one convolution or matrix product
-with time folded into the batch, neurons as the compiled kernel of :mod:`dpap.neurons.kernels`. float32
-holds the sums exactly, since compilation proved that they stay below 2**17. A recurrent layer runs step by
-step, since each step waits for the one before.
+Samples run side by side in blocks (:mod:`deploy.simulator`), one block in each thread. What is computed does
+not depend on the number of threads or the size of a block.
 """
 
+import os
 import time
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import torch
 
-from deploy.arrivals import delayed
-from deploy.graph import INPUT, Graph, Layer
-from deploy.recording import Recording
-from deploy.synapses import dense_weight, synaptic_sums
-from dpap.neurons import kernels, reference
-from dpap.neurons.parameters import DECAY_UNITY, STATE_SHIFT
+from deploy.graph import Graph
+from deploy.recording import PackedSpikes, Recording
+from deploy.simulator import Workspace, plan, run_block
+from dpap.errors import InputError
 
-MEMORY_BYTES = 256 << 20
-"""Working memory that a batch of samples is chosen for."""
+LANES = 64
+"""Samples in a block at most: a row of lanes of spikes is a line of the cache."""
+
+BYTE = 8
+"""Samples whose spikes share a byte of the recording; a block has a multiple of it."""
+
+MEMORY_BYTES = 1 << 30
+"""Working memory of all threads to aim at."""
 
 
-def run(graph: Graph, inputs: np.ndarray, memory_bytes: int = MEMORY_BYTES) -> Recording:
-    """Run samples in batches of bounded memory; see :func:`deploy.run`.
+def run(
+    graph: Graph,
+    inputs: np.ndarray,
+    memory_bytes: int = MEMORY_BYTES,
+    threads: int | None = None,
+    record: Collection[str] | None = None,
+) -> Recording:
+    """Run samples in blocks of bounded memory; see :func:`deploy.run`.
 
     Parameters
     ----------
     graph : Graph
     inputs : unsigned integer array of shape (N, T, *input_shape), validated
     memory_bytes : int
-        Bytes of working memory to aim at; the result does not depend on it.
+        Bytes of working memory to aim at; the result does not depend on it. The recording comes on top.
+    threads : int, optional
+        By default as many as this process may use cores.
+    record : collection of str, optional
+        Layers whose spikes are kept; by default all. Those of the output are always.
+
+    Raises
+    ------
+    InputError
+        ``threads`` is less than 1, or a layer to record does not exist.
     """
     started = time.perf_counter()
-    samples = len(inputs)
-    kept = {
-        layer.name: np.empty((samples, graph.time_steps, *layer.kept_shape), np.uint8)
-        for layer in graph.layers
+    threads = len(os.sched_getaffinity(0)) if threads is None else threads
+    if threads < 1:
+        raise InputError(f"threads is {threads}; expected 1 or more")
+    recorded = _recorded(graph, record)
+    samples, steps = len(inputs), graph.time_steps
+    lanes = _lanes(graph, samples, threads, memory_bytes)
+    blocks = -(-samples // lanes)
+    layers = plan(graph)
+    store = {
+        layer.name: np.empty((steps, layer.neurons, blocks, lanes // BYTE), np.uint8)
+        for layer in layers
+        if layer.name in recorded
     }
-    batch = max(1, memory_bytes // _bytes_a_sample(graph))
-    weights = {
-        layer.name: [
-            torch.from_numpy(dense_weight(incoming.connection).astype(np.float32))
-            for incoming in layer.inputs
-        ]
-        for layer in graph.layers
-    }
-    for start in range(0, samples, batch):
-        chunk = inputs[start : start + batch].astype(np.float32)
-        # Time-major, so that one step of all neurons is contiguous.
-        activity = {INPUT: torch.from_numpy(np.ascontiguousarray(chunk.swapaxes(0, 1)))}
-        for layer in graph.layers:
-            spikes = _run_layer(layer, activity, weights[layer.name])
-            activity[layer.name] = spikes
-            kept[layer.name][start : start + batch] = spikes.numpy().swapaxes(0, 1)
+    workspaces: list[Workspace] = []
+
+    def run_one(block: int) -> None:
+        workspace = workspaces.pop() if workspaces else Workspace(steps, lanes)
+        activity = run_block(layers, _block_inputs(inputs, block, lanes), workspace)
+        for name, spikes in store.items():
+            spikes[:, :, block] = np.packbits(activity[name], axis=-1, bitorder="little")
+        workspaces.append(workspace)
+
+    with ThreadPoolExecutor(threads) as pool:
+        # Consumed, so that an error in a thread is raised here.
+        list(pool.map(run_one, range(blocks)))
+    packed = {name: spikes.reshape(*spikes.shape[:2], -1) for name, spikes in store.items()}
+    kept = PackedSpikes(packed, {name: graph[name].kept_shape for name in packed}, samples)
     return Recording(graph, inputs, kept, "fast", time.perf_counter() - started)
 
 
-def _bytes_a_sample(graph: Graph) -> int:
-    # What the largest layer computes with in float32, and all activity kept for later layers.
-    sizes = [layer.size for layer in graph.layers] + [int(np.prod(graph.input_shape))]
-    return 4 * graph.time_steps * (3 * max(sizes) + sum(sizes))
+def _recorded(graph: Graph, record: Collection[str] | None) -> set[str]:
+    names = [layer.name for layer in graph.layers]
+    if record is None:
+        return set(names)
+    unknown = sorted(set(record) - set(names))
+    if unknown:
+        raise InputError(
+            f"there is no layer {', '.join(unknown)} to record; the layers are {', '.join(names)}"
+        )
+    return {*record, graph.output.name}
 
 
-@torch.inference_mode()
-def _run_layer(layer: Layer, activity: dict[str, torch.Tensor], weights: list[torch.Tensor]) -> torch.Tensor:
-    """Spikes ``(T, N, *kept_shape)`` of a layer from its sources' activity ``(T, N, *shape)``."""
-    steps, samples = activity[INPUT].shape[:2]
-    current = torch.zeros(steps, samples, layer.size)
-    own = []
-    for incoming, weight in zip(layer.inputs, weights, strict=True):
-        if incoming.source == layer.name:
-            own.append(weight)
-            continue
-        source = torch.from_numpy(delayed(activity[incoming.source].numpy(), incoming.delays, time_axis=0))
-        sums = synaptic_sums(incoming.connection, weight, source.flatten(0, 1))
-        current += sums.view(current.shape)
-    if own:
-        spikes = _recurrent_spikes(layer, current, sum(own))
-    else:
-        spikes = torch.from_numpy(_spikes(layer, current.view(steps, -1).numpy()))
-    return spikes.view(steps, samples, *layer.kept_shape)
+def _lanes(graph: Graph, samples: int, threads: int, memory_bytes: int) -> int:
+    """Samples a block: few enough for the memory, and for every thread to have some."""
+    neurons = sum(layer.size for layer in graph.layers) + int(np.prod(graph.input_shape))
+    # Spikes of all layers, pooled sums, and inputs of up to two bytes, each over all steps.
+    a_sample = 4 * graph.time_steps * neurons
+    affordable = memory_bytes // (a_sample * threads)
+    share = -(-samples // threads)
+    return BYTE * max(1, min(LANES, affordable, share + BYTE - 1) // BYTE)
 
 
-def _spikes(layer: Layer, current: np.ndarray) -> np.ndarray:
-    spikes = np.empty_like(current)
-    neuron = layer.neuron
-    kernels.lif_forward(
-        current,
-        layer.neuron_bias << STATE_SHIFT,
-        DECAY_UNITY - neuron.current_decay,
-        DECAY_UNITY - neuron.voltage_decay,
-        neuron.threshold << STATE_SHIFT,
-        spikes,
-        np.empty((0, 0), np.float32),
-    )
-    return spikes
-
-
-def _recurrent_spikes(layer: Layer, current: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Spikes ``(T, N, neurons)`` where each step adds the sums over the layer's own spikes before."""
-    neuron = layer.neuron
-    keeps = DECAY_UNITY - neuron.current_decay, DECAY_UNITY - neuron.voltage_decay
-    bias = 0 if layer.bias is None else torch.from_numpy(layer.neuron_bias.astype(np.int64)) << STATE_SHIFT
-    spikes = torch.empty_like(current)
-    fired = torch.zeros_like(current[0])
-    state = fired.to(torch.int64), fired.to(torch.int64)
-    for step, sums in enumerate(current):
-        total = (sums + fired @ weight.T).to(torch.int64) << STATE_SHIFT
-        state, fired, _ = reference.step(state, total, bias, keeps, neuron.threshold << STATE_SHIFT)
-        fired = fired.to(current.dtype)
-        spikes[step] = fired
-    return spikes
+def _block_inputs(inputs: np.ndarray, block: int, lanes: int) -> np.ndarray:
+    """Inputs of a block, ``(T or 1, inputs, lanes)``; a single step where all are the same."""
+    chunk = inputs[block * lanes : (block + 1) * lanes]
+    if len(chunk) and all(np.array_equal(chunk[:, 0], chunk[:, step]) for step in range(1, chunk.shape[1])):
+        chunk = chunk[:, :1]
+    flat = chunk.reshape(len(chunk), chunk.shape[1], -1)
+    rows = np.zeros((flat.shape[1], flat.shape[2], lanes), inputs.dtype)
+    rows[:, :, : len(flat)] = np.moveaxis(flat, 0, -1)
+    return rows

@@ -1,0 +1,109 @@
+"""Running one block of samples through all layers."""
+
+import numpy as np
+
+from deploy.graph import INPUT
+from deploy.simulator import kernels
+from deploy.simulator.plan import LayerPlan, Synapses
+
+
+class Workspace:
+    """Arrays that one thread uses again for every block.
+
+    Parameters
+    ----------
+    steps, lanes : int
+        T, and samples in a block.
+    """
+
+    def __init__(self, steps: int, lanes: int):
+        self.steps, self.lanes = steps, lanes
+        self._arrays: dict[str, np.ndarray] = {}
+
+    def array(self, name: str, steps: int, rows: int, kind: np.dtype) -> np.ndarray:
+        """An array ``(steps, rows, lanes)`` with whatever it held before."""
+        key = f"{name} {np.dtype(kind).name} {steps}"
+        if key not in self._arrays:
+            self._arrays[key] = np.empty((steps, rows, self.lanes), kind)
+        return self._arrays[key]
+
+
+def run_block(
+    layers: tuple[LayerPlan, ...], inputs: np.ndarray, workspace: Workspace
+) -> dict[str, np.ndarray]:
+    """Spikes of all layers, uint8 ``(T, neurons, lanes)``; arrays of the workspace.
+
+    Parameters
+    ----------
+    layers : tuple of LayerPlan
+    inputs : unsigned array of shape (T or 1, inputs, lanes)
+    workspace : Workspace
+    """
+    activity = {INPUT: inputs}
+    for layer in layers:
+        spikes = workspace.array(layer.name, workspace.steps, layer.neurons, np.uint8)
+        if layer.fused:
+            _run_fused(layer, _arriving(layer.inputs[0], activity, workspace), spikes)
+        else:
+            _run_summed(layer, activity, workspace, spikes)
+        activity[layer.name] = spikes
+    return activity
+
+
+def _run_fused(layer: LayerPlan, arriving: np.ndarray, spikes: np.ndarray) -> None:
+    (synapses,) = layer.inputs
+    like = np.empty(0, layer.sum_type)
+    rest = (layer.bias, layer.neuron, like, spikes)
+    if synapses.stride is None:
+        kernels.run_matrix(arriving, synapses.indptr, *synapses.entries, *rest)
+    else:
+        kernels.run_convolution(arriving, *_convolution(synapses), *rest)
+
+
+def _run_summed(
+    layer: LayerPlan, activity: dict[str, np.ndarray], workspace: Workspace, spikes: np.ndarray
+) -> None:
+    arriving = [_arriving(synapses, activity, workspace) for synapses in layer.inputs]
+    steps = max(len(part) for part in arriving)
+    sums = workspace.array(f"{layer.name} sums", steps, layer.neurons, np.int32)
+    sums[:] = 0
+    for synapses, part in zip(layer.inputs, arriving, strict=True):
+        if synapses.stride is None:
+            kernels.add_matrix(part, synapses.indptr, *synapses.entries, sums)
+        else:
+            kernels.add_convolution(part, *_convolution(synapses), sums)
+    recurrent = layer.recurrent
+    if recurrent is None:
+        none = np.zeros(layer.neurons + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.int16)
+        kernels.run_sums(sums, *none, layer.bias, layer.neuron, spikes)
+    else:
+        own = recurrent.indptr, *recurrent.entries
+        kernels.run_sums(sums, *own, layer.bias, layer.neuron, spikes)
+
+
+def _convolution(synapses: Synapses) -> tuple:
+    return synapses.pooled[1:], synapses.indptr, *synapses.entries, synapses.stride, synapses.extent
+
+
+def _arriving(synapses: Synapses, activity: dict[str, np.ndarray], workspace: Workspace) -> np.ndarray:
+    """What arrives from a source: delayed, and summed over windows."""
+    arriving = activity[synapses.source]
+    if synapses.delays is not None:
+        arriving = _delayed(arriving, synapses.delays, workspace.steps)
+    if synapses.pool > 1:
+        rows = int(np.prod(synapses.pooled))
+        name = f"{synapses.source} pooled {synapses.pool}"
+        sums = workspace.array(name, len(arriving), rows, synapses.pooled_type)
+        kernels.sum_windows(arriving, synapses.shape, synapses.pool, sums)
+        return sums
+    return arriving
+
+
+def _delayed(activity: np.ndarray, delays: np.ndarray, steps: int) -> np.ndarray:
+    late = np.zeros((steps, *activity.shape[1:]), activity.dtype)
+    full = np.broadcast_to(activity, late.shape)
+    for delay in np.unique(delays):
+        if delay < steps:
+            chosen = delays == delay
+            late[delay:, chosen] = full[: steps - delay, chosen]
+    return late

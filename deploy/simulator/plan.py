@@ -1,0 +1,174 @@
+"""What the simulator needs of a graph, as arrays that its kernels take."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from deploy.graph import INPUT, Connection, ConvConnection, Graph, Incoming, Layer
+from deploy.graph.geometry import Shape, pooled_shape
+from dpap.neurons.parameters import DECAY_UNITY, STATE_SHIFT
+
+SMALL_SUMS = 1 << 15
+"""Sums below this in magnitude are computed in 16 bits."""
+
+
+@dataclass(frozen=True, eq=False)
+class Synapses:
+    """Synapses from one source.
+
+    Attributes
+    ----------
+    source : str
+    shape : tuple of int
+        Shape of the source, before pooling.
+    pool : int
+        Window whose sums arrive.
+    pooled_type : dtype
+        Of these sums.
+    delays : integer array of the source's neurons, or None
+    indptr : int64 array
+        Where the synapses of each neuron (the taps of each channel) begin.
+    entries : tuple of arrays
+        Of a matrix: sources and weights. Of a convolution: its taps.
+    stride, extent : (int, int) or None
+        Of a convolution.
+    bound : int
+        Largest magnitude of a sum.
+    """
+
+    source: str
+    shape: Shape
+    pool: int
+    pooled_type: np.dtype
+    delays: np.ndarray | None
+    indptr: np.ndarray
+    entries: tuple[np.ndarray, ...]
+    stride: tuple[int, int] | None
+    extent: tuple[int, int] | None
+    bound: int
+
+    @property
+    def pooled(self) -> Shape:
+        """Shape of what arrives."""
+        return pooled_shape(self.shape, self.pool)
+
+
+@dataclass(frozen=True, eq=False)
+class LayerPlan:
+    """One layer.
+
+    Attributes
+    ----------
+    name : str
+    neurons : int
+    inputs : tuple of Synapses
+        Of all sources but the layer itself.
+    recurrent : Synapses or None
+    bias : int32 array of shape (neurons,)
+        In state units.
+    neuron : (float, float, int32)
+        The fractions that current and voltage keep, and the threshold in state units.
+    sum_type : dtype
+        16 bits where no sum needs more.
+    """
+
+    name: str
+    neurons: int
+    inputs: tuple[Synapses, ...]
+    recurrent: Synapses | None
+    bias: np.ndarray
+    neuron: tuple[float, float, np.int32]
+    sum_type: np.dtype
+
+    @property
+    def fused(self) -> bool:
+        """Whether sums can be used as they are made: they come from one source, which is another layer."""
+        return len(self.inputs) == 1 and self.recurrent is None
+
+
+def plan(graph: Graph) -> tuple[LayerPlan, ...]:
+    """Plans of all layers, in their order."""
+    return tuple(_plan_layer(graph, layer) for layer in graph.layers)
+
+
+def _plan_layer(graph: Graph, layer: Layer) -> LayerPlan:
+    inputs, recurrent = [], None
+    for incoming in layer.inputs:
+        synapses = _synapses(graph, incoming)
+        if incoming.source != layer.name:
+            inputs.append(synapses)
+        elif recurrent is None:
+            recurrent = synapses
+    bias = np.zeros(layer.size, np.int32)
+    if layer.bias is not None:
+        bias += layer.neuron_bias << STATE_SHIFT
+    neuron = layer.neuron
+    small = sum(synapses.bound for synapses in inputs) < SMALL_SUMS
+    return LayerPlan(
+        name=layer.name,
+        neurons=layer.size,
+        inputs=tuple(inputs),
+        recurrent=recurrent,
+        bias=bias,
+        neuron=(
+            1.0 - neuron.current_decay / DECAY_UNITY,
+            1.0 - neuron.voltage_decay / DECAY_UNITY,
+            np.int32(neuron.threshold << STATE_SHIFT),
+        ),
+        sum_type=np.dtype(np.int16 if small else np.int32),
+    )
+
+
+def _synapses(graph: Graph, incoming: Incoming) -> Synapses:
+    connection, shape = incoming.connection, graph.source_shape(incoming)
+    largest = (graph.input_max if incoming.source == INPUT else 1) * connection.pool**2
+    stride = extent = None
+    if isinstance(connection, ConvConnection):
+        indptr, entries = _taps(connection)
+        stride, extent = connection.geometry.stride, connection.output_shape(shape)[1:]
+    else:
+        matrix = connection.matrix
+        indptr, entries = matrix.indptr.astype(np.int64), (matrix.indices, matrix.data)
+    return Synapses(
+        source=incoming.source,
+        shape=shape,
+        pool=connection.pool,
+        pooled_type=np.min_scalar_type(largest),
+        delays=None if incoming.delays is None else incoming.delays.ravel(),
+        indptr=indptr,
+        entries=entries,
+        stride=stride,
+        extent=extent,
+        bound=largest * largest_sum(connection),
+    )
+
+
+def _taps(connection: ConvConnection) -> tuple[np.ndarray, tuple[np.ndarray]]:
+    """Where each channel's taps begin, and the weights of its kernels that are not zero with their places."""
+    geometry = connection.geometry
+    kernel, row, column = np.nonzero(connection.kernels)
+    taps = np.stack(
+        [
+            connection.indices[kernel],
+            row * geometry.dilation[0] - geometry.padding[0],
+            column * geometry.dilation[1] - geometry.padding[1],
+            connection.kernels[kernel, row, column],
+        ],
+        axis=1,
+    ).astype(np.int32)
+    counts = np.bincount(connection.rows[kernel], minlength=connection.outputs)
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), (taps,)
+
+
+def largest_sum(connection: Connection) -> int:
+    """The largest sum of weights of one sign over the neurons of a connection."""
+    if isinstance(connection, ConvConnection):
+        area = int(np.prod(connection.kernels.shape[1:]))
+        indptr, weights = connection.indptr, connection.kernels.reshape(len(connection.kernels), area)
+    else:
+        indptr, weights = connection.matrix.indptr, connection.matrix.data[:, None]
+    largest = 0
+    for part in (weights.clip(min=0), -weights.clip(max=0)):
+        running = np.concatenate([[0], np.cumsum(part.sum(axis=1, dtype=np.int64))])
+        largest = max(largest, int((running[indptr[1:]] - running[indptr[:-1]]).max(initial=0)))
+    return largest
