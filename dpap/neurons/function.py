@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from dpap.neurons import kernels, reference
+from dpap.neurons.accelerator import accelerated
 from dpap.neurons.parameters import DECAY_UNITY, LIF, STATE_SHIFT
 from dpap.neurons.surrogate import SURROGATES
 
@@ -155,6 +156,9 @@ def lif(current: torch.Tensor, population: Population) -> torch.Tensor:
     float32 Tensor of shape (T, ...)
         0 or 1.
     """
+    device = accelerated(current)
+    if device is not None:
+        return device.lif(current, population)
     return _Spikes.apply(current.contiguous(), population)
 
 
@@ -176,6 +180,9 @@ def lif_pool(current: torch.Tensor, population: Population, window: int) -> tupl
     """
     if current.device.type == "cpu":
         return _PooledSpikes.apply(current.contiguous(), population, window)
+    device = accelerated(current)
+    if device is not None:
+        return device.lif_pool(current, population, window)
     spikes = lif(current, population)
     steps, samples = spikes.shape[:2]
     pooled = torch.nn.functional.avg_pool2d(spikes.flatten(0, 1), window, divisor_override=1)
@@ -184,6 +191,9 @@ def lif_pool(current: torch.Tensor, population: Population, window: int) -> tupl
 
 def membrane(current: torch.Tensor, population: Population) -> tuple[torch.Tensor, torch.Tensor]:
     """Spikes and integer voltages before the reset, both like ``lif``'s result; no gradient."""
+    device = accelerated(current)
+    if device is not None:
+        return device.membrane(current, population)
     current = current.detach().contiguous()
     if current.device.type != "cpu":
         full = current.expand(population.time_steps, *current.shape[1:])
