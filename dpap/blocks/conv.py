@@ -2,6 +2,7 @@
 
 import torch
 
+from dpap.blocks import exact_sums
 from dpap.blocks.block import Shape, SynapticBlock
 from dpap.neurons import LIF
 
@@ -54,5 +55,5 @@ class Conv(SynapticBlock):
         self.kernel, self.padding = kernel, padding
 
     def synapse(self, inputs: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        """Convolution, exact in float32: every partial sum is a whole number below 2**24."""
-        return torch.nn.functional.conv2d(inputs, weight, padding=self.padding)
+        """Convolution, exact in float32 (:mod:`dpap.blocks.exact_sums`)."""
+        return exact_sums.conv2d(inputs, weight, padding=self.padding)
