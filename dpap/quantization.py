@@ -13,6 +13,8 @@ So the three numbers proven by :func:`weight_scale` make Lava, SLAYER and this p
 """
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 
@@ -34,18 +36,55 @@ WEIGHT_STEP = 2
 """Integer weights are even: the lowest bit is the sign's in Loihi's mixed-sign mode."""
 
 
-def signed_sums(weight: torch.Tensor) -> tuple[float, float]:
-    """Largest sum of positive weights and of negative magnitudes over the neurons of a layer.
+@dataclass(frozen=True)
+class WeightExtent:
+    """How far the weights of a layer reach, as numbers on the host.
+
+    Attributes
+    ----------
+    largest : float
+        Largest magnitude of a weight.
+    positive, negative : float
+        Largest sum of positive weights, and of negative magnitudes, over the neurons of the layer.
+    """
+
+    largest: float = 0.0
+    positive: float = 0.0
+    negative: float = 0.0
+
+
+def weight_extents(weights: Sequence[torch.Tensor]) -> list[WeightExtent]:
+    """The extent of each of several weights, by one transfer from the device they share.
+
+    To take a number from a GPU is to wait for all its work; so those of a whole network are taken at once.
 
     Parameters
     ----------
-    weight : Tensor of shape (out, ...)
+    weights : sequence of Tensors of shape (out, ...)
         One row of incoming weights for each neuron (or channel).
     """
+    filled = [index for index, weight in enumerate(weights) if weight.numel()]
+    measured = []
+    for index in filled:
+        measured += [weights[index].detach().abs().max(), *_signed_sums(weights[index])]
+    numbers = _on_host(measured) if measured else []
+    extents = [WeightExtent()] * len(weights)
+    for place, index in enumerate(filled):
+        extents[index] = WeightExtent(*numbers[3 * place : 3 * place + 3])
+    return extents
+
+
+def _signed_sums(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     rows = weight.detach().flatten(1)
     positive = rows.clamp(min=0).sum(1)
     negative = positive - rows.sum(1)
-    return positive.max().item(), negative.max().item()
+    return positive.max(), negative.max()
+
+
+def _on_host(values: Sequence[torch.Tensor]) -> list[float]:
+    if all(value.is_cpu for value in values):
+        return [value.item() for value in values]
+    return torch.stack(values).tolist()
 
 
 def steady_gain(keep: int) -> float:
@@ -77,6 +116,7 @@ def weight_scale(
     input_divisor: int,
     time_steps: int,
     name: str,
+    extent: WeightExtent | None = None,
 ) -> float:
     r"""The largest safe scale of a layer.
 
@@ -102,22 +142,23 @@ def weight_scale(
         Steps between two resets.
     name : str
         The layer, for the error.
+    extent : WeightExtent, optional
+        That of the weights, where it is known (:func:`weight_extents`).
 
     Raises
     ------
     NetworkError
         No scale satisfies the bounds, or a weight is not finite.
     """
-    largest = weight.detach().abs().max().item() if weight.numel() else 0.0
-    if not math.isfinite(largest):
-        raise NetworkError(f"{name}: a weight is {largest}; every weight must be finite")
-    positive, negative = signed_sums(weight) if weight.numel() else (0.0, 0.0)
+    extent = extent or weight_extents([weight])[0]
+    if not math.isfinite(extent.largest):
+        raise NetworkError(f"{name}: a weight is {extent.largest}; every weight must be finite")
     fan_in = weight[0].numel() if len(weight) else 0
     current_gain, voltage_gain = state_gain(neuron, time_steps)
     limits = [THRESHOLD_LIMIT / (input_divisor * neuron.threshold)]
-    if largest > 0:
-        limits.append(WEIGHT_LIMIT / largest)
-    for total, gain in ((positive, current_gain), (negative, voltage_gain)):
+    if extent.largest > 0:
+        limits.append(WEIGHT_LIMIT / extent.largest)
+    for total, gain in ((extent.positive, current_gain), (extent.negative, voltage_gain)):
         room = (SUM_LIMIT - 1) / (input_bound * gain) - fan_in
         if room <= 0:
             raise NetworkError(
@@ -185,7 +226,7 @@ def check_integers(
             f"{name}: its threshold is {threshold} integer units; expected 1 to {THRESHOLD_LIMIT}"
             " (17 bits): change the neuron's threshold or scale"
         )
-    positive, negative = signed_sums(weight) if weight.numel() else (0.0, 0.0)
+    positive, negative = _on_host(_signed_sums(weight)) if weight.numel() else (0.0, 0.0)
     if not math.isfinite(positive + negative):
         raise NetworkError(f"{name}: a weight is not finite; every weight must be")
     current_gain, voltage_gain = state_gain(neuron, time_steps)
