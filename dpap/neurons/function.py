@@ -178,11 +178,11 @@ def lif_pool(current: torch.Tensor, population: Population, window: int) -> tupl
     counts : float32 Tensor of shape (T, N, C)
         Spikes of each channel over all positions, without gradient.
     """
-    if current.device.type == "cpu":
-        return _PooledSpikes.apply(current.contiguous(), population, window)
     device = accelerated(current)
     if device is not None:
         return device.lif_pool(current, population, window)
+    if current.device.type == "cpu":
+        return _PooledSpikes.apply(current.contiguous(), population, window)
     spikes = lif(current, population)
     steps, samples = spikes.shape[:2]
     pooled = torch.nn.functional.avg_pool2d(spikes.flatten(0, 1), window, divisor_override=1)

@@ -7,9 +7,12 @@ the interpreter must be chosen before Triton is imported.
 import pytest
 import torch
 import triton_interpreter
+from factories import firing_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import dpap
+from dpap.blocks import exact_sums
 from dpap.neurons import LIF, SURROGATES, Population, function, reference, triton_function
 from dpap.neurons.parameters import DECAY_UNITY, STATE_SHIFT
 from dpap.neurons.surrogate import derivative_torch
@@ -191,3 +194,28 @@ def test_nothing_to_run(shape):
         pooled, counts = triton_function.lif_pool(current, population, 2)
         assert pooled.shape == (4, 0, 2, 2, 2)
         assert counts.shape == (4, 0, 2)
+
+
+@pytest.mark.parametrize("static", [True, False])
+def test_a_network_spikes_and_learns_alike_on_the_road_of_a_gpu(static, monkeypatch):
+    network = firing_network("5C3-AP2-6C3-AP3-12FC-4FC", (2, 12, 14), 4, input_max=3).train()
+    inputs = torch.randint(0, 4, (3, 2, 12, 14) if static else (3, 2, 12, 14, 4)).float()
+    pruner = dpap.DPAP(network)
+    results = []
+    for gpu in (False, True):
+        if gpu:
+            monkeypatch.setattr(function, "accelerated", lambda current: triton_function)
+            monkeypatch.setattr(exact_sums, "conv2d", exact_sums.gathered_conv2d)
+        network.zero_grad()
+        outputs = network(inputs)
+        (outputs * torch.arange(1.0, 5)).sum().backward()
+        traces = [layer.observed for layer in pruner.layers.values() if layer.prunable]
+        results.append((outputs, traces, [weight.grad for weight in network.parameters()]))
+        pruner.after_batch()
+    (expected, traces, grads), (got, found, others) = results
+    assert expected.sum() > 0
+    assert torch.equal(got, expected)
+    for one, other in zip(traces, found, strict=True):
+        assert torch.equal(one, other)
+    for one, other in zip(grads, others, strict=True):
+        torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-4 * one.abs().max().item())
