@@ -57,7 +57,7 @@ def drawn_current(population, constant, seed, shape):
     return torch.randint(-magnitude, 2 * magnitude, (steps, *shape), generator=generator).float(), generator
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(case=cases(), shape=st.sampled_from([(1, 1), (2, 150), (3, 4, 3, 5), (2, 3, 11, 7)]))
 def test_lif(case, shape):
     population, constant, seed = case
@@ -75,7 +75,7 @@ def test_lif(case, shape):
     compare(ours.grad, plain.grad, population.neuron.surrogate)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     case=cases(),
     shape=st.sampled_from([(2, 3, 8, 8), (1, 2, 7, 9), (3, 1, 6, 7), (1, 2, 37, 34), (1, 1, 2, 2)]),
@@ -127,7 +127,7 @@ def plain_gradients(grad_spikes, spikes, voltage, population):
     return torch.stack(currents[::-1]), torch.stack(voltages[::-1])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(case=cases(), shape=st.sampled_from([(4, 5), (2, 3, 5, 4), (3, 7, 8, 8)]), integer=st.booleans())
 def test_bias(case, shape, integer):
     population, constant, seed = case
@@ -154,7 +154,8 @@ def test_a_pool_with_bias_is_the_pool_of_the_biased_spikes():
     torch.manual_seed(0)
     population = Population(LIF(current_decay=0.4), 150, 300.0, 5)
     current = torch.randint(-200, 300, (5, 2, 3, 7, 8)).float()
-    bias = torch.tensor([-60.0, 0.0, 90.0])
+    # The last is above the threshold: places beyond the border, if they counted, would fire at every step.
+    bias = torch.tensor([-60.0, 0.0, 200.0])
     leaves = [[tensor.clone().requires_grad_() for tensor in (current, bias)] for _ in range(2)]
     spikes = triton_function.lif(leaves[0][0], population, leaves[0][1])
     expected = torch.nn.functional.avg_pool2d(spikes.flatten(0, 1), 2, divisor_override=1)

@@ -1,6 +1,10 @@
 """The same spikes and gradients on a GPU as on the CPU."""
 
 import copy
+import json
+import runpy
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,8 +13,10 @@ from factories import firing_network
 import dpap
 from dpap.blocks import exact_sums
 from dpap.data import Split
-from dpap.neurons import LIF, SURROGATES, Population, accelerator, lif, lif_pool, membrane, triton_function
+from dpap.neurons import LIF, SURROGATES, Population, accelerator, lif, lif_pool, membrane
 from dpap.training import TrainingConfig, train
+
+triton_function = pytest.importorskip("dpap.neurons.triton_function", reason="Triton is not installed")
 
 needs_gpu = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="no CUDA device: what runs on a GPU is compared with the CPU on one"
@@ -210,3 +216,17 @@ def test_triton_runs_where_nothing_keeps_it_from_it(monkeypatch):
         assert accelerator.accelerated(torch.zeros(1)) is None
     finally:
         accelerator.obstacle.cache_clear()
+
+
+def test_the_benchmark_says_that_there_is_no_device(monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    script = Path(__file__).parents[2] / "benchmarks" / "gpu.py"
+    for option, reading in (([], str.strip), (["--json"], json.loads)):
+        monkeypatch.setattr(sys, "argv", [str(script), *option])
+        runpy.run_path(str(script), run_name="__main__")
+        said = reading(capsys.readouterr().out)
+        if option:
+            assert said["device"] is None
+            assert said["samples_per_second"] == {}
+        else:
+            assert said.startswith("no CUDA device")

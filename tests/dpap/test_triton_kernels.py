@@ -8,11 +8,14 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-import triton
-from triton.compiler.backends.cuda import CUDABackend
 
 from dpap import NetworkError
-from dpap.neurons import LIF, SURROGATES, Population, triton_function, triton_kernels
+from dpap.neurons import LIF, SURROGATES, Population
+
+triton = pytest.importorskip("triton", reason="Triton is not installed: it comes with torch on Linux alone")
+cuda = pytest.importorskip("triton.compiler.backends.cuda", reason="not Triton 2.3, which torch 2.3 brings")
+triton_function = pytest.importorskip("dpap.neurons.triton_function")
+triton_kernels = pytest.importorskip("dpap.neurons.triton_kernels")
 
 INTERPRETED = Path(__file__).with_name("interpreted_triton_kernels.py")
 
@@ -34,7 +37,7 @@ class Launches:
         self.code = {}
 
     def compile(self, source, target, options):
-        backend = CUDABackend(target)
+        backend = cuda.CUDABackend(target)
         options = backend.parse_options(options)
         stages, module, code = {}, source.make_ir(options), {}
         backend.add_stages(stages, options)
