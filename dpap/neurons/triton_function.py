@@ -1,10 +1,10 @@
-"""The neuron as differentiable torch operations on CUDA, by :mod:`dpap.neurons.triton_kernels`."""
+"""The neuron as differentiable torch operations on CUDA, by :mod:`dpap.neurons.triton_launches`."""
 
 from typing import TYPE_CHECKING
 
 import torch
 
-from dpap.neurons import triton_kernels
+from dpap.neurons import triton_launches
 
 if TYPE_CHECKING:
     from dpap.neurons.function import Population
@@ -16,13 +16,13 @@ class _Spikes(torch.autograd.Function):
         ctx.population = population
         ctx.save_for_backward(current, bias)
         spikes = current.new_empty(population.time_steps, *current.shape[1:])
-        triton_kernels.lif_forward(current, bias, population, spikes=spikes)
+        triton_launches.lif_forward(current, bias, population, spikes=spikes)
         return spikes
 
     @staticmethod
     def backward(ctx, grad_spikes):
         current, bias = ctx.saved_tensors
-        gradients = triton_kernels.lif_backward(grad_spikes.contiguous(), current, bias, ctx.population)
+        gradients = triton_launches.lif_backward(grad_spikes.contiguous(), current, bias, ctx.population)
         return *gradients, None
 
 
@@ -31,14 +31,14 @@ class _PooledSpikes(torch.autograd.Function):
     def forward(ctx, current, bias, population, window):
         ctx.population, ctx.window = population, window
         ctx.save_for_backward(current, bias)
-        pooled, counts = triton_kernels.lif_pool_forward(current, bias, population, window)
+        pooled, counts = triton_launches.lif_pool_forward(current, bias, population, window)
         ctx.mark_non_differentiable(counts)
         return pooled, counts
 
     @staticmethod
     def backward(ctx, grad_pooled, _grad_counts):
         current, bias = ctx.saved_tensors
-        gradients = triton_kernels.lif_backward(
+        gradients = triton_launches.lif_backward(
             grad_pooled.contiguous(), current, bias, ctx.population, ctx.window
         )
         return *gradients, None, None
@@ -56,7 +56,7 @@ def lif_pool(
     current: torch.Tensor, population: "Population", window: int, bias: torch.Tensor | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """:func:`dpap.neurons.lif_pool` on CUDA, with a bias of shape (C,)."""
-    if window <= triton_kernels.LARGEST_WINDOW:
+    if window <= triton_launches.LARGEST_WINDOW:
         return _PooledSpikes.apply(current.contiguous(), _contiguous(bias), population, window)
     spikes = lif(current, population, bias)
     pooled = torch.nn.functional.avg_pool2d(spikes.flatten(0, 1), window, divisor_override=1)
@@ -70,7 +70,7 @@ def membrane(
     current = current.detach().contiguous()
     spikes = current.new_empty(population.time_steps, *current.shape[1:])
     voltage = torch.empty_like(spikes)
-    triton_kernels.lif_forward(current, _contiguous(bias), population, spikes=spikes, voltage=voltage)
+    triton_launches.lif_forward(current, _contiguous(bias), population, spikes=spikes, voltage=voltage)
     return spikes, voltage
 
 

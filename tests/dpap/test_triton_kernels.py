@@ -16,6 +16,7 @@ triton = pytest.importorskip("triton", reason="Triton is not installed: it comes
 cuda = pytest.importorskip("triton.compiler.backends.cuda", reason="not Triton 2.3, which torch 2.3 brings")
 triton_function = pytest.importorskip("dpap.neurons.triton_function")
 triton_kernels = pytest.importorskip("dpap.neurons.triton_kernels")
+triton_launches = pytest.importorskip("dpap.neurons.triton_launches")
 
 INTERPRETED = Path(__file__).with_name("interpreted_triton_kernels.py")
 
@@ -106,4 +107,4 @@ def test_products_and_sums_of_gradients_are_rounded_one_by_one(launches, surroga
 def test_refuses_more_neurons_than_32_bits_count():
     current = torch.zeros(1, 1, 1, 1).expand(1, 1 << 16, 1 << 15, 1)
     with pytest.raises(NetworkError, match=r"2147483648 neurons.*\(65536, 32768, 1\).*smaller batch"):
-        triton_kernels.lif_forward(current, None, Population(LIF(), 1, 1.0, 1))
+        triton_launches.lif_forward(current, None, Population(LIF(), 1, 1.0, 1))
