@@ -66,7 +66,7 @@ def weight_extents(weights: Sequence[torch.Tensor]) -> list[WeightExtent]:
     filled = [index for index, weight in enumerate(weights) if weight.numel()]
     measured = []
     for index in filled:
-        measured += [weights[index].detach().abs().max(), *_signed_sums(weights[index])]
+        measured += [weights[index].detach().abs().max().double(), *_signed_sums(weights[index])]
     numbers = _on_host(measured) if measured else []
     extents = [WeightExtent()] * len(weights)
     for place, index in enumerate(filled):
@@ -75,9 +75,11 @@ def weight_extents(weights: Sequence[torch.Tensor]) -> list[WeightExtent]:
 
 
 def _signed_sums(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    # In float64, so that the order in which a device or a number of threads adds does not move the scale by
+    # as much as float32 tells apart: an integer weight would move with it.
     rows = weight.detach().flatten(1)
-    positive = rows.clamp(min=0).sum(1)
-    negative = positive - rows.sum(1)
+    positive = rows.clamp(min=0).sum(1, dtype=torch.float64)
+    negative = positive - rows.sum(1, dtype=torch.float64)
     return positive.max(), negative.max()
 
 

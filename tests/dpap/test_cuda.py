@@ -11,7 +11,6 @@ import torch
 from factories import firing_network
 
 import dpap
-from dpap import quantization
 from dpap.blocks import exact_sums
 from dpap.data import Split
 from dpap.neurons import LIF, SURROGATES, Population, accelerator, lif, lif_pool, membrane
@@ -117,7 +116,7 @@ def test_sums_are_exact_whatever_the_precision(tensor_float, monkeypatch):
 
 
 NETWORKS = [
-    ("15C3-AP2-40C3-AP2-30FC-10FC", (1, 12, 12)),
+    ("15C3-AP2-40C3-AP2-300FC-10FC", (1, 28, 28)),
     ("6C3-8C3-AP3-20FC-5FC", (2, 10, 11)),
     ("40FC-10FC", (1, 8, 8)),
 ]
@@ -137,13 +136,10 @@ def test_a_network_spikes_and_learns_alike(notation, shape, static, monkeypatch)
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     on_cpu, on_gpu, inputs = networks_and_inputs(notation, shape, static)
     for one, other in zip(on_cpu.synaptic_blocks(), on_gpu.synaptic_blocks(), strict=True):
-        (integers, scale, threshold), (found, _, mantissa) = (
+        (integers, _, threshold), (found, _, mantissa) = (
             one.integer_parameters(),
             other.integer_parameters(),
         )
-        # A scale that fills the 8 bits comes of a maximum. One that fills the 17 bits comes of float sums,
-        # which a device adds in its own order: a weight at the edge of rounding may then differ by a unit.
-        assert scale == quantization.WEIGHT_LIMIT / one.weight.abs().max().item()
         assert torch.equal(found.cpu(), integers)
         assert mantissa == threshold
     spikes, found = on_cpu.record(inputs), on_gpu.record(inputs.cuda())

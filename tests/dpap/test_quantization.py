@@ -87,6 +87,19 @@ def test_no_state_can_leave_24_bits(weight, bound, current_decay, voltage_decay)
         assert v.min() > -(1 << 23)
 
 
+def test_the_order_of_a_sum_does_not_move_an_integer():
+    # A layer like the paper's first dense one, whose scale fills the 17 bits.
+    torch.manual_seed(0)
+    bounds = {"input_bound": 4, "input_divisor": 4, "time_steps": 8, "name": "fc1"}
+    for _ in range(6):
+        weight = torch.rand(200, 1960) - 0.5
+        order = torch.randperm(1960)
+        one, other = (weight_scale(tensor, LIF(), **bounds) for tensor in (weight, weight[:, order]))
+        assert one < 254 / weight.abs().max().item()
+        assert torch.equal(quantize_weight(weight, one), quantize_weight(weight, other))
+        assert one == pytest.approx(other, rel=1e-12)
+
+
 def test_refuses_what_no_scale_can_bound():
     with pytest.raises(NetworkError, match=r"fc1: 600 synapses.*up to 255.*input_max"):
         weight_scale(torch.ones(1, 600), LIF(), input_bound=255, input_divisor=255, time_steps=8, name="fc1")
