@@ -14,6 +14,8 @@ So the three numbers proven by :func:`weight_scale` make Lava, SLAYER and this p
 """
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 
@@ -38,18 +40,57 @@ WEIGHT_STEP = 2
 """Integer weights are even: the lowest bit is the sign's in Loihi's mixed-sign mode."""
 
 
-def signed_sums(weight: torch.Tensor) -> tuple[float, float]:
-    """Largest sum of positive weights and of negative magnitudes over the neurons of a layer.
+@dataclass(frozen=True)
+class WeightExtent:
+    """How far the weights of a layer reach, as numbers on the host.
+
+    Attributes
+    ----------
+    largest : float
+        Largest magnitude of a weight.
+    positive, negative : float
+        Largest sum of positive weights, and of negative magnitudes, over the neurons of the layer.
+    """
+
+    largest: float = 0.0
+    positive: float = 0.0
+    negative: float = 0.0
+
+
+def weight_extents(weights: Sequence[torch.Tensor]) -> list[WeightExtent]:
+    """The extent of each of several weights, by one transfer from the device they share.
+
+    To take a number from a GPU is to wait for all its work; so those of a whole network are taken at once.
 
     Parameters
     ----------
-    weight : Tensor of shape (out, ...)
+    weights : sequence of Tensors of shape (out, ...)
         One row of incoming weights for each neuron (or channel).
     """
+    filled = [index for index, weight in enumerate(weights) if weight.numel()]
+    measured = []
+    for index in filled:
+        measured += [weights[index].detach().abs().max().double(), *_signed_sums(weights[index])]
+    numbers = _on_host(measured) if measured else []
+    extents = [WeightExtent()] * len(weights)
+    for place, index in enumerate(filled):
+        extents[index] = WeightExtent(*numbers[3 * place : 3 * place + 3])
+    return extents
+
+
+def _signed_sums(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    # In float64, so that the order in which a device or a number of threads adds does not move the scale by
+    # as much as float32 tells apart: an integer weight would move with it.
     rows = weight.detach().flatten(1)
-    positive = rows.clamp(min=0).sum(1)
-    negative = positive - rows.sum(1)
-    return positive.max().item(), negative.max().item()
+    positive = rows.clamp(min=0).sum(1, dtype=torch.float64)
+    negative = positive - rows.sum(1, dtype=torch.float64)
+    return positive.max(), negative.max()
+
+
+def _on_host(values: Sequence[torch.Tensor]) -> list[float]:
+    if all(value.is_cpu for value in values):
+        return [value.item() for value in values]
+    return torch.stack(values).tolist()
 
 
 def steady_gain(keep: int) -> float:
@@ -82,6 +123,7 @@ def weight_scale(
     time_steps: int,
     name: str,
     bias: torch.Tensor | None = None,
+    extent: WeightExtent | None = None,
 ) -> float:
     r"""The largest safe scale of a layer.
 
@@ -111,28 +153,34 @@ def weight_scale(
         The layer, for the error.
     bias : Tensor of shape (out,), optional
         Real biases.
+    extent : WeightExtent, optional
+        That of the weights, where it is known (:func:`weight_extents`).
 
     Raises
     ------
     NetworkError
         No scale satisfies the bounds, or a weight or bias is not finite.
     """
-    eight_bits = largest_scale(weight, name)
+    extent = extent or weight_extents([weight])[0]
+    if not math.isfinite(extent.largest):
+        raise NetworkError(f"{name}: a weight is {extent.largest}; every weight must be finite")
     constant = bias.detach().abs().max().item() if bias is not None else 0.0
     if not math.isfinite(constant):
         raise NetworkError(f"{name}: a bias is {constant}; every bias must be finite")
     constant *= input_divisor
-    positive, negative = signed_sums(weight) if weight.numel() else (0.0, 0.0)
     fan_in = weight[0].numel() if len(weight) else 0
     current_gain, voltage_gain = state_gain(neuron, time_steps)
     limits = [THRESHOLD_LIMIT / (input_divisor * neuron.threshold)]
-    if positive > 0 or negative > 0:
-        limits.append(eight_bits)
+    if extent.largest > 0:
+        limits.append(WEIGHT_LIMIT / extent.largest)
     if constant > 0:
         limits.append((BIAS_LIMIT - 1) / constant)
     # In the units of the lowest voltage, a bias counts less than a sum: it has no current to gather in.
     offset = 1 / (input_bound * current_gain) if bias is not None else 0
-    for total, gain, biased in ((positive, current_gain, 0), (negative, voltage_gain, offset)):
+    for total, gain, biased in (
+        (extent.positive, current_gain, 0),
+        (extent.negative, voltage_gain, offset),
+    ):
         room = (SUM_LIMIT - 1) / (input_bound * gain) - fan_in - biased
         total += biased * constant
         if room <= 0:
@@ -244,7 +292,7 @@ def check_integers(
             f"{name}: its threshold is {threshold} integer units; expected 1 to {THRESHOLD_LIMIT}"
             " (17 bits): change the neuron's threshold or scale"
         )
-    positive, negative = signed_sums(weight) if weight.numel() else (0.0, 0.0)
+    positive, negative = _on_host(_signed_sums(weight)) if weight.numel() else (0.0, 0.0)
     if not math.isfinite(positive + negative):
         raise NetworkError(f"{name}: a weight is not finite; every weight must be")
     constant = bias.detach().abs().max().item() if bias is not None else 0.0

@@ -15,9 +15,12 @@ import torch
 
 
 @cache
-def trace_weights(steps: int, tau: float) -> torch.Tensor:
-    """The weights ``tau**(T - t)`` for t = 1 to T, float32 of shape (T,)."""
-    return torch.tensor([tau ** (steps - 1 - t) for t in range(steps)], dtype=torch.float32)
+def trace_weights(
+    steps: int, tau: float, device: torch.device | None = None, dtype: torch.dtype = torch.float32
+) -> torch.Tensor:
+    """The weights ``tau**(T - t)`` for t = 1 to T, of shape (T,); sent to a device once."""
+    weights = torch.tensor([tau ** (steps - 1 - t) for t in range(steps)], dtype=torch.float32)
+    return weights.to(device, dtype)
 
 
 def spiking_trace(activity: torch.Tensor, steps: int, tau: float) -> torch.Tensor:
@@ -37,7 +40,7 @@ def spiking_trace(activity: torch.Tensor, steps: int, tau: float) -> torch.Tenso
     Tensor of shape (N, F) or (N, C)
     """
     population = activity.flatten(3).sum(3) if activity.dim() > 3 else activity
-    weights = trace_weights(steps, tau).to(population.device, population.dtype)
+    weights = trace_weights(steps, tau, population.device, population.dtype)
     if len(population) != steps:
         return population[0] * weights.sum()
     return (weights @ population.flatten(1)).view(population.shape[1:])

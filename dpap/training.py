@@ -1,5 +1,6 @@
 """Training of a network, with or without a pruner."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -81,12 +82,10 @@ def accuracy(network: Network, split: Split, batch_size: int = 512) -> float:
     was_training = network.training
     network.eval()
     correct = 0
-    for start in range(0, len(split), batch_size):
-        inputs = torch.from_numpy(split.inputs[start : start + batch_size])
-        labels = torch.from_numpy(split.labels[start : start + batch_size])
-        correct += int((network(inputs).sum(2).argmax(1) == labels).sum())
+    for inputs, labels in _batches(split, batch_size, np.arange(len(split)), _device(network)):
+        correct += (network(inputs).sum(2).argmax(1) == labels).sum()
     network.train(was_training)
-    return correct / len(split)
+    return int(correct) / len(split)
 
 
 def train(
@@ -102,7 +101,7 @@ def train(
     Parameters
     ----------
     network : Network
-        Trained in place.
+        Trained in place, on the device where it is.
     train_split, test_split : Split
         The test split is only measured, never used to choose.
     config : TrainingConfig
@@ -126,12 +125,14 @@ def train(
     for epoch in range(1, config.epochs + 1):
         network.train()
         losses, correct = [], 0
-        for inputs, labels in _batches(train_split, config.batch_size, order):
+        shuffled = order.permutation(len(train_split))
+        for inputs, labels in _batches(train_split, config.batch_size, shuffled, _device(network)):
             output = network(inputs)
             loss = rate_loss(output, labels)
-            if not torch.isfinite(loss):
+            losses.append(loss.item())
+            if not math.isfinite(losses[-1]):
                 raise TrainingError(
-                    f"the loss is {loss.item()} in epoch {epoch}; a lower learning rate than"
+                    f"the loss is {losses[-1]} in epoch {epoch}; a lower learning rate than"
                     f" {config.learning_rate} may help"
                 )
             optimizer.zero_grad(set_to_none=True)
@@ -139,15 +140,14 @@ def train(
             optimizer.step()
             if pruner is not None:
                 pruner.after_batch()
-            losses.append(loss.item())
-            correct += int((output.sum(2).argmax(1) == labels).sum())
+            correct += (output.sum(2).argmax(1) == labels).sum()
         schedule.step()
         if pruner is not None:
             pruner.after_epoch()
         record = EpochRecord(
             epoch=epoch,
             loss=float(np.mean(losses)),
-            train_accuracy=correct / len(train_split),
+            train_accuracy=int(correct) / len(train_split),
             test_accuracy=accuracy(network, test_split),
             pruning_rate=pruner.pruning_rate if pruner is not None else 0.0,
         )
@@ -157,10 +157,14 @@ def train(
     return history
 
 
+def _device(network: Network) -> torch.device:
+    return next(network.parameters()).device
+
+
 def _batches(
-    split: Split, batch_size: int, order: np.random.Generator
+    split: Split, batch_size: int, order: np.ndarray, device: torch.device
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    shuffled = order.permutation(len(split))
     for start in range(0, len(split), batch_size):
-        chosen = shuffled[start : start + batch_size]
-        yield torch.from_numpy(split.inputs[chosen]), torch.from_numpy(split.labels[chosen])
+        chosen = order[start : start + batch_size]
+        inputs, labels = torch.from_numpy(split.inputs[chosen]), torch.from_numpy(split.labels[chosen])
+        yield inputs.to(device), labels.to(device)

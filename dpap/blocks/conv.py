@@ -2,6 +2,7 @@
 
 import torch
 
+from dpap.blocks import exact_sums
 from dpap.blocks.block import Shape, SynapticBlock
 from dpap.blocks.window import Extent, pair, window_extent
 from dpap.errors import NetworkError
@@ -75,7 +76,5 @@ class Conv(SynapticBlock):
         )
 
     def synapse(self, inputs: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        """Convolution, exact in float32: every partial sum is a whole number below 2**24."""
-        return torch.nn.functional.conv2d(
-            inputs, weight, None, self.stride, self.padding, self.dilation, self.groups
-        )
+        """Convolution, exact in float32 (:mod:`dpap.blocks.exact_sums`)."""
+        return exact_sums.conv2d(inputs, weight, self.stride, self.padding, self.dilation, self.groups)

@@ -2,6 +2,7 @@
 
 import torch
 
+from dpap.blocks import exact_sums
 from dpap.blocks.block import SynapticBlock
 from dpap.neurons import LIF
 
@@ -43,5 +44,5 @@ class Dense(SynapticBlock):
         )
 
     def synapse(self, inputs: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        """Matrix product, exact in float32: every partial sum is a whole number below 2**24."""
-        return torch.nn.functional.linear(inputs, weight)
+        """Matrix product, exact in float32 (:mod:`dpap.blocks.exact_sums`)."""
+        return exact_sums.linear(inputs, weight)

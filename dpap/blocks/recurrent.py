@@ -3,6 +3,7 @@
 import torch
 
 from dpap import quantization
+from dpap.blocks import exact_sums
 from dpap.blocks.block import SynapticBlock
 from dpap.neurons import LIF
 from dpap.neurons.recurrent import recurrent_lif
@@ -54,7 +55,7 @@ class Recurrent(SynapticBlock):
 
     def synapse(self, inputs: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         """Matrix product of the inputs from the layer before."""
-        return torch.nn.functional.linear(inputs, weight)
+        return exact_sums.linear(inputs, weight)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Spikes ``(T, N, out)`` of inputs ``(T or 1, N, in)``."""

@@ -2,6 +2,7 @@
 
 import torch
 
+from dpap.blocks import exact_sums
 from dpap.blocks.block import Shape, SynapticBlock
 from dpap.blocks.window import Extent, pair, window_extent
 from dpap.neurons import LIF
@@ -58,7 +59,6 @@ class SpikingPool(SynapticBlock):
     def synapse(self, inputs: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         """Each channel by itself, exact in float32."""
         channels = inputs.shape[1]
-        sums = torch.nn.functional.conv2d(
-            inputs.flatten(0, 1).unsqueeze(1), weight, None, self.stride, self.padding
-        )
+        planes = inputs.flatten(0, 1).unsqueeze(1)
+        sums = exact_sums.conv2d(planes, weight, self.stride, self.padding)
         return sums.squeeze(1).unflatten(0, (inputs.shape[0], channels))

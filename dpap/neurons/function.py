@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from dpap.neurons import kernels, reference
+from dpap.neurons.accelerator import accelerated
 from dpap.neurons.parameters import DECAY_UNITY, LIF, STATE_SHIFT
 from dpap.neurons.surrogate import SURROGATES
 
@@ -204,6 +205,9 @@ def lif(current: torch.Tensor, population: Population, bias: torch.Tensor | None
     float32 Tensor of shape (T, N, ...)
         0 or 1.
     """
+    device = accelerated(current)
+    if device is not None:
+        return device.lif(current, population, bias)
     current = _steps_for_bias(current, bias, population)
     return _Spikes.apply(current.contiguous(), bias, population)
 
@@ -228,6 +232,9 @@ def lif_pool(
     counts : float32 Tensor of shape (T, N, C)
         Spikes of each channel over all positions, without gradient.
     """
+    device = accelerated(current)
+    if device is not None:
+        return device.lif_pool(current, population, window, bias)
     if current.device.type == "cpu":
         current = _steps_for_bias(current, bias, population)
         return _PooledSpikes.apply(current.contiguous(), bias, population, window)
@@ -241,6 +248,9 @@ def membrane(
     current: torch.Tensor, population: Population, bias: torch.Tensor | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Spikes and integer voltages before the reset, both like ``lif``'s result; no gradient."""
+    device = accelerated(current)
+    if device is not None:
+        return device.membrane(current, population, bias)
     current = current.detach().contiguous()
     if current.device.type != "cpu":
         return _reference(current, bias, population)

@@ -21,6 +21,7 @@ UNITY = float(DECAY_UNITY)
 CHUNK = 1024
 """Neurons a chunk: its states through a few steps stay in the first-level cache."""
 
+
 @numba.njit(inline="always")
 def decayed(state, fraction):
     """``rtz(state * keep / 4096)`` of a 32-bit state, for ``fraction = keep / 4096`` in 64-bit floats.

@@ -8,7 +8,14 @@ from hypothesis.extra import numpy as arrays
 from dpap import NetworkError
 from dpap.neurons import LIF
 from dpap.neurons.parameters import SUM_LIMIT, THRESHOLD_LIMIT
-from dpap.quantization import quantize_weight, state_gain, threshold_mantissa, weight_scale
+from dpap.quantization import (
+    WeightExtent,
+    quantize_weight,
+    state_gain,
+    threshold_mantissa,
+    weight_extents,
+    weight_scale,
+)
 
 BINARY = {"input_bound": 1, "input_divisor": 1, "time_steps": 8, "name": "fc1"}
 
@@ -80,6 +87,19 @@ def test_no_state_can_leave_24_bits(weight, bound, current_decay, voltage_decay)
         assert v.min() > -(1 << 23)
 
 
+def test_the_order_of_a_sum_does_not_move_an_integer():
+    # A layer like the paper's first dense one, whose scale fills the 17 bits.
+    torch.manual_seed(0)
+    bounds = {"input_bound": 4, "input_divisor": 4, "time_steps": 8, "name": "fc1"}
+    for _ in range(6):
+        weight = torch.rand(200, 1960) - 0.5
+        order = torch.randperm(1960)
+        one, other = (weight_scale(tensor, LIF(), **bounds) for tensor in (weight, weight[:, order]))
+        assert one < 254 / weight.abs().max().item()
+        assert torch.equal(quantize_weight(weight, one), quantize_weight(weight, other))
+        assert one == pytest.approx(other, rel=1e-12)
+
+
 def test_refuses_what_no_scale_can_bound():
     with pytest.raises(NetworkError, match=r"fc1: 600 synapses.*up to 255.*input_max"):
         weight_scale(torch.ones(1, 600), LIF(), input_bound=255, input_divisor=255, time_steps=8, name="fc1")
@@ -95,3 +115,23 @@ def test_gradient_passes_straight_through():
     quantize_weight(weight, 100.0).backward(torch.tensor([[2.0, 3.0]]))
     # d(integer)/d(real) = scale.
     assert weight.grad.tolist() == [[200.0, 300.0]]
+
+
+def test_extents_of_several_weights_at_once():
+    weights = [
+        torch.tensor([[0.5, -0.25], [-2.0, 0.25]]),
+        torch.zeros(0, 3),
+        torch.zeros(2, 3),
+        torch.zeros(4, 0),
+    ]
+    first, *empty = weight_extents(weights)
+    # Rows: 0.5 and 0.25 up, 0.25 and 2 down.
+    assert first == WeightExtent(largest=2.0, positive=0.5, negative=2.0)
+    assert empty == [WeightExtent()] * 3
+    weight = weights[0]
+    assert weight_scale(weight, LIF(), **BINARY) == weight_scale(weight, LIF(), **BINARY, extent=first)
+    # The extent is believed: twice the weights, half the scale.
+    double = WeightExtent(largest=4.0, positive=1.0, negative=4.0)
+    halved = weight_scale(weight, LIF(), **BINARY, extent=double)
+    assert halved == pytest.approx(weight_scale(weight, LIF(), **BINARY) / 2)
+    assert weight_extents([]) == []
