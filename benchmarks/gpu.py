@@ -107,7 +107,7 @@ def main() -> None:
         "device": torch.cuda.get_device_name() if present else None,
         "samples_per_second": {},
         "conditions": {
-            "networks": {name: NETWORKS[name] for name in options.networks},
+            "networks": {name: dpap.networks.RECIPES[name].notation for name in options.networks},
             "time_steps": options.time_steps,
             "batch": options.batch,
             "torch": torch.__version__,
