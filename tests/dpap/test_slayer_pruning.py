@@ -198,15 +198,18 @@ def test_a_second_pruner_takes_over_the_mask():
 @pytest.mark.parametrize(
     ("blocks", "message"),
     [
-        (lambda: [cuba.Recurrent(dict(NEURON), 4, 4)], r"block 0 \(cuba.Recurrent\) cannot be pruned; use"),
+        (lambda: [cuba.KWTA(dict(NEURON), 4, 4, 1)], r"block 0 \(cuba.KWTA\) cannot be pruned; use"),
+        (
+            lambda: [cuba.Recurrent(dict(NEURON), 4, 4, delay=True)],
+            r"block 0 \(cuba.Recurrent\) delays its spikes, .*slayer.axon.Delay",
+        ),
         (lambda: [nn.Linear(2, 2)], r"block 0 \(Linear\) cannot be pruned"),
-        (lambda: [cuba.Conv(dict(NEURON), 4, 4, 3, groups=2)], r"block 0 \(cuba.Conv\): its groups are 2"),
         (lambda: [cuba.Dense(dict(NEURON), 4, 4, count_log=True)], "count_log=True"),
         (
             lambda: [cuba.Dense(dict(NEURON), 4, 4), cuba.Dense(NEURON, 6, 4)],
             r"block 1 \(cuba.Dense\) takes 6 inputs, .* no multiple of the 4",
         ),
-        (lambda: [cuba.Flatten()], "no cuba.Conv or cuba.Dense block"),
+        (lambda: [cuba.Flatten()], "no cuba.Conv, .* block to prune"),
     ],
 )
 def test_what_cannot_be_pruned_is_refused(blocks, message):
