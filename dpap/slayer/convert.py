@@ -6,7 +6,8 @@ from dpap import blocks
 from dpap.errors import NetworkError
 from dpap.networks import INPUT, Network, check_arguments
 from dpap.slayer import graph
-from dpap.slayer.converter import Converter, Place
+from dpap.slayer.converter import Converter
+from dpap.slayer.place import Place
 from dpap.slayer.stock import blocks_of, label
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 import torch
@@ -13,39 +13,12 @@ from dpap.blocks.delay import HIGHEST
 from dpap.blocks.window import pair
 from dpap.errors import NetworkError
 from dpap.slayer.bias import read_bias
+from dpap.slayer.place import Place
 from dpap.slayer.pool import MaxPool, SumPool, stock_pool_fault, zeros_of_stock_pool
 from dpap.slayer.recurrence import keeps_bias_out_of_current
 from dpap.slayer.stock import DELAY, DROPOUT, is_stock, read_neuron, read_weight, stock_kind
 
 _Made = TypeVar("_Made")
-
-
-@dataclass(frozen=True)
-class Place:
-    """The output of a layer, which the next one takes.
-
-    Attributes
-    ----------
-    source : str
-        Name of the layer.
-    shape : tuple of int
-        Shape without batch and time.
-    bound : int
-        Largest value.
-    lag : int
-        Steps that it comes late by ``delay_shift``.
-    rounds : bool
-        Whether it may be a fraction in training, behind a dropout.
-    spikes : bool
-        Whether it has been through neurons.
-    """
-
-    source: str
-    shape: tuple[int, ...]
-    bound: int = 1
-    lag: int = 0
-    rounds: bool = False
-    spikes: bool = False
 
 
 class Converter:
