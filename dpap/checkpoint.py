@@ -39,6 +39,7 @@ def save_checkpoint(path: str | Path, network: Network, pruner: Any = None) -> N
             "time_steps": network.time_steps,
             "input_max": network.input_max,
             "neuron": network.neuron.model_dump(),
+            "bias": network.bias,
         },
         "state_dict": network.state_dict(),
         "pruner": pruner.state_dict() if pruner is not None else None,
@@ -68,6 +69,8 @@ def load_checkpoint(path: str | Path) -> tuple[Network, dict | None]:
             described["time_steps"],
             input_max=described["input_max"],
             neuron=LIF(**described["neuron"]),
+            # Networks had no biases when the first checkpoints were written.
+            bias=described.get("bias", False),
         )
         network.load_state_dict(content["state_dict"])
         return network, content["pruner"]

@@ -35,21 +35,33 @@ def excite(network, gain=3.0, excitation=0.3):
     return network
 
 
+NEURAL = (cuba.Conv, cuba.Dense, cuba.Pool, cuba.Recurrent)
+
+
 @torch.no_grad()
-def stock_record(blocks, inputs):
-    """Spikes of every Conv and Dense for inputs ``(N, ..., T)``."""
-    activity, spikes = inputs, []
-    for block in blocks:
-        activity = block(activity)
-        if type(block) in (cuba.Conv, cuba.Dense):
-            spikes.append(activity)
+def stock_record(network, inputs, kinds=(cuba.Conv, cuba.Dense)):
+    """Spikes of every block of some kinds for inputs ``(N, ..., T)``, before axonal delays."""
+    spikes, hooks = [], []
+    for block in network.modules():
+        if type(block) in kinds:
+            if block.delay is not None:
+                hooks.append(block.delay.register_forward_pre_hook(lambda _, args: spikes.append(args[0])))
+            else:
+                hooks.append(block.register_forward_hook(lambda _, args, output: spikes.append(output)))
+    if isinstance(network, nn.ModuleList):
+        for block in network:
+            inputs = block(inputs)
+    else:
+        network(inputs)
+    for hook in hooks:
+        hook.remove()
     return spikes
 
 
-def assert_same_spikes(network, blocks, inputs):
-    """Every layer of ours fires and equals the stock one, time step by time step."""
-    ours, theirs = list(network.record(inputs).values()), stock_record(blocks, inputs)
+def assert_same_spikes(network, stock, inputs, kinds=(cuba.Conv, cuba.Dense), fires=True):
+    """Every layer of ours equals the stock one, time step by time step, and fires where asked."""
+    ours, theirs = list(network.record(inputs).values()), stock_record(stock, inputs, kinds)
     assert len(ours) == len(theirs) > 0
-    for spikes, stock in zip(ours, theirs, strict=True):
-        assert 0 < spikes.mean() < 1
-        assert torch.equal(spikes.movedim(1, -1), stock)
+    for spikes, expected in zip(ours, theirs, strict=True):
+        assert not fires or 0 < spikes.mean() < 1
+        assert torch.equal(spikes.movedim(1, -1), expected)

@@ -11,6 +11,8 @@ Source: Shrestha and Orchard 2018 (SLAYER); rounding, range and gradient are tho
 import torch
 from torch import nn
 
+from dpap.errors import NetworkError
+
 HIGHEST = 62
 """Largest delay that stock SLAYER blocks learn; Loihi has 6 bits for it."""
 
@@ -56,7 +58,12 @@ class Delay(nn.Module):
     channels : int
         Channels, or neurons.
     highest : int
-        Largest delay.
+        Largest delay, 1 to 62.
+
+    Raises
+    ------
+    NetworkError
+        The largest delay is out of range.
 
     Attributes
     ----------
@@ -66,6 +73,8 @@ class Delay(nn.Module):
 
     def __init__(self, channels: int, highest: int = HIGHEST):
         super().__init__()
+        if not 1 <= highest <= HIGHEST:
+            raise NetworkError(f"delays of up to {highest} steps; expected 1 to {HIGHEST}, Loihi's range")
         self.highest = highest
         self.delay = nn.Parameter(torch.rand(channels))
 

@@ -75,21 +75,24 @@ class BatchNorm(nn.Module):
         """
         mean = self.running_mean * input_unit
         variance = self.running_var * input_unit**2
-        # torch refuses to normalise a single value a channel, which has no variance.
-        single = sums.numel() == sums.shape[1]
+        # torch refuses to normalise a single value a channel, which has no variance, and none at all.
+        varies = sums.numel() > sums.shape[1]
         normalized = torch.nn.functional.batch_norm(
             sums,
             mean,
             variance,
             self.weight * output_unit,
             self.bias * living * output_unit,
-            training=sums.numel() > 0 and not single,
+            training=varies,
             momentum=self.momentum,
             eps=self.eps * input_unit**2,
         )
         with torch.no_grad():
             self.running_mean.copy_(mean / input_unit)
             self.running_var.copy_(variance / input_unit**2)
+        if not varies:
+            # The running mean is not that of a channel without synapses.
+            normalized = normalized * living.view(-1, *(1,) * (sums.dim() - 2))
         return normalized
 
     def extra_repr(self) -> str:

@@ -5,6 +5,7 @@ from torch import nn
 
 from dpap.blocks.block import Shape
 from dpap.blocks.window import Extent, pair, window_extent
+from dpap.errors import NetworkError
 
 
 class _Pool(nn.Module):
@@ -39,6 +40,11 @@ class _Pool(nn.Module):
 
     def output_shape(self, name: str, shape: Shape) -> Shape:
         """Shape behind the pool; raises a :class:`~dpap.errors.NetworkError` where it does not fit."""
+        for window, padding in zip(pair(self.window), self.padding, strict=True):
+            if 2 * padding > window:
+                raise NetworkError(
+                    f"{name}: a padding of {padding} for a window of {window}; expected at most half of it"
+                )
         return (shape[0], *window_extent(name, shape[1:], self.window, self.stride, self.padding))
 
     def extra_repr(self) -> str:

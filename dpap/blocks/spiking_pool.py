@@ -20,6 +20,8 @@ class SpikingPool(SynapticBlock):
         ``(C, H, W)``.
     window, stride, padding : int or pair of int
         As those of :class:`~dpap.blocks.SumPool`.
+    extra : pair of int
+        Rows and columns of zeros below and to the right, beyond the padding, as lava-dl adds them.
 
     Other parameters are those of :class:`~dpap.blocks.SynapticBlock`.
     """
@@ -39,10 +41,14 @@ class SpikingPool(SynapticBlock):
         input_bound: int = 1,
         input_divisor: int = 1,
         scale: int | None = None,
+        *,
+        extra: tuple[int, int] = (0, 0),
     ):
         self.window, self.padding = pair(window), pair(padding)
         self.stride = pair(window if stride is None else stride)
-        extent = window_extent(name, input_shape[1:], self.window, self.stride, self.padding)
+        self.extra = extra
+        size = input_shape[1] + extra[0], input_shape[2] + extra[1]
+        extent = window_extent(name, size, self.window, self.stride, self.padding)
         super().__init__(
             name,
             (1, 1, *self.window),
@@ -60,5 +66,7 @@ class SpikingPool(SynapticBlock):
         """Each channel by itself, exact in float32."""
         channels = inputs.shape[1]
         planes = inputs.flatten(0, 1).unsqueeze(1)
+        if self.extra != (0, 0):
+            planes = torch.nn.functional.pad(planes, (0, self.extra[1], 0, self.extra[0]))
         sums = exact_sums.conv2d(planes, weight, self.stride, self.padding)
         return sums.squeeze(1).unflatten(0, (inputs.shape[0], channels))

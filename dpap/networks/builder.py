@@ -87,13 +87,18 @@ def build(
 
 @dataclass(frozen=True)
 class _Place:
-    """What a layer that comes next would take: its source, and the shape, bound and unit of that."""
+    """What a layer that comes next would take: its source, and the shape, bound and unit of that.
+
+    In training it may be a fraction where the next one ``rounds``. What has been through neurons (``spikes``)
+    changes with time.
+    """
 
     source: str
     shape: tuple[int, ...]
     bound: int
     divisor: int
     rounds: bool = False
+    spikes: bool = False
 
 
 class _Builder:
@@ -192,10 +197,10 @@ class _Builder:
         return self._add(self._next("dropout"), Dropout(token.probability), replace(place, rounds=True))
 
     def delay(self, token: DelayToken, place: _Place) -> _Place:
-        if place.source == INPUT:
+        if not place.spikes:
             raise NetworkError(
-                f"Delay{token.highest} in {self.notation!r} has no layer before it, whose spikes it could"
-                " delay"
+                f"Delay{token.highest} in {self.notation!r} has no layer of neurons before it, whose spikes"
+                " it could delay"
             )
         return self._add(self._next("delay"), Delay(place.shape[0], token.highest), place)
 
@@ -212,11 +217,13 @@ class _Builder:
         self.layers[name] = Addition()
         self.sources[name] = (body.source, shortcut.source)
         rounds = body.rounds or shortcut.rounds
-        return replace(body, source=name, bound=body.bound + shortcut.bound, rounds=rounds)
+        spikes = body.spikes or shortcut.spikes
+        bound = body.bound + shortcut.bound
+        return replace(body, source=name, bound=bound, rounds=rounds, spikes=spikes)
 
     def _synaptic(self, block: SynapticBlock, place: _Place) -> _Place:
         block.rounds = place.rounds
-        after = _Place(place.source, block.output_shape, 1, 1)
+        after = _Place(place.source, block.output_shape, 1, 1, spikes=True)
         return self._add(block.name, block, after)
 
     def _add(self, name: str, layer: nn.Module, place: _Place) -> _Place:

@@ -48,8 +48,8 @@ class Network(nn.Module):
     Attributes
     ----------
     notation, input_shape, time_steps, input_max, neuron, bias
-        What it was built from. A converted network's blocks may have other neurons, and other padding than
-        the notation's.
+        What it was built from. A converted network's blocks may have other neurons, strides, padding and
+        groups than the notation's.
     layers : ModuleDict
         Blocks in order, by name: ``conv1``, ``pool1``, ``fc1``, ...
     sources : dict of str to tuple of str

@@ -37,6 +37,9 @@ class LIF(BaseModel):
     integers (:mod:`dpap.neurons.reference`), as stock SLAYER and Lava compute them, hence the strict
     comparison and a leak of 819/4096.
 
+    A neuron can fire in every step: the refractory period is one step, the only one that SLAYER's CUBA neuron
+    has (``ref_delay`` of lava-dl 0.6 is 1 always).
+
     Attributes
     ----------
     threshold : float

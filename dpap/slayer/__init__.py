@@ -5,8 +5,20 @@ Lava is imported when :func:`to_slayer` makes its blocks, and not before.
 
 from dpap.slayer.convert import from_slayer
 from dpap.slayer.export import to_slayer
+from dpap.slayer.graph import Graph
 from dpap.slayer.layers import StockLayer, stock_layers
 from dpap.slayer.masking import MaskedQuantizer
-from dpap.slayer.pool import SumPool
+from dpap.slayer.pool import MaxPool, SumPool
+from dpap.slayer.recurrence import start_at_rest
 
-__all__ = ["MaskedQuantizer", "StockLayer", "SumPool", "from_slayer", "stock_layers", "to_slayer"]
+__all__ = [
+    "Graph",
+    "MaskedQuantizer",
+    "MaxPool",
+    "StockLayer",
+    "SumPool",
+    "from_slayer",
+    "start_at_rest",
+    "stock_layers",
+    "to_slayer",
+]

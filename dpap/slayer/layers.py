@@ -6,24 +6,30 @@ from typing import Literal
 import torch
 from torch import nn
 
+from dpap.blocks import Addition
 from dpap.blocks.block import Observer
 from dpap.errors import NetworkError
-from dpap.slayer.masking import masked_quantizer
-from dpap.slayer.pool import SumPool
-from dpap.slayer.stock import blocks_of, label, stock_kind
+from dpap.slayer import graph
+from dpap.slayer.bias import silence_pruned
+from dpap.slayer.masking import joint_quantizer, masked_quantizer
+from dpap.slayer.pool import MaxPool, SumPool
+from dpap.slayer.stock import DELAY, blocks_of, is_stock, label, stock_kind
 
-_NAMES = {"Conv": ("conv", "conv"), "Dense": ("dense", "fc")}
-"""Kind of layer and of name by stock class."""
+_KINDS = {"Conv": "conv", "Dense": "dense", "Recurrent": "dense"}
+"""Kind of layer by stock class."""
 
 _BETWEEN = ("Input", "Flatten", "Pool", "Average")
 """Stock blocks that keep channels apart, so that a silent channel stays silent behind them."""
 
 
 class StockLayer:
-    """A stock ``cuba.Conv`` or ``cuba.Dense`` as a :class:`dpap.pruning.prunable.Prunable` layer.
+    """A stock ``cuba.Conv``, ``cuba.Dense`` or ``cuba.Recurrent`` as a layer that can be pruned.
 
-    Its mask sits in the synapse's quantiser (:class:`dpap.slayer.MaskedQuantizer`). Activity is the block's
-    output: with ``delay_shift`` one step late, as the next block hears it.
+    It is a :class:`dpap.pruning.prunable.Prunable`. Its mask sits in the synapse's quantiser
+    (:class:`dpap.slayer.MaskedQuantizer`); a neuron without a living synapse has no bias either. Activity is
+    the block's output: with ``delay_shift`` and axonal delays as late as the next block hears it.
+
+    To a pruner a Recurrent is a dense layer whose inputs are followed by its own spikes of the step before.
 
     Parameters
     ----------
@@ -33,22 +39,37 @@ class StockLayer:
         ``conv`` or ``dense``.
     block : nn.Module
         The stock block; its quantiser is replaced.
+
+    Attributes
+    ----------
+    recurrent : bool
+        Whether the block is a Recurrent.
+    groups : int
+        Groups of a convolution.
     """
 
     input_divisor = 1
 
     def __init__(self, name: str, kind: Literal["conv", "dense"], block: nn.Module):
         self.name, self.kind, self.block = name, kind, block
-        self._quantizer = masked_quantizer(block.synapse)
+        self.recurrent = stock_kind(block) == "Recurrent"
+        self.groups = 1 if self.recurrent else block.synapse.groups
+        self._quantizer = joint_quantizer(block) if self.recurrent else masked_quantizer(block.synapse)
+        silence_pruned(block.neuron, self._quantizer)
 
     @property
     def weight(self) -> torch.Tensor:
-        """The synapse's weight, ``(post, pre, height, width, 1)``."""
+        """The synapse's weight, ``(post, pre / groups, height, width, 1)``.
+
+        That of a Recurrent is made of both synapses', ``(post, pre + post, 1, 1, 1)``.
+        """
+        if self.recurrent:
+            return torch.cat([self.block.input_synapse.weight, self.block.recurrent_synapse.weight], 1)
         return self.block.synapse.weight
 
     @property
     def mask(self) -> torch.Tensor:
-        """The mask, ``(post, pre, 1, 1, 1)``."""
+        """The mask, ``(post, pre / groups, 1, 1, 1)``."""
         return self._quantizer.mask
 
     def watch(self, observer: Observer) -> Callable[[], None]:
@@ -56,9 +77,20 @@ class StockLayer:
 
         def after_forward(block, arguments, output):
             if block.training:
-                observer(_time_major(arguments[0]), _time_major(output))
+                inputs, activity = _time_major(arguments[0]), _time_major(output)
+                if self.recurrent:
+                    inputs = torch.cat([inputs, self._own_spikes(activity)], 2)
+                observer(inputs, activity)
 
         return self.block.register_forward_hook(after_forward).remove
+
+    def _own_spikes(self, activity: torch.Tensor) -> torch.Tensor:
+        """What a recurrent layer hears of itself, time-major: its spikes, a step late."""
+        if self.block.delay_shift:
+            return activity
+        heard = activity.roll(1, dims=0)
+        heard[:1] = 0
+        return heard
 
 
 def _time_major(activity: torch.Tensor) -> torch.Tensor:
@@ -66,10 +98,13 @@ def _time_major(activity: torch.Tensor) -> torch.Tensor:
 
 
 def stock_layers(network: nn.Module) -> list[StockLayer]:
-    """The ``cuba.Conv`` and ``cuba.Dense`` blocks of a network, in order.
+    """The ``cuba.Conv``, ``cuba.Dense`` and ``cuba.Recurrent`` blocks of a network, in order.
 
-    Between them may stand stock Input, Flatten, Pool and Average, and modules without parameters. The
-    blocks are taken to follow each other.
+    Between them may stand stock Input, Flatten, Pool and Average, delays, additions, and modules without
+    parameters. The blocks are taken to follow each other, except in a :class:`dpap.slayer.Graph`.
+
+    The network's ``state_dict`` gains a mask for each, such as ``0.synapse._pre_hook_fx.mask``; a recurrent
+    block's lies in its ``input_synapse`` for both synapses.
 
     Parameters
     ----------
@@ -84,31 +119,47 @@ def stock_layers(network: nn.Module) -> list[StockLayer]:
     NetworkError
         It has a block that cannot be pruned, named with its index, kind and what to do.
     """
-    found, counts, channels = [], {}, None
-    for index, block in enumerate(blocks_of(network)):
-        where, kind = label(index, block), stock_kind(block)
-        if kind in _NAMES:
-            _check_fit(block, channels, where)
-            layer_kind, name = _NAMES[kind]
-            counts[name] = counts.get(name, 0) + 1
-            found.append((f"{name}{counts[name]}", layer_kind, block))
-            channels = block.synapse.out_channels
-        elif not (kind in _BETWEEN or isinstance(block, SumPool) or next(block.parameters(), None) is None):
+    found = blocks_of(network)
+    names, sources = graph.layer_names(found), graph.sources_in(network, len(found))
+    channels: dict[int, int | None] = {graph.INPUT: None}
+    for index, block in enumerate(found):
+        where = label(index, block)
+        channels[index] = channels[sources[index][0]]
+        if index in names:
+            _check_fit(block, channels[index], where)
+            channels[index] = _synapse(block).out_channels
+        elif not _keeps_channels(block):
             raise NetworkError(
-                f"{where} cannot be pruned; use cuba.Conv and cuba.Dense, with cuba.Input, cuba.Flatten,"
-                " cuba.Pool, dpap.slayer.SumPool or modules without parameters between them"
+                f"{where} cannot be pruned; use cuba.Conv, cuba.Dense and cuba.Recurrent, with cuba.Input,"
+                " cuba.Flatten, cuba.Pool, dpap.slayer.SumPool or modules without parameters between them"
             )
-    if not found:
-        raise NetworkError("the network has no cuba.Conv or cuba.Dense block; nothing to prune")
-    return [StockLayer(*arguments) for arguments in found]
+    if not names:
+        raise NetworkError("the network has no cuba.Conv, cuba.Dense or cuba.Recurrent block to prune")
+    return [StockLayer(name, _KINDS[stock_kind(found[index])], found[index]) for index, name in names.items()]
+
+
+def _keeps_channels(block: nn.Module) -> bool:
+    return (
+        stock_kind(block) in _BETWEEN
+        or isinstance(block, (SumPool, MaxPool, Addition))
+        or is_stock(block, DELAY)
+        or next(block.parameters(), None) is None
+    )
+
+
+def _synapse(block: nn.Module) -> nn.Module:
+    return block.input_synapse if stock_kind(block) == "Recurrent" else block.synapse
 
 
 def _check_fit(block: nn.Module, channels: int | None, where: str) -> None:
-    synapse = block.synapse
-    if synapse.groups != 1:
-        raise NetworkError(f"{where}: its groups are {synapse.groups}; DPAP prunes groups=1: train it so")
+    synapse = _synapse(block)
     if block.count_log:
         raise NetworkError(f"{where} has count_log=True, so its output is a pair; set count_log=False")
+    if stock_kind(block) == "Recurrent" and block.delay is not None:
+        raise NetworkError(
+            f"{where} delays its spikes, so what it hears of itself cannot be seen: make it with delay=False,"
+            " and a slayer.axon.Delay behind"
+        )
     if channels is not None and synapse.in_channels % channels:
         raise NetworkError(
             f"{where} takes {synapse.in_channels} inputs, which are no multiple of the {channels} neurons or"

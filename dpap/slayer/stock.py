@@ -11,10 +11,12 @@ from torch.nn.utils.weight_norm import WeightNorm
 from dpap.errors import InputError, NetworkError
 from dpap.neurons import LIF
 from dpap.neurons.parameters import DECAY_UNITY, STATE_SHIFT
-from dpap.slayer.masking import MaskedQuantizer
+from dpap.slayer.masking import MaskedQuantizer, RecurrentQuantizer
 
 CUBA_BLOCKS = "lava.lib.dl.slayer.block.cuba"
 CUBA_NEURONS = "lava.lib.dl.slayer.neuron.cuba"
+DROPOUT = "lava.lib.dl.slayer.neuron.dropout", "Dropout"
+DELAY = "lava.lib.dl.slayer.axon.delay", "Delay"
 
 
 def blocks_of(network: nn.Module) -> list[nn.Module]:
@@ -39,6 +41,11 @@ def stock_kind(block: nn.Module) -> str | None:
     return type(block).__name__ if type(block).__module__ == CUBA_BLOCKS else None
 
 
+def is_stock(module: nn.Module, place: tuple[str, str]) -> bool:
+    """Whether a module is of the stock class that a module and a name say, such as :data:`DELAY`."""
+    return (type(module).__module__, type(module).__name__) == place
+
+
 def label(index: int, block: nn.Module) -> str:
     """The block in a message: ``block 2 (cuba.Dense)``."""
     kind = stock_kind(block)
@@ -54,7 +61,7 @@ def read_neuron(block: nn.Module, where: str) -> tuple[LIF, int]:
     Parameters
     ----------
     block : nn.Module
-        A stock ``cuba.Conv`` or ``cuba.Dense``; it is not changed.
+        A stock ``cuba.Conv``, ``cuba.Dense``, ``cuba.Pool`` or ``cuba.Recurrent``; it is not changed.
     where : str
         The block, for errors.
 
@@ -68,13 +75,12 @@ def read_neuron(block: nn.Module, where: str) -> tuple[LIF, int]:
         raise NetworkError(
             f"{where}: its neuron is a {type(neuron).__name__}; expected slayer.neuron.cuba.Neuron"
         )
+    # Recurrent neurons need a state that persists from step to step.
+    persists = neuron.persistent_state and stock_kind(block) != "Recurrent"
     for present, what, remedy in (
-        (block.delay is not None, "learnable axonal delays (delay=True)", "train with delay=False"),
         (block.count_log, "count_log=True, so its output is a pair", "set count_log=False"),
-        (neuron.norm is not None, "a norm", "fold it into the weights, or train with norm=None"),
-        (neuron.drop is not None, "dropout", "set block.neuron.drop = None once it is trained"),
         (not neuron.shared_param, "decays of each channel's own", "train with shared_param=True"),
-        (neuron.persistent_state, "state that persists between samples", "set persistent_state=False"),
+        (persists, "state that persists between samples", "set persistent_state=False"),
         (neuron.graded_spike, "graded spikes", "train with graded_spike=False"),
     ):
         if present:
@@ -117,10 +123,21 @@ def _check_threshold(neuron, where: str) -> None:
 
 
 @torch.no_grad()
-def read_weight(block: nn.Module, where: str) -> tuple[torch.Tensor, torch.Tensor]:
+def read_weight(
+    block: nn.Module, where: str, synapse: nn.Module | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Real weights as the next forward pass would see them, and the mask; the block is not changed.
 
     Weight norm and torch's pruning are resolved. The quantiser must be the stock one, or masked by us.
+
+    Parameters
+    ----------
+    block : nn.Module
+        The stock block.
+    where : str
+        The block, for errors.
+    synapse : nn.Module, optional
+        By default ``block.synapse``.
 
     Returns
     -------
@@ -132,7 +149,7 @@ def read_weight(block: nn.Module, where: str) -> tuple[torch.Tensor, torch.Tenso
     NetworkError
         The weights are made in a way that is not known.
     """
-    synapse = block.synapse
+    synapse = block.synapse if synapse is None else synapse
     # torch keeps `weight` of a normalised or pruned layer as of its last pass: compute it again.
     weight = synapse.weight
     mask = torch.ones(weight.shape[:2], device=weight.device)
@@ -148,9 +165,15 @@ def read_weight(block: nn.Module, where: str) -> tuple[torch.Tensor, torch.Tenso
                 f"{where}: its synapse has a forward pre-hook of type {type(hook).__name__}, which may change"
                 " the weights; make it permanent and remove it"
             )
+    if synapse is getattr(block, "recurrent_synapse", None) and not torch.equal(weight, synapse.weight):
+        raise NetworkError(
+            f"{where}: SLAYER does not compute weight_norm or pruning of a recurrent synapse again, so its"
+            " weights are out of date: call block.recurrent_synapse.disable_weight_norm(), or make torch's"
+            " pruning permanent"
+        )
     quantizer = synapse.pre_hook_fx
-    if isinstance(quantizer, MaskedQuantizer):
-        mask *= quantizer.mask.flatten(1)
+    if isinstance(quantizer, (MaskedQuantizer, RecurrentQuantizer)):
+        mask *= quantizer.living(weight)
         quantizer = quantizer.quantize
     if not _is_stock_quantizer(quantizer, block.neuron):
         raise NetworkError(

@@ -23,6 +23,17 @@ def test_a_network_comes_back_with_its_masks_and_spikes(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
 
 
+def test_biases_statistics_and_delays_come_back(tmp_path):
+    network = firing_network("4C3-BN-Delay3-6RFC-4FC", (1, 6, 6), 4, bias=True).train()
+    inputs = torch.randint(0, 2, (5, 1, 6, 6, 4)).float()
+    network(inputs)
+    save_checkpoint(tmp_path / "checkpoint.pt", network)
+    loaded, _ = load_checkpoint(tmp_path / "checkpoint.pt")
+    assert loaded.bias
+    assert loaded.state_dict().keys() == network.state_dict().keys()
+    assert torch.equal(loaded.eval()(inputs), network.eval()(inputs))
+
+
 class Evil:
     def __reduce__(self):
         return (open, ("/tmp/should-not-exist", "w"))

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from lava.lib.dl.slayer.neuron import cuba
+from plain_loop import Spike
 
 from dpap.neurons import LIF, SURROGATES, Population, lif, lif_pool, membrane, reference
 from dpap.neurons.parameters import DECAY_UNITY, STATE_SHIFT
@@ -73,21 +74,6 @@ def test_no_time_step_and_no_neuron():
     assert lif(torch.zeros(4, 0), population(1, steps=4)).shape == (4, 0)
 
 
-class _Spike(torch.autograd.Function):
-    """The plain form that a reader would write: a step with a surrogate derivative."""
-
-    @staticmethod
-    def forward(ctx, voltage, level, width, kind):
-        ctx.save_for_backward(voltage)
-        ctx.rest = level, width, kind
-        return (voltage > level).to(voltage.dtype)
-
-    @staticmethod
-    def backward(ctx, grad):
-        level, width, kind = ctx.rest
-        return grad * derivative_torch(ctx.saved_tensors[0] - level, width, kind), None, None, None
-
-
 @pytest.mark.parametrize("surrogate", SURROGATES)
 @pytest.mark.parametrize(("current_decay", "voltage_decay"), [(1.0, 0.8), (0.25, 0.5)])
 def test_gradient_equals_autograd_of_the_plain_form(surrogate, current_decay, voltage_decay):
@@ -111,7 +97,7 @@ def test_gradient_equals_autograd_of_the_plain_form(surrogate, current_decay, vo
     for t in range(steps):
         u = keep_u * u + plain[t] / scale
         v = keep_v * v * (1 - s) + u
-        s = _Spike.apply(v, neuron.threshold, 1.0, SURROGATES.index(surrogate))
+        s = Spike.apply(v, neuron.threshold, 1.0, SURROGATES.index(surrogate))
         total = total + (s * weights[t]).sum()
         # The leak of 0.8 is 819/4096, with truncation: the states differ by less than a part in 10,000.
         torch.testing.assert_close(voltages[t].double() / scale / 64, v.detach(), atol=1e-4, rtol=0)

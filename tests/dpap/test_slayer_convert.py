@@ -145,9 +145,38 @@ def pruned_direction():
     return block
 
 
+def recurrent(neuron=None, **options):
+    return cuba.Recurrent({**NEURON, **(neuron or {})}, 112, 4, delay_shift=False, **options)
+
+
+def stale():
+    block = recurrent(weight_norm=True)
+    block.recurrent_synapse.weight_g.data.mul_(2)
+    return block
+
+
+def halving():
+    block = conv({"norm": slayer.neuron.norm.WgtScaleBatchNorm})
+    block.neuron.norm.running_var.fill_(3.0)
+    return block
+
+
+def unquantized():
+    block = conv({"norm": slayer.neuron.norm.MeanOnlyBatchNorm})
+    block.neuron.norm.pre_hook_fx = lambda mean, descale=False: mean
+    block.neuron.norm.running_mean = torch.tensor([0.25, 0.3, 0.0, 0.0])
+    return block
+
+
+def far_delay():
+    block = conv(delay=True)
+    block.delay.max_delay, block.delay.init = None, True
+    block.delay.delay.data = torch.tensor([0.0, 1.0, 63.0, 2.0])
+    return block
+
+
 REFUSALS = {
-    "pool with neurons": (lambda: cuba.Pool(dict(NEURON), 2), r"block 1 \(cuba.Pool\).*SumPool"),
-    "recurrent": (lambda: cuba.Recurrent(dict(NEURON), 4, 4), r"block 1 \(cuba.Recurrent\).*recurrent"),
+    "winners": (lambda: cuba.KWTA(dict(NEURON), 4, 4, 1), r"block 1 \(cuba.KWTA\).*use cuba.Recurrent"),
     "affine": (lambda: cuba.Affine(dict(NEURON), 4, 4), r"block 1 \(cuba.Affine\) has no counterpart"),
     "not a block": (lambda: nn.Linear(2, 2), r"block 1 \(Linear\) has no counterpart: use cuba.Conv"),
     "other neurons": (
@@ -158,18 +187,26 @@ REFUSALS = {
     ),
     "input with neurons": (lambda: cuba.Input(dict(NEURON)), r"block 1 \(cuba.Input\) has neurons"),
     "no flatten": (lambda: dense(), r"block 1 \(cuba.Dense\).*\(2, 8, 7\): put a Flatten before"),
+    "recurrent": (lambda: recurrent(), r"block 1 \(cuba.Recurrent\).*\(2, 8, 7\): put a Flatten before"),
     "whole planes": (lambda: dense((7, 8, 2)), r"block 1 \(cuba.Dense\) takes \(W, H, C\)"),
     "channels": (lambda: conv(inputs=3), r"takes 3 channels; its input here is \(2, 8, 7\)"),
-    "stride": (lambda: conv(stride=2), r"block 1 \(cuba.Conv\): its stride is \(2, 2\)"),
-    "dilation": (lambda: conv(dilation=2), r"its dilation is \(2, 2\)"),
-    "groups": (lambda: conv(groups=2), r"its groups is 2; .* have 1"),
-    "kernel": (lambda: conv(kernel=(3, 2)), r"its kernel_size is \(3, 2\)"),
-    "padding": (lambda: conv(padding=(1, 0)), r"its padding is \(1, 0\)"),
-    "large kernel": (lambda: conv(kernel=8), r"a kernel of 8 does not fit .*\(2, 8, 7\)"),
-    "window": (lambda: dpap.slayer.SumPool(8), r"block 1 \(SumPool\): a window of 8"),
-    "delay": (lambda: conv(delay=True), r"axonal delays.*delay=False"),
-    "norm": (lambda: conv({"norm": slayer.neuron.norm.MeanOnlyBatchNorm}), "has a norm.*fold"),
-    "dropout": (lambda: conv({"dropout": slayer.neuron.Dropout(0.1)}), "dropout.*neuron.drop"),
+    "large kernel": (lambda: conv(kernel=9), r"block 1 .*its window is larger than its input: 9"),
+    "window": (lambda: dpap.slayer.SumPool(8), r"block 1 \(SumPool\): its pool: its window is larger"),
+    "padding": (lambda: dpap.slayer.MaxPool(2, 1, 2), r"block 1 \(MaxPool\): .*padding of 2"),
+    "mixing pool": (lambda: cuba.Pool(dict(NEURON), 3), r"8 rows \(2 more of zeros\).* one channel into the"),
+    "overlap": (lambda: cuba.Pool(dict(NEURON), 2, stride=1), "vertical stride of 1 .* one channel into the"),
+    "pool padding": (
+        lambda: cuba.Pool(dict(NEURON), 2, padding=1),
+        "vertical padding of 1, SLAYER's windows",
+    ),
+    "pool dilation": (lambda: cuba.Pool(dict(NEURON), 2, dilation=2), r"its dilation is \(2, 2\)"),
+    "norm": (lambda: conv({"norm": lambda: nn.BatchNorm3d(4)}), "has a norm of type BatchNorm3d.*fold"),
+    "dividing norm": (halving, "WgtScaleBatchNorm, which divides currents by 2: .*MeanOnlyBatchNorm"),
+    "fraction": (unquantized, "bias of its MeanOnlyBatchNorm is -19.2 integer units"),
+    "dropout": (lambda: conv({"dropout": nn.Dropout(0.1)}), "its dropout is a Dropout; expected slayer"),
+    "high dropout": (lambda: conv({"dropout": slayer.neuron.Dropout(0.99)}), "a dropout of 0.99; expected"),
+    "far delay": (far_delay, "a delay is 63 steps; Loihi has at most 62"),
+    "delayed input": (lambda: slayer.axon.Delay(), r"block 1 \(Delay\) delays the input"),
     "own parameters": (lambda: conv({"shared_param": False}), "channel's own.*shared_param=True"),
     "persistent": (lambda: conv({"persistent_state": True}), "persists.*persistent_state=False"),
     "graded": (lambda: conv({"graded_spike": True}), "graded spikes.*graded_spike=False"),
@@ -198,6 +235,12 @@ def test_what_has_no_counterpart_is_refused(case):
             "mask= that SLAYER ignores under weight_norm",
         ),
         (pruned_direction, r"block 1 \(cuba.Dense\).*pre-hook of type L1Unstructured"),
+        (stale, r"block 1 \(cuba.Recurrent\): .*out of date: .*disable_weight_norm"),
+        (
+            lambda: recurrent({"norm": slayer.neuron.norm.MeanOnlyBatchNorm}),
+            "a norm, whose mean .* recurrent neuron keeps: use current_decay=1",
+        ),
+        (lambda: recurrent({"dropout": slayer.neuron.Dropout(0.1)}), "dropout, .* anew in every step"),
         (lambda: dense(neuron={"threshold": 40.0, "current_decay": 0.0}), None),
     ],
 )
@@ -223,9 +266,9 @@ def test_learning_beyond_the_bound_is_refused():
 def test_chains_that_are_none_are_refused():
     with pytest.raises(dpap.NetworkError, match=r"block 1 \(cuba.Flatten\).*remove it"):
         dpap.from_slayer(nn.Sequential(cuba.Flatten(), cuba.Flatten(), dense()), SHAPE, STEPS)
-    with pytest.raises(dpap.NetworkError, match=r"last block must be a cuba.Dense"):
+    with pytest.raises(dpap.NetworkError, match=r"last block must be a cuba.Dense or cuba.Recurrent"):
         dpap.from_slayer(nn.Sequential(conv()), SHAPE, STEPS)
-    with pytest.raises(dpap.NetworkError, match=r"last block must be a cuba.Dense"):
+    with pytest.raises(dpap.NetworkError, match=r"last block must be a cuba.Dense or cuba.Recurrent"):
         dpap.from_slayer(nn.Sequential(), SHAPE, STEPS)
     with pytest.raises(dpap.InputError, match=r"this is a Linear; expected .*stock SLAYER blocks"):
         dpap.from_slayer(nn.Linear(2, 2), (2,), STEPS)

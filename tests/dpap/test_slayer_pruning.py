@@ -4,6 +4,7 @@ import h5py
 import pytest
 import torch
 from factories import firing_network
+from lava.lib.dl import slayer
 from lava.lib.dl.slayer.block import cuba
 from stock import NEURON, StockNetwork, assert_same_spikes, excite, stock_record
 from torch import nn
@@ -158,6 +159,113 @@ def test_going_on_from_a_state_is_going_on():
         assert torch.equal(layer.block.mask, resumed.layers[name].block.mask)
 
 
+def blocks_of_every_kind():
+    torch.manual_seed(0)
+    neuron = {**NEURON, "norm": slayer.neuron.norm.MeanOnlyBatchNorm}
+    options = {"delay_shift": False, "weight_scale": 4}
+    return nn.Sequential(
+        cuba.Conv(dict(neuron), 1, 6, (3, 2), stride=(1, 2), padding=1, dilation=2, delay=True, **options),
+        slayer.neuron.Dropout(0.0),
+        cuba.Conv(dict(neuron), 6, 8, 3, groups=2, weight_norm=True, **options),
+        dpap.slayer.MaxPool((2, 1)),
+        slayer.axon.Delay(max_delay=3),
+        cuba.Flatten(),
+        cuba.Recurrent(dict(NEURON), 32, 9, **options),
+        cuba.Dense(dict(neuron), 9, 5, delay=True, **options),
+    ).train()
+
+
+def test_every_kind_of_block_can_be_observed_and_masked():
+    net = blocks_of_every_kind()
+    dpap.slayer.start_at_rest(net[6])
+    inputs = events()
+    net(inputs)
+    layers = {layer.name: layer for layer in dpap.slayer.stock_layers(net)}
+    assert {name: (layer.kind, layer.groups, layer.recurrent) for name, layer in layers.items()} == {
+        "conv1": ("conv", 1, False),
+        "conv2": ("conv", 2, False),
+        "fc1": ("dense", 1, True),
+        "fc2": ("dense", 1, False),
+    }
+    shapes = [tuple(layer.weight.shape[:2]) for layer in layers.values()]
+    assert shapes == [tuple(layer.mask.shape[:2]) for layer in layers.values()]
+    assert shapes == [(6, 1), (8, 3), (9, 41), (5, 9)]
+    shown = {}
+    ends = [
+        layer.watch(lambda *seen, name=name: shown.update({name: seen})) for name, layer in layers.items()
+    ]
+    net(inputs)
+    heard, spikes = shown["fc1"]
+    assert heard.shape == (STEPS, 12, 41)
+    assert torch.equal(heard[1:, :, 32:], spikes[:-1])
+    assert heard[0, :, 32:].sum() == 0
+    assert spikes[:-1].sum() > 0
+    # A neuron without synapses is silent although its norm makes it fire.
+    for name, layer in layers.items():
+        layer.mask[1] = 0
+        if layer.block.neuron.norm is not None:
+            layer.block.neuron.norm.running_mean[1] = -9.0
+        layer.mask[0, ::2] = 0
+        shown.pop(name)
+    for training in (True, False):
+        net.train(training)
+        recorded = stock_record(net, inputs, (cuba.Conv, cuba.Dense, cuba.Recurrent))
+        assert [spikes[:, 1].sum().item() for spikes in recorded] == [0, 0, 0, 0]
+        assert all(spikes.sum() > 0 for spikes in recorded[:3])
+    assert [block.neuron.norm.bias[1].item() for block in (net[0], net[2], net[7])] == [0, 0, 0]
+    for end in ends:
+        end()
+    shown.clear()
+    net.train()(inputs)
+    assert not shown
+
+
+def test_masks_of_every_kind_of_block_become_ours():
+    net = blocks_of_every_kind()
+    dpap.slayer.start_at_rest(net[6])
+    net(events())
+    for layer in dpap.slayer.stock_layers(net):
+        layer.mask.copy_(torch.rand(layer.mask.shape) < 0.6)
+    net.eval()
+    network = dpap.from_slayer(net, SHAPE, STEPS)
+    for block, layer in zip(network.synaptic_blocks(), dpap.slayer.stock_layers(net), strict=True):
+        assert torch.equal(block.mask.flatten(), layer.mask.flatten())
+        assert 0 < block.mask.mean() < 1
+    kinds = (cuba.Conv, cuba.Dense, cuba.Recurrent)
+    assert_same_spikes(network, net, events(), kinds, fires=False)
+    assert all(spikes.sum() > 0 for spikes in network.record(events()).values())
+    assert_same_spikes(network, dpap.to_slayer(network), events(), kinds, fires=False)
+
+
+def test_a_recurrent_block_learns_with_its_masks():
+    net = nn.Sequential(
+        cuba.Recurrent(dict(NEURON), 6, 5, delay_shift=False, weight_scale=4),
+        cuba.Dense(dict(NEURON), 5, 3, delay_shift=False, weight_scale=4),
+    )
+    for synapse in (net[0].input_synapse, net[1].synapse):
+        synapse.weight.data.abs_()
+    dpap.slayer.start_at_rest(net[0])
+    layer = dpap.slayer.stock_layers(net)[0]
+    layer.mask[0, :2], layer.mask[1, -2:] = 0, 0
+    net(torch.ones(4, 6, 5)).sum().backward()
+    inputs, recurrent = net[0].input_synapse.weight.grad, net[0].recurrent_synapse.weight.grad
+    assert inputs[0, :2].abs().sum() == recurrent[1, -2:].abs().sum() == 0
+    assert inputs[0, 2:].abs().sum() > 0
+    assert recurrent[:, :-2].abs().sum() > 0
+    state = net.state_dict()
+    assert state["0.input_synapse._pre_hook_fx.mask"].shape == (5, 11, 1, 1, 1)
+
+
+def test_residual_networks_say_who_hears_whom():
+    network = firing_network("6C3-AP2-8FC-Res(8FC|8RFC)-5FC", SHAPE, STEPS)
+    stock = dpap.to_slayer(network)
+    layers = [layer.name for layer in dpap.slayer.stock_layers(stock)]
+    assert layers == ["conv1", "fc1", "fc2", "fc3", "fc4"]
+    for name in layers:
+        assert stock.sources_of(name) == network.sources_of(name)
+    assert stock.sources_of("fc4") == ("fc2", "fc3")
+
+
 def test_evaluation_and_a_removed_pruner_are_not_observed():
     net = stock_network()
     pruner = dpap.DPAP(net, QUICK)
@@ -198,15 +306,18 @@ def test_a_second_pruner_takes_over_the_mask():
 @pytest.mark.parametrize(
     ("blocks", "message"),
     [
-        (lambda: [cuba.Recurrent(dict(NEURON), 4, 4)], r"block 0 \(cuba.Recurrent\) cannot be pruned; use"),
+        (lambda: [cuba.KWTA(dict(NEURON), 4, 4, 1)], r"block 0 \(cuba.KWTA\) cannot be pruned; use"),
+        (
+            lambda: [cuba.Recurrent(dict(NEURON), 4, 4, delay=True)],
+            r"block 0 \(cuba.Recurrent\) delays its spikes, .*slayer.axon.Delay",
+        ),
         (lambda: [nn.Linear(2, 2)], r"block 0 \(Linear\) cannot be pruned"),
-        (lambda: [cuba.Conv(dict(NEURON), 4, 4, 3, groups=2)], r"block 0 \(cuba.Conv\): its groups are 2"),
         (lambda: [cuba.Dense(dict(NEURON), 4, 4, count_log=True)], "count_log=True"),
         (
             lambda: [cuba.Dense(dict(NEURON), 4, 4), cuba.Dense(NEURON, 6, 4)],
             r"block 1 \(cuba.Dense\) takes 6 inputs, .* no multiple of the 4",
         ),
-        (lambda: [cuba.Flatten()], "no cuba.Conv or cuba.Dense block"),
+        (lambda: [cuba.Flatten()], "no cuba.Conv, .* block to prune"),
     ],
 )
 def test_what_cannot_be_pruned_is_refused(blocks, message):
