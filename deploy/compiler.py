@@ -117,7 +117,7 @@ def _convolution(block: Conv | SpikingPool, integers: Integers, route: Route) ->
     channels = block.input_shape[0]
     if isinstance(block, SpikingPool):
         weight = np.broadcast_to(weight, (channels, 1, *block.window))
-        geometry = Geometry(block.window, block.stride, block.padding, groups=channels)
+        geometry = Geometry(block.window, block.stride, block.padding, groups=channels, extra=block.extra)
     else:
         geometry = Geometry(block.kernel, block.stride, block.padding, block.dilation, block.groups)
     return encode_convolution(weight, geometry, route.pool, channels)

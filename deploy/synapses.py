@@ -41,6 +41,8 @@ def synaptic_sums(connection: Connection, weight: torch.Tensor, activity: torch.
     if isinstance(connection, ConvConnection):
         geometry = connection.geometry
         groups = connection.inputs if connection.depthwise else 1
+        below, right = geometry.extra
+        activity = torch.nn.functional.pad(activity, (0, right, 0, below))
         return torch.nn.functional.conv2d(
             activity, weight, None, geometry.stride, geometry.padding, geometry.dilation, groups
         )

@@ -98,12 +98,12 @@ def _check_inputs(layer: Layer, shapes: dict[str, Shape], graph: Graph) -> None:
 def _check_geometry(name: str, geometry: Geometry | None, layer: Layer) -> None:
     if geometry is None:
         return
-    pairs = (geometry.kernel, geometry.stride, geometry.padding, geometry.dilation)
+    pairs = (geometry.kernel, geometry.stride, geometry.padding, geometry.dilation, geometry.extra)
     _require(
         len(layer.shape) == 3
         and all(len(pair) == 2 for pair in pairs)
         and min(*geometry.kernel, *geometry.stride, *geometry.dilation, geometry.groups) >= 1
-        and min(geometry.padding) >= 0
+        and min(*geometry.padding, *geometry.extra) >= 0
         and max(max(pair) for pair in pairs) <= MAX_WINDOW
         and layer.shape[0] % geometry.groups == 0,
         f"{name}: {geometry} does not fit a layer of {layer.shape}",

@@ -9,7 +9,7 @@ Layout (schema version 2)::
         kept, unheard     int32, ascending
         bias              int32, one a kept channel; absent where there is none
         inputs/<index>    one group a source; attributes: source, encoding, pool, and kernel, stride, padding,
-                          dilation (pairs) and groups if the layer was a convolution
+                          dilation, extra (pairs) and groups if the layer was a convolution
             delays        int16, of the source's kept shape; absent where there is none
             encoding = "matrix": data int16, indices int32, indptr int32 (compressed sparse rows), attribute
                           columns
@@ -45,7 +45,7 @@ MAX_ELEMENTS = 1 << 28
 
 MAX_LAYERS = 4096
 
-_PAIRS = ("kernel", "stride", "padding", "dilation")
+_PAIRS = ("kernel", "stride", "padding", "dilation", "extra")
 
 
 def save(graph: Graph, path: str | Path) -> None:

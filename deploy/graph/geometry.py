@@ -16,6 +16,8 @@ class Geometry:
     ----------
     kernel, stride, padding, dilation : pair of int
         Size of the kernel, its step, zeros at each border, distance of its elements.
+    extra : pair of int
+        More zeros below and to the right, as lava-dl's pools add them.
     groups : int
         Parts that the channels are divided into; each hears the inputs of its own part.
     """
@@ -25,13 +27,20 @@ class Geometry:
     padding: Pair = (0, 0)
     dilation: Pair = (1, 1)
     groups: int = 1
+    extra: Pair = (0, 0)
 
     def extent(self, height: int, width: int) -> Pair:
         """Height and width of the output."""
         rows, columns = (
-            (n + 2 * p - d * (k - 1) - 1) // s + 1
-            for n, k, s, p, d in zip(
-                (height, width), self.kernel, self.stride, self.padding, self.dilation, strict=True
+            (n + 2 * p + e - d * (k - 1) - 1) // s + 1
+            for n, k, s, p, d, e in zip(
+                (height, width),
+                self.kernel,
+                self.stride,
+                self.padding,
+                self.dilation,
+                self.extra,
+                strict=True,
             )
         )
         return rows, columns
