@@ -77,14 +77,16 @@ class DataSet:
     @property
     def input_shape(self) -> tuple[int, int, int]:
         """(C, H, W) that a network is given with the default encoder."""
-        if isinstance(self.encoder, Frames):
-            return self.encoder.shape(self.sample_shape)
-        return self.sample_shape
+        return self.encoded_shape(self.encoder)
 
     @property
     def input_max(self) -> int:
         """The largest number that a network is given with the default encoder."""
         return self.largest(self.encoder)
+
+    def encoded_shape(self, encoder: Direct | Rate | Latency | Frames) -> tuple[int, int, int]:
+        """(C, H, W) that a network is given with an encoder."""
+        return encoder.shape(self.sample_shape) if isinstance(encoder, Frames) else self.sample_shape
 
     def largest(self, encoder: Direct | Rate | Latency | Frames) -> int:
         """The largest number that a network is given with an encoder."""

@@ -10,11 +10,10 @@ from dpap.data.location import data_root
 from dpap.data.registry import data_set
 from dpap.data.split import Split
 from dpap.encoders import Direct, Frames, Latency, Rate
+from dpap.encoders.validation import check_steps
 from dpap.errors import DataError
 
 PARTS = ("train", "validation", "test")
-
-_MAX_STEPS = 1 << 16
 
 
 def load(
@@ -72,6 +71,8 @@ def load(
 
     Raises
     ------
+    InputError
+        T is not a number of steps, or frames are larger than the sensor.
     DataError
         A name, an argument or an encoder does not fit, or a file is missing, truncated or damaged; the
         message names it.
@@ -84,8 +85,7 @@ def load(
     if validation < 0 or (validation == 0 and "validation" in parts):
         raise DataError(f"validation is {validation}; say how many training samples to hold back")
     steps = known.time_steps if time_steps is None else time_steps
-    if int(steps) != steps or not 1 <= steps <= _MAX_STEPS:
-        raise DataError(f"time_steps is {steps}; expected a whole number from 1 to {_MAX_STEPS}")
+    check_steps(steps)
     encoder = known.encoder if encoder is None else encoder
     folder = data_root(root) / known.folder
 

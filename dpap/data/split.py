@@ -44,6 +44,8 @@ class Split:
     ------
     DataError
         Inputs and labels differ in number, or the encoder does not take such inputs.
+    InputError
+        Frames are larger than the sensor.
     """
 
     inputs: np.ndarray | Recordings
@@ -70,6 +72,9 @@ class Split:
             raise DataError("only images (N, C, H, W) can be augmented")
         if self.encoder is not None and self.time_steps is None:
             raise DataError("an encoder needs time_steps")
+        if isinstance(self.encoder, Frames):
+            # Refuses frames that do not fit the sensor now, and not at the first batch.
+            self.encoder.shape(self.inputs.sensor)
 
     def __len__(self) -> int:
         return len(self.labels)

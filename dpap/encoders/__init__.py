@@ -8,6 +8,7 @@ from dpap.encoders.direct import Direct
 from dpap.encoders.frames import Frames
 from dpap.encoders.latency import Latency
 from dpap.encoders.rate import Rate
+from dpap.encoders.validation import ENCODED_MAX
 
 ImageEncoder = Direct | Rate | Latency
 """Encoders of images."""
@@ -18,4 +19,4 @@ Encoder = Annotated[Direct | Rate | Latency | Frames, Field(discriminator="kind"
 ENCODERS = {encoder.model_fields["kind"].default: encoder for encoder in (Direct, Rate, Latency, Frames)}
 """Encoders by name."""
 
-__all__ = ["ENCODERS", "Direct", "Encoder", "Frames", "ImageEncoder", "Latency", "Rate"]
+__all__ = ["ENCODED_MAX", "ENCODERS", "Direct", "Encoder", "Frames", "ImageEncoder", "Latency", "Rate"]

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from dpap.encoders.pixels import ENCODED_MAX, check_images
+from dpap.encoders.validation import ENCODED_MAX, check_images
 
 
 def quantize(images: np.ndarray, pixel_max: int, input_max: int) -> np.ndarray:

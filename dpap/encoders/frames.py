@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from dpap.encoders.pixels import ENCODED_MAX, check_steps
+from dpap.encoders.validation import ENCODED_MAX, check_steps
 from dpap.errors import InputError
 
 
@@ -127,7 +127,7 @@ class Frames(BaseModel):
         return np.moveaxis(frames, 0, -1)
 
     def _scaled(self, events: np.ndarray, sensor: tuple[int, int, int]) -> np.ndarray:
-        if self.size is None:
+        if self.size in (None, sensor[1:]):
             return events
         height, width = self.size
         scaled = np.empty(len(events), [(field, np.int64) for field in "xytp"])

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from dpap.encoders.pixels import check_images
+from dpap.encoders.validation import check_images
 from dpap.errors import InputError
 
 

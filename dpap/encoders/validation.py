@@ -1,4 +1,4 @@
-"""Images as encoders take them: whole numbers from 0 to the largest pixel value."""
+"""What encoders take: images of whole numbers from 0 to the largest pixel value, and a number of steps."""
 
 import numpy as np
 
@@ -6,6 +6,9 @@ from dpap.errors import InputError
 
 ENCODED_MAX = 255
 """Largest number that an encoder gives: encoded samples are of one byte."""
+
+MAX_STEPS = 1 << 16
+"""Steps of an inference beyond which a number is taken for a mistake, as by :func:`dpap.networks.build`."""
 
 
 def check_images(images: np.ndarray, pixel_max: int, time_steps: int) -> None:
@@ -30,6 +33,6 @@ def check_images(images: np.ndarray, pixel_max: int, time_steps: int) -> None:
 
 
 def check_steps(time_steps: int) -> None:
-    """Raise an :class:`~dpap.errors.InputError` unless T is a whole number from 1."""
-    if int(time_steps) != time_steps or time_steps < 1:
-        raise InputError(f"time_steps is {time_steps}; expected a whole number from 1")
+    """Raise an :class:`~dpap.errors.InputError` unless T is a whole number from 1 to 65,536."""
+    if not isinstance(time_steps, int | np.integer) or not 1 <= time_steps <= MAX_STEPS:
+        raise InputError(f"time_steps is {time_steps}; expected a whole number from 1 to {MAX_STEPS}")
