@@ -24,6 +24,9 @@ class Recordings(Protocol):
     def __getitem__(self, index: int) -> np.ndarray:
         """Events of a recording: a structured array with the fields x, y, t (microseconds) and p."""
 
+    def name(self, index: int) -> str:
+        """What a recording is called in errors."""
+
 
 @dataclass(frozen=True, eq=False)
 class HeldRecordings:
@@ -43,6 +46,10 @@ class HeldRecordings:
 
     def __getitem__(self, index: int) -> np.ndarray:
         return self.events[index]
+
+    def name(self, index: int) -> str:
+        """The recording's number."""
+        return f"recording {index}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,3 +75,7 @@ class SomeRecordings:
 
     def __getitem__(self, index: int) -> np.ndarray:
         return self.recordings[int(self.chosen[index])]
+
+    def name(self, index: int) -> str:
+        """The name that it has among the others."""
+        return self.recordings.name(int(self.chosen[index]))

@@ -115,7 +115,8 @@ class Split:
         chosen = np.asarray(chosen)
         if isinstance(self.encoder, Frames):
             recordings = [self.inputs[int(index)] for index in chosen]
-            return self.encoder.encode(recordings, self.inputs.sensor, self.time_steps)
+            names = [self.inputs.name(int(index)) for index in chosen]
+            return self.encoder.encode(recordings, self.inputs.sensor, self.time_steps, names)
         images = self.inputs[chosen]
         if self.augmentation is not None and epoch is not None:
             images = self.augmentation.apply(images, self._generators(_AUGMENTATION, chosen, epoch))

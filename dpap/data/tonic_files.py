@@ -63,7 +63,7 @@ class RecordingFiles:
         DataError
             The file is missing, truncated, or has events outside the sensor.
         """
-        path = Path(self.dataset.data[self.order[index]])
+        path = Path(self.name(index))
         with reading(path):
             self.check(path)
             events, _ = self.dataset[self.order[index]]
@@ -76,3 +76,7 @@ class RecordingFiles:
                     f"{path}: damaged: an event has {field} = {values.max()}; expected 0 to {limit - 1}"
                 )
         return events
+
+    def name(self, index: int) -> str:
+        """The path of the file."""
+        return str(self.dataset.data[self.order[index]])

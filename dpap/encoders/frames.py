@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from dpap.encoders.validation import ENCODED_MAX, check_steps
-from dpap.errors import InputError
+from dpap.errors import DataError, InputError
 
 
 def event_frames(events: np.ndarray, sensor: tuple[int, int, int], time_steps: int) -> np.ndarray:
@@ -97,7 +97,11 @@ class Frames(BaseModel):
         return (sensor[0], *self.size)
 
     def encode(
-        self, recordings: Sequence[np.ndarray], sensor: tuple[int, int, int], time_steps: int
+        self,
+        recordings: Sequence[np.ndarray],
+        sensor: tuple[int, int, int],
+        time_steps: int,
+        names: Sequence[str] = (),
     ) -> np.ndarray:
         """Frames of recordings.
 
@@ -108,6 +112,8 @@ class Frames(BaseModel):
             (C, H, W).
         time_steps : int
             T.
+        names : sequence of str, optional
+            Of the recordings, for errors; by default their numbers.
 
         Returns
         -------
@@ -115,14 +121,18 @@ class Frames(BaseModel):
 
         Raises
         ------
-        InputError
-            As of :func:`event_frames`.
+        DataError
+            A recording cannot be made into frames (:func:`event_frames`); it is named.
         """
         shape = self.shape(sensor)
         # Time first in memory, as networks work.
         frames = np.empty((time_steps, len(recordings), *shape), np.uint8)
         for index, events in enumerate(recordings):
-            counts = event_frames(self._scaled(events, sensor), shape, time_steps)
+            try:
+                counts = event_frames(self._scaled(events, sensor), shape, time_steps)
+            except InputError as error:
+                name = names[index] if names else f"recording {index}"
+                raise DataError(f"{name}: {error}") from error
             np.minimum(counts, self.input_max, out=frames[:, index], casting="unsafe")
         return np.moveaxis(frames, 0, -1)
 
