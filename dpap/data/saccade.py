@@ -8,11 +8,13 @@ A pixel holds the logarithm of the light at its last event and gives an event ea
 one has moved from it by the contrast threshold:
 
 .. math::
-    L &= \ln\left(b + (1 - b)\, \frac{p}{p_{max}}\right) \\
+    L &= \ln\left(1 - (1 - b)\, \frac{p}{p_{max}}\right) \\
     |L(t) - L_{last}| &\ge \theta \;\Rightarrow\; \text{event of polarity } [L(t) > L_{last}],
     \quad L_{last} \leftarrow L_{last} \pm \theta
 
-The image between pixels is interpolated linearly, and so is :math:`L` between positions. There is no noise.
+A pixel value is ink on white paper: the largest is black. Seen so, a digit's leading edges are OFF events, as
+they are in N-MNIST's recordings. The image between pixels is interpolated linearly, and so is :math:`L`
+between positions. There is no noise.
 
 Sources: G. Orchard et al., Converting static image datasets to spiking neuromorphic datasets using saccades,
 Frontiers in Neuroscience 9:437, 2015 (the triangle: as the data set's own stabilisation undoes it,
@@ -50,7 +52,7 @@ class SaccadeConfig(BaseModel):
     threshold : float
         :math:`\theta`, in units of the natural logarithm.
     black : float
-        :math:`b`, the light of a black pixel relative to a white one's: screens are not quite black.
+        :math:`b`, the light of a black pixel relative to a white one's: nothing is quite black.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -77,7 +79,8 @@ def simulate(images: np.ndarray, pixel_max: int, config: SaccadeConfig) -> list[
     list of N structured arrays
         With the fields x, y, t and p, in the order of time, over three saccades.
     """
-    parts = list(_events(images / pixel_max, config)) if len(images) else []
+    ink = images / pixel_max
+    parts = list(_events(ink, config)) if len(images) else []
     sample = np.concatenate([np.empty(0, int), *(samples for samples, _ in parts)])
     events = np.concatenate([np.empty(0, EVENT), *(events for _, events in parts)])
     order = np.lexsort((events["x"], events["y"], events["t"], sample))
@@ -94,13 +97,13 @@ def path(config: SaccadeConfig) -> np.ndarray:
     return np.concatenate([corners[:1], *legs])
 
 
-def _events(brightness: np.ndarray, config: SaccadeConfig) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _events(ink: np.ndarray, config: SaccadeConfig) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Sample numbers and events, between one position and the next."""
     interval = config.duration_us / config.positions
     positions = path(config)
-    before = last = _light(brightness, positions[0], config)
+    before = last = _light(ink, positions[0], config)
     for index, position in enumerate(positions[1:]):
-        now = _light(brightness, position, config)
+        now = _light(ink, position, config)
         steps = np.trunc(np.round((now - last) / config.threshold, _DECIMALS))
         for count in range(1, int(np.abs(steps).max()) + 1):
             where = np.nonzero(np.abs(steps) >= count)
@@ -118,13 +121,13 @@ def _events(brightness: np.ndarray, config: SaccadeConfig) -> Iterator[tuple[np.
         before = now
 
 
-def _light(brightness: np.ndarray, position: np.ndarray, config: SaccadeConfig) -> np.ndarray:
+def _light(ink: np.ndarray, position: np.ndarray, config: SaccadeConfig) -> np.ndarray:
     """Logarithm of the light on the sensor, ``(N, size, size)``, with the image at a position."""
-    height, width = brightness.shape[1:]
+    height, width = ink.shape[1:]
     columns = _weights(width, position[0], config)
     rows = _weights(height, position[1], config)
-    seen = rows @ brightness @ columns.T
-    return np.log(config.black + (1 - config.black) * seen)
+    seen = rows @ ink @ columns.T
+    return np.log(1 - (1 - config.black) * seen)
 
 
 def _weights(size: int, moved: float, config: SaccadeConfig) -> np.ndarray:

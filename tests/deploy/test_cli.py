@@ -153,11 +153,11 @@ def test_simulate_runs_inputs_of_a_file(capsys, model, tmp_path):
     [
         (
             ["--data", "mnist"],
-            "mnist by direct encoding has inputs (1, 28, 28) from 0 to 16; the model takes (1, 8, 8)",
+            "mnist by direct encoding has inputs (1, 28, 28) from 0 to 16",
         ),
         (
             ["--data", "digits", "--encoder", "rate"],
-            "(1, 8, 8) from 0 to 1; the model takes (1, 8, 8) from 0 to 16",
+            "from 0 to 1; the model takes (1, 8, 8) from 0 to 16",
         ),
         (["--data", "digits", "--encoder", "phase"], "'phase' is not known; there are direct, rate, latency"),
         (["--data", "digits", "--split", "dev"], "split 'dev' is not known; there are train and test"),

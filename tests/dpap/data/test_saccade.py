@@ -10,8 +10,8 @@ from dpap.data.saccade import SaccadeConfig, path, simulate
 
 quick = settings(max_examples=15, deadline=None)
 
-WHITE = np.array([[[255]]], np.uint8)
-"""An image of one white pixel."""
+BLACK = np.array([[[255]]], np.uint8)
+"""An image of one pixel of ink."""
 
 
 def counts(events, polarity, size):
@@ -29,37 +29,36 @@ def test_the_path_is_a_triangle():
     assert np.array_equal(path(config), expected)
 
 
-def test_a_white_pixel_by_hand():
-    # It goes over three by three pixels: (0, 0), (1, 2), (2, 0), (0, 0). From black to white the light rises by
-    # -ln 0.1 = 2.30, which is four thresholds of 0.5. Half way along a slanted saccade it lies half on each
-    # of two pixels, ln(0.55 / 0.1) = 1.70, three thresholds; a quarter of the way at most an eighth of
-    # it touches the pixel beside, ln(0.2125 / 0.1) = 0.75, one. What has risen falls again.
+def test_a_black_pixel_by_hand():
+    # It goes over three by three pixels: (0, 0), (1, 2), (2, 0), (0, 0). From white to black the light falls
+    # by -ln 0.1 = 2.30, which is four thresholds of 0.5. Half way along a slanted saccade it lies half on
+    # each of two pixels, -ln 0.55 = 0.60, one threshold; a quarter of the way at most an eighth of it
+    # touches the pixel beside, -ln 0.8875 = 0.12, none. What has fallen rises again.
     config = SaccadeConfig(size=3, travel=2, positions=20, threshold=0.5, black=0.1)
-    (events,) = simulate(WHITE, 255, config)
-    expected = [[4, 1 + 1 + 4, 4], [3, 3 + 3, 3], [1, 4, 1]]
+    (events,) = simulate(BLACK, 255, config)
+    expected = [[4, 4, 4], [1, 1 + 1, 1], [0, 4, 0]]
     assert counts(events, 1, 3).tolist() == expected
     assert counts(events, 0, 3).tolist() == expected
-    # The pixel where it starts darkens first; the last events are where it comes back to.
-    assert (events["x"][0], events["y"][0], events["p"][0]) == (0, 0, 0)
-    assert events["p"][(events["x"] == 0) & (events["y"] == 0)].tolist() == [0] * 4 + [1] * 4
+    # The pixel that is black at first gets brighter, and dark again in the end.
+    assert events["p"][(events["x"] == 0) & (events["y"] == 0)].tolist() == [1] * 4 + [0] * 4
 
 
 def test_an_event_is_at_the_time_at_which_the_light_crosses_the_threshold():
-    # Along the third saccade, 100 steps of 1 ms, the pixel at (0, 0) gets brighter from 0.5 of the way on: its
-    # light is 0.1 + 0.9 w after a share (1 + w) / 2. The first of thresholds of 0.5 is at 0.1 exp(0.5).
+    # Along the third saccade, 100 steps of 1 ms, the pixel at (0, 0) gets darker from half of the way on: its
+    # light is 1 - 0.9 w after a share (1 + w) / 2.
     config = SaccadeConfig(size=3, travel=2, positions=100, duration_us=100_000, threshold=0.5, black=0.1)
-    (events,) = simulate(WHITE, 255, config)
-    times = events["t"][(events["x"] == 0) & (events["y"] == 0) & (events["p"] == 1)]
-    # After three thresholds of darkening from white the pixel's reference is at exp(-2).
-    levels = np.exp(-2 + 0.5 * np.arange(1, 5))
-    expected = 200_000 + 100_000 * (1 + (levels - 0.1) / 0.9) / 2
+    (events,) = simulate(BLACK, 255, config)
+    times = events["t"][(events["x"] == 0) & (events["y"] == 0) & (events["p"] == 0)]
+    # Black is 0.1; after four thresholds of brightening the pixel holds 0.1 exp(2).
+    levels = 0.1 * np.exp(2 - 0.5 * np.arange(1, 5))
+    expected = 200_000 + 100_000 * (1 + (1 - levels) / 0.9) / 2
     # The logarithm is straight between positions 1 ms apart.
     assert np.abs(times - expected).max() < 100
 
 
 def test_tonics_stabilisation_undoes_the_movement():
     config = SaccadeConfig(size=34, travel=7)
-    (events,) = simulate(WHITE, 255, config)
+    (events,) = simulate(BLACK, 255, config)
     seen = np.empty(len(events), NMNIST.dtype)
     for field in "xytp":
         seen[field] = events[field]
