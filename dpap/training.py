@@ -126,7 +126,8 @@ def train(
         network.train()
         losses, correct = [], 0
         shuffled = order.permutation(len(train_split))
-        for inputs, labels in _batches(train_split, config.batch_size, shuffled, _device(network)):
+        batches = _batches(train_split, config.batch_size, shuffled, _device(network), epoch)
+        for inputs, labels in batches:
             output = network(inputs)
             loss = rate_loss(output, labels)
             losses.append(loss.item())
@@ -162,9 +163,9 @@ def _device(network: Network) -> torch.device:
 
 
 def _batches(
-    split: Split, batch_size: int, order: np.ndarray, device: torch.device
+    split: Split, batch_size: int, order: np.ndarray, device: torch.device, epoch: int | None = None
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     for start in range(0, len(split), batch_size):
         chosen = order[start : start + batch_size]
-        inputs, labels = torch.from_numpy(split.inputs[chosen]), torch.from_numpy(split.labels[chosen])
+        inputs, labels = torch.from_numpy(split.batch(chosen, epoch)), torch.from_numpy(split.labels[chosen])
         yield inputs.to(device), labels.to(device)

@@ -135,7 +135,7 @@ def test_simulate_refuses_wrong_inputs(capsys, model, tmp_path, inputs, part):
 def test_simulate_refuses_other_data(capsys, model, tmp_path):
     (tmp_path / "bad.npy").write_bytes(b"\x93NUMPY\x01\x00")
     np.savez(tmp_path / "many.npz", a=np.zeros(3))
-    fails_with_one_line(run(capsys, "simulate", model, "--data", "mnist"), 2, "'mnist' is neither")
+    fails_with_one_line(run(capsys, "simulate", model, "--data", "mnits"), 2, "'mnits' is neither")
     fails_with_one_line(run(capsys, "simulate", model, "--data", tmp_path / "bad.npy"), 2, "damaged")
     fails_with_one_line(run(capsys, "simulate", model, "--data", tmp_path / "many.npz"), 2, "archive")
 
@@ -146,6 +146,65 @@ def test_simulate_runs_inputs_of_a_file(capsys, model, tmp_path):
     assert code == 0
     assert json.loads(out)["samples"] == 3
     assert json.loads(out)["accuracy"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (
+            ["--data", "mnist"],
+            "mnist by direct encoding has inputs (1, 28, 28) from 0 to 16",
+        ),
+        (
+            ["--data", "digits", "--encoder", "rate"],
+            "from 0 to 1; the model takes (1, 8, 8) from 0 to 16",
+        ),
+        (["--data", "digits", "--encoder", "phase"], "'phase' is not known; there are direct, rate, latency"),
+        (["--data", "digits", "--split", "dev"], "split 'dev' is not known; there are train and test"),
+        (["--data", "nmnist"], "nmnist by frames encoding has inputs (2, 8, 8)"),
+        (["--data", "inputs.npy", "--split", "train"], "'inputs.npy': a split, an encoder or a subset"),
+    ],
+)
+def test_simulate_refuses_data_that_do_not_fit(capsys, model, arguments, part):
+    fails_with_one_line(run(capsys, "simulate", model, *arguments), 2, part)
+
+
+def test_simulate_names_a_missing_data_set(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("DPAP_DATA", str(tmp_path))
+    network = firing_network("12FC-10FC", (1, 28, 28), 4, input_max=15)
+    deploy.compile(network).save(tmp_path / "model.h5")
+    outcome = run(capsys, "simulate", tmp_path / "model.h5", "--data", "mnist")
+    fails_with_one_line(outcome, 2, "train-images-idx3-ubyte is missing", "DPAP_DATA")
+
+
+def test_simulate_runs_the_training_part(capsys, model):
+    code, out, _ = run(capsys, "simulate", model, "--data", "digits", "--split", "train", "--json")
+    assert code == 0
+    assert json.loads(out)["samples"] == 1347
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "shape", "input_max"),
+    [
+        ("digits", ["--encoder", "rate"], (1, 8, 8), 1),
+        ("digits", ["--encoder", "latency"], (1, 8, 8), 1),
+        ("digits-events", [], (2, 12, 12), 1),
+        ("digits-events", [], (2, 6, 6), 3),
+    ],
+)
+def test_data_are_encoded_for_the_model(capsys, tmp_path, data, options, shape, input_max):
+    network = firing_network("12FC-10FC", shape, 5, input_max=input_max)
+    deploy.compile(network).save(tmp_path / "model.h5")
+    save_checkpoint(tmp_path / "checkpoint.pt", network)
+    arguments = [tmp_path / "model.h5", "--data", data, *options, "--samples", 20, "--json"]
+    code, out, _ = run(capsys, "simulate", *arguments)
+    assert code == 0
+    result = json.loads(out)
+    assert result["samples"] == 20
+    assert result["layers"]["fc1"]["spikes"] > 0
+    checkpoint = ["--checkpoint", tmp_path / "checkpoint.pt", "--backend", "fast"]
+    code, out, _ = run(capsys, "verify", *arguments, *checkpoint)
+    assert (code, json.loads(out)["mismatches"]) == (0, 0)
 
 
 def test_verify_finds_no_mismatch_and_finds_one(capsys, model, tmp_path):

@@ -1,7 +1,6 @@
 """The paper's network on real MNIST, where there is a copy (``DPAP_DATA``)."""
 
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,29 +8,20 @@ import torch
 
 import deploy
 import dpap
-from dpap.data import Split
+from dpap.data import load
 from dpap.training import TrainingConfig, train
 
 DATA = os.environ.get("DPAP_DATA")
 
 pytestmark = pytest.mark.skipif(not DATA, reason="DPAP_DATA is not set: no copy of MNIST")
 
-# Sixteen grey levels: with 256 the bound on Lava's 24-bit sums would coarsen the first layer's weights.
-LEVELS = 15
-
 
 @pytest.fixture(scope="module")
 def trained():
-    from torchvision.datasets import MNIST
-
-    def split(train, count):
-        images = MNIST(str(Path(DATA) / "mnist"), train=train, download=False)
-        pixels = np.rint(images.data[:count].numpy() / 255 * LEVELS).astype(np.uint8)
-        return Split(pixels[:, None], images.targets[:count].numpy(), LEVELS)
-
-    train_split, test_split = split(True, 3000), split(False, 500)
+    train_split, test_split = load("mnist")
+    train_split, test_split = train_split.part(np.arange(3000)), test_split.part(np.arange(500))
     torch.manual_seed(0)
-    network = dpap.networks.build("15C3-AP2-40C3-AP2-300FC-10FC", (1, 28, 28), 8, input_max=LEVELS)
+    network = dpap.networks.build("15C3-AP2-40C3-AP2-300FC-10FC", (1, 28, 28), 8, input_max=15)
     # Quick decay, so that two epochs prune.
     config = dpap.DPAPConfig(
         beta=1.0,
