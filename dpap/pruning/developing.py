@@ -165,20 +165,29 @@ class DevelopingLayer(PrunedLayer):
     def critical_shifts(self, epoch: int, steps: int) -> tuple[torch.Tensor, torch.Tensor]:
         """The shifts of the decay value above which synapses, and neurons, die within so many epochs.
 
-        See :mod:`dpap.pruning.steering`; ``epoch`` counts from the warm-up and is the first of them.
+        See :mod:`dpap.pruning.steering`; ``epoch`` counts from the warm-up and is the first of them. Those
+        whom the floor keeps, as it looks now, do not die at any.
         """
         gamma, eta, staircase = self.constants.gamma, self.constants.eta, self.config.staircase
         reach = sum(
             gamma ** (steps - 1 - step) * decay_factor(epoch + step, eta, staircase) for step in range(steps)
         )
         ratio = gamma**steps / max(reach, SMALLEST_FACTOR)
-        enabled = self.constants.synapses, self.constants.neurons
-        return tuple(
+        never = torch.finfo(self.neuron_survival.dtype).max
+        synapses, neurons = (
             2 * normalized + ratio * survival - self.constants.epsilon
-            if can_die
-            else torch.full_like(survival, torch.finfo(survival.dtype).max)
-            for normalized, survival, can_die in zip(self._normalized, self.survival, enabled, strict=True)
+            for normalized, survival in zip(self._normalized, self.survival, strict=True)
         )
+        kept = _highest(neurons, self.neuron_alive, self.least_neurons)
+        neurons[kept] = never
+        # The floor's synapses are best where neurons stay, as far as those have as many.
+        rows = self.synapse_alive & (kept[:, None] if self.least_neurons else self.neuron_alive[:, None])
+        synapses[_highest(synapses, rows, self.least_synapses)] = never
+        if not self.constants.synapses:
+            synapses.fill_(never)
+        if not self.constants.neurons:
+            neurons.fill_(never)
+        return synapses, neurons
 
     @torch.no_grad()
     def die(self) -> None:
@@ -238,3 +247,13 @@ class DevelopingLayer(PrunedLayer):
         for name, value in values.items():
             getattr(self, name).copy_(value)
         self.drop_batch()
+
+
+def _highest(values: torch.Tensor, among: torch.Tensor, count: int) -> torch.Tensor:
+    """The ``count`` highest values among some, as a bool Tensor; all of those where they are no more."""
+    indices = among.flatten().nonzero().squeeze(1)
+    chosen = torch.zeros_like(among)
+    if count > 0:
+        best = values.flatten()[indices].topk(min(count, len(indices))).indices
+        chosen.view(-1)[indices[best]] = True
+    return chosen

@@ -14,6 +14,9 @@ from dpap.pruning.pruner import Pruner
 from dpap.pruning.sources import hears_every_spike, presynaptic_life
 from dpap.pruning.steering import Steering
 
+LEAST_SHIFT, MOST_SHIFT = 0.25, 64.0
+"""Further shifts of the decay, doubled from the one to the other, where a target is still missed."""
+
 
 class DPAP(Pruner):
     """Prune a spiking network while it learns, by the activity of its own neurons.
@@ -92,19 +95,35 @@ class DPAP(Pruner):
             layer.new_epoch()
 
     def _prune(self) -> None:
-        layers, steering = self.prunable_layers, self.steering
+        layers = self.prunable_layers
         for layer in layers:
             layer.appraise()
-        shift = steering.choose(self.epoch) if steering is not None else 0.0
-        for layer in layers:
-            layer.survive(self.epoch - self.config.schedule.warm_up, shift)
-        if steering is not None:
-            steering.spare(self.epoch)
-        self._keep_floors()
+        if self.steering is None:
+            self._let_die(0.0)
+        else:
+            self._steer(self.steering)
         for layer in layers:
             layer.die()
-        if steering is not None:
-            steering.account()
+        if self.steering is not None:
+            self.steering.account()
+
+    def _let_die(self, shift: float) -> None:
+        for layer in self.prunable_layers:
+            layer.survive(self.epoch - self.config.schedule.warm_up, shift)
+        self._keep_floors()
+
+    def _steer(self, steering: Steering) -> None:
+        before = {layer.name: layer.survival for layer in self.prunable_layers}
+        shift, more = steering.choose(self.epoch), 0.0
+        while True:
+            self._let_die(shift + more)
+            steering.spare(self.epoch, others=more < MOST_SHIFT)
+            if more >= MOST_SHIFT or not steering.falls_short(self.epoch):
+                return
+            # Floors kept others than was foreseen, or single units were too large: more have to die.
+            more = 2 * more or LEAST_SHIFT
+            for layer in self.prunable_layers:
+                layer.synapse_survival, layer.neuron_survival = before[layer.name]
 
     def _keep_floors(self) -> None:
         """Withdraw deaths that would leave a layer less than its floor, the highest survival first."""
@@ -113,18 +132,23 @@ class DPAP(Pruner):
             missing = layer.least_neurons - left
             layer.dying_neurons &= ~spare(layer.dying_neurons, layer.neuron_survival, missing)
         for layer in self.prunable_layers:
-            missing = self._missing_synapses(layer)
-            if missing > 0 and not self._spare_synapses(layer, missing):
-                # The sources took too much with them: they stay this epoch.
-                for name in self.sources[layer.name]:
-                    self.layers[name].dying_neurons.zero_()
-                self._spare_synapses(layer, self._missing_synapses(layer))
+            if not self._spare_synapses(layer):
+                self._spare_neurons_around(layer)
 
-    def _missing_synapses(self, layer: DevelopingLayer) -> int:
-        return layer.least_synapses - int(self._after(layer).sum())
+    def _spare_neurons_around(self, layer: DevelopingLayer) -> None:
+        """Spare neurons on either side of a layer until those that live have synapses up to the floor."""
+        for name in (layer.name, *self.sources[layer.name]):
+            side = self.layers[name]
+            count = 1
+            while bool(side.dying_neurons.any()):
+                side.dying_neurons &= ~spare(side.dying_neurons, side.neuron_survival, count)
+                if self._spare_synapses(layer):
+                    return
+                count *= 2
 
-    def _spare_synapses(self, layer: DevelopingLayer, missing: int) -> bool:
-        """Spare synapses whose neurons live on both sides; whether that was enough."""
+    def _spare_synapses(self, layer: DevelopingLayer) -> bool:
+        """Spare synapses between living neurons up to the floor; whether that was enough."""
+        missing = layer.least_synapses - int(self._after(layer).sum())
         candidates = self._after(layer, with_dying=True) & layer.dying_synapses
         layer.dying_synapses &= ~spare(candidates, layer.synapse_survival, missing)
         return int(candidates.sum()) >= missing

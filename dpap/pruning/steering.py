@@ -36,6 +36,15 @@ from dpap.state import checked_state
 BISECTIONS = 20
 """Halvings of the range of shifts; what it leaves open is spared or caught up with an epoch later."""
 
+TOLERANCE = 0.005
+"""Share of the cost at the start by which the path may be missed where single units are large."""
+
+ROUGHLY = 0.01
+"""The same where it is missed on the other side by a unit that dies."""
+
+PASSES = 64
+"""Units that are passed over in an epoch because they are too large."""
+
 MARGIN = 1e-3
 """Added to a shift, so that who is to die falls below zero by more than a rounding error."""
 
@@ -164,44 +173,69 @@ class Steering:
         return high
 
     def _range(self, critical) -> tuple[float, float]:
-        living = [
-            values[alive]
-            for name, pair in critical.items()
-            for values, alive in zip(pair, self.layers[name].life, strict=True)
-        ]
-        living = [values for values in living if values.numel()]
-        if not living:
+        mortal = []
+        for name, pair in critical.items():
+            for values, alive in zip(pair, self.layers[name].life, strict=True):
+                finite = values[alive & (values < torch.finfo(values.dtype).max)]
+                mortal += [finite] if finite.numel() else []
+        if not mortal:
             return 0.0, 0.0
-        low, high = min(float(v.min()) for v in living), max(float(v.max()) for v in living)
+        low, high = min(float(v.min()) for v in mortal), max(float(v.max()) for v in mortal)
         return low, high + abs(high) * 1e-3 + 1e-3
 
-    def spare(self, epoch: int) -> None:
+    def falls_short(self, epoch: int) -> bool:
+        """Whether those who die are too few for the path, by more than the tolerance."""
+        left = self._cost(self._life(self._dying()), self._prices())
+        return left > self.path(epoch + 1) + TOLERANCE * self.start
+
+    def spare(self, epoch: int, others: bool = True) -> None:
         """Let live what would take the cost below the path, the highest survival functions first.
 
-        The cost comes as near to the path as it can; once a budget is due it does not stay above.
+        The cost comes as near to the path as it can: who would take it too far alone, such as a channel of
+        many synapses, is passed over where there may be ``others``. Once a budget is due, the cost does not
+        stay above it.
         """
         prices = self._prices()
         wanted = self.path(epoch + 1)
         if self._cost(self._life(self._dying()), prices) >= wanted:
             return
         ranks, count = self._ranks()
+        passed_over: list[int] = []
 
-        def cost_with(deaths: int) -> float:
-            return self._cost(
-                self._life({n: tuple(r < deaths for r in pair) for n, pair in ranks.items()}), prices
-            )
+        def deaths(limit: int) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+            chosen = {name: tuple(rank < limit for rank in pair) for name, pair in ranks.items()}
+            for name, pair in ranks.items():
+                for position in passed_over:
+                    for rank, dying in zip(pair, chosen[name], strict=True):
+                        dying &= rank != position
+            return chosen
 
-        low, high = 0, count
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if cost_with(middle) >= wanted else (low, middle)
-        above, below = cost_with(low) - wanted, wanted - cost_with(high)
+        def cost_with(limit: int) -> float:
+            return self._cost(self._life(deaths(limit)), prices)
+
         is_due = self.config.synops is not None and epoch + 1 >= self.config.epochs
-        deaths = high if above > 0 and (is_due or below < above) else low
-        for name, pair in ranks.items():
+        low = 0
+        while True:
+            high = count + 1
+            while high - low > 1:
+                middle = (low + high) // 2
+                low, high = (middle, high) if cost_with(middle) >= wanted else (low, middle)
+            above = cost_with(low) - wanted
+            if low >= count or above <= TOLERANCE * self.start:
+                break
+            below = wanted - cost_with(low + 1)
+            if below < above and (below <= ROUGHLY * self.start or not others):
+                low += 1
+                break
+            if len(passed_over) == PASSES:
+                break
+            passed_over.append(low)
+        if is_due and cost_with(low) > wanted:
+            low, passed_over = low + 1, passed_over[:-1]
+        for name, (synapses, neurons) in deaths(low).items():
             layer = self.layers[name]
-            layer.dying_synapses &= pair[0] < deaths
-            layer.dying_neurons &= pair[1] < deaths
+            layer.dying_synapses &= synapses
+            layer.dying_neurons &= neurons
 
     def account(self) -> None:
         """Note what is left."""
