@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from dpap.neurons import LIF
     from dpap.pruning import (
         DPAP,
+        SDSNN,
         DPAPConfig,
         FloorConfig,
         LayerConfig,
         Pruner,
         ScheduleConfig,
+        SDSNNConfig,
+        StructureConfig,
         SurvivalConfig,
         TargetConfig,
     )
@@ -40,7 +43,10 @@ _MODULES = {
         "FloorConfig",
         "LayerConfig",
         "Pruner",
+        "SDSNN",
+        "SDSNNConfig",
         "ScheduleConfig",
+        "StructureConfig",
         "SurvivalConfig",
         "TargetConfig",
     ),
@@ -54,6 +60,7 @@ _SUBMODULES = ("data", "networks", "plasticity", "pruning", "slayer")
 __all__ = [
     "DPAP",
     "LIF",
+    "SDSNN",
     "DPAPConfig",
     "DataError",
     "FloorConfig",
@@ -61,7 +68,9 @@ __all__ = [
     "LayerConfig",
     "NetworkError",
     "Pruner",
+    "SDSNNConfig",
     "ScheduleConfig",
+    "StructureConfig",
     "SurvivalConfig",
     "TargetConfig",
     "TrainingError",
