@@ -1,9 +1,9 @@
 """What SD-SNN costs: one update of the structure, and the growth signal in a training step.
 
-(a) One structure update, ranges, regeneration and neuronal pruning of all layers, on one core, for the papers'
-networks on MNIST (28 x 28) and CIFAR-10 (32 x 32): median and lowest of several.
-(b) A training step on MNIST, T = 8, batch 50, two threads, without SD-SNN, and with its growth signal gathered:
-the two take turns round by round, and the median over rounds of the ratio within a round is printed.
+(a) One structure update, ranges, regeneration and neuronal pruning of all layers, on one core, for the
+papers' networks on MNIST (28 x 28) and CIFAR-10 (32 x 32): median and lowest of several.
+(b) A training step on MNIST, T = 8, batch 50, two threads, without SD-SNN, and with its growth signal
+gathered: the two take turns, round by round; printed is the median over rounds of the ratio within a round.
 
     uv run python benchmarks/structure.py [--json]
 """
@@ -32,8 +32,9 @@ def update_seconds(notation: str, shape: tuple[int, ...], repeats: int) -> list[
     torch.set_num_threads(UPDATE_THREADS)
     torch.manual_seed(0)
     network = dpap.networks.build(notation, shape, STEPS)
-    pruner = dpap.SDSNN(network, dpap.SDSNNConfig(patience=1))
-    pruner.epoch = 3
+    pruner = dpap.SDSNN(network)
+    # From here on synapses can come back and neurons are pruned.
+    pruner.epoch = 2 * pruner.config.patience + 1
     seconds = []
     for _ in range(repeats):
         with torch.no_grad():
@@ -55,8 +56,8 @@ def training_step(gathering: bool):
     labels = torch.randint(0, 10, (BATCH,))
     pruner = None
     if gathering:
-        pruner = dpap.SDSNN(network, dpap.SDSNNConfig(patience=1))
-        pruner.epoch = 3
+        pruner = dpap.SDSNN(network)
+        pruner.epoch = 2 * pruner.config.patience + 1
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
 
     def step():

@@ -24,7 +24,9 @@ from collections.abc import Callable
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
+from dpap.errors import NetworkError
 from dpap.pruning.prunable import Prunable
 from dpap.slayer.layers import StockLayer
 
@@ -84,23 +86,44 @@ def _watch_quantizer(block: StockLayer, observer: GradientObserver, wanted) -> C
     return block._quantizer.register_forward_hook(after).remove
 
 
+class _MaskedWeight(TorchFunctionMode):
+    """While entered, shows the gradient of each product of a block's weight and mask to an observer."""
+
+    def __init__(self, block: nn.Module, observer: GradientObserver):
+        super().__init__()
+        self.block, self.observer = block, observer
+        self.found = False
+
+    def __torch_function__(self, function, types, arguments=(), options=None):
+        result = function(*arguments, **(options or {}))
+        if function in _PRODUCTS and len(arguments) == 2:
+            factors = {id(argument) for argument in arguments}
+            if factors == {id(self.block.weight), id(self.block.mask)} and result.requires_grad:
+                result.register_hook(self.observer)
+                self.found = True
+        return result
+
+
+_PRODUCTS = (torch.Tensor.mul, torch.Tensor.__mul__, torch.Tensor.__rmul__, torch.mul)
+
+
 def _watch_block(block: nn.Module, observer: GradientObserver, wanted) -> Callable[[], None]:
-    """While a forward pass lasts, the block's weight is the masked one, and its mask lets all through."""
-    kept: list[tuple[nn.Parameter, torch.Tensor]] = []
-    transparent = torch.ones((), device=block.weight.device)
+    entered: list[_MaskedWeight] = []
 
     def before(module, arguments):
-        if not (wanted() and module.training and torch.is_grad_enabled()):
-            return
-        weight, mask = module._parameters["weight"], module._buffers["mask"]
-        masked = weight * mask
-        masked.register_hook(observer)
-        kept.append((weight, mask))
-        module._parameters["weight"], module._buffers["mask"] = masked, transparent
+        if wanted() and module.training and torch.is_grad_enabled():
+            entered.append(_MaskedWeight(module, observer))
+            entered[-1].__enter__()
 
     def after(module, arguments, output):
-        if kept:
-            module._parameters["weight"], module._buffers["mask"] = kept.pop()
+        if entered:
+            mode = entered.pop()
+            mode.__exit__(None, None, None)
+            if output is not None and not mode.found:
+                raise NetworkError(
+                    f"{module.name}: its forward pass does not multiply its weight with its mask, so that"
+                    " pruned synapses have no growth signal; leave the layer out (left_out)"
+                )
 
     handles = (
         block.register_forward_pre_hook(before),
