@@ -16,7 +16,7 @@ if sys.version_info[:2] != (3, 10):
 if TYPE_CHECKING:
     from dpap import data, networks, slayer
     from dpap.errors import DataError, InputError, NetworkError, TrainingError
-    from dpap.neurons import LIF
+    from dpap.neurons import LIF, ReLU
     from dpap.pruning import DPAP, DPAPConfig, SurvivalConfig
     from dpap.slayer import from_slayer, to_slayer
 
@@ -24,7 +24,7 @@ __version__ = "0.1.0"
 
 _MODULES = {
     "dpap.errors": ("DataError", "InputError", "NetworkError", "TrainingError"),
-    "dpap.neurons": ("LIF",),
+    "dpap.neurons": ("LIF", "ReLU"),
     "dpap.pruning": ("DPAP", "DPAPConfig", "SurvivalConfig"),
     "dpap.slayer": ("from_slayer", "to_slayer"),
 }
@@ -40,6 +40,7 @@ __all__ = [
     "DataError",
     "InputError",
     "NetworkError",
+    "ReLU",
     "SurvivalConfig",
     "TrainingError",
     "data",

@@ -9,7 +9,7 @@ import torch
 from dpap.errors import InputError
 from dpap.files import write_atomically
 from dpap.networks import Network, build
-from dpap.neurons import LIF
+from dpap.neurons import read_neuron
 
 FORMAT = "dpap-checkpoint"
 SCHEMA = 1
@@ -39,6 +39,7 @@ def save_checkpoint(path: str | Path, network: Network, pruner: Any = None) -> N
             "time_steps": network.time_steps,
             "input_max": network.input_max,
             "neuron": network.neuron.model_dump(),
+            "bias": network.bias,
         },
         "state_dict": network.state_dict(),
         "pruner": pruner.state_dict() if pruner is not None else None,
@@ -67,7 +68,9 @@ def load_checkpoint(path: str | Path) -> tuple[Network, dict | None]:
             tuple(described["input_shape"]),
             described["time_steps"],
             input_max=described["input_max"],
-            neuron=LIF(**described["neuron"]),
+            neuron=read_neuron(described["neuron"]),
+            # Networks had no biases when the first checkpoints were written.
+            bias=described.get("bias", False),
         )
         network.load_state_dict(content["state_dict"])
         return network, content["pruner"]

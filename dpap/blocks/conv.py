@@ -5,7 +5,7 @@ import torch
 from dpap.blocks.block import Shape, SynapticBlock
 from dpap.blocks.window import Extent, pair, window_extent
 from dpap.errors import NetworkError
-from dpap.neurons import LIF
+from dpap.neurons import Neuron
 
 
 class Conv(SynapticBlock):
@@ -39,11 +39,11 @@ class Conv(SynapticBlock):
         input_shape: Shape,
         channels: int,
         kernel: Extent,
-        neuron: LIF,
+        neuron: Neuron,
         time_steps: int,
         padding: Extent = 0,
         input_bound: int = 1,
-        input_divisor: int = 1,
+        input_divisor: float = 1,
         scale: int | None = None,
         *,
         stride: Extent = 1,
@@ -75,7 +75,7 @@ class Conv(SynapticBlock):
         )
 
     def synapse(self, inputs: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        """Convolution, exact in float32: every partial sum is a whole number below 2**24."""
+        """Convolution, exact in float32 where every partial sum is a whole number below 2**24."""
         return torch.nn.functional.conv2d(
             inputs, weight, None, self.stride, self.padding, self.dilation, self.groups
         )

@@ -3,7 +3,7 @@
 import torch
 
 from dpap.blocks.block import SynapticBlock
-from dpap.neurons import LIF
+from dpap.neurons import Neuron
 
 
 class Dense(SynapticBlock):
@@ -19,10 +19,10 @@ class Dense(SynapticBlock):
         name: str,
         inputs: int,
         outputs: int,
-        neuron: LIF,
+        neuron: Neuron,
         time_steps: int,
         input_bound: int = 1,
-        input_divisor: int = 1,
+        input_divisor: float = 1,
         scale: int | None = None,
         *,
         bias: bool = False,
@@ -43,5 +43,5 @@ class Dense(SynapticBlock):
         )
 
     def synapse(self, inputs: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        """Matrix product, exact in float32: every partial sum is a whole number below 2**24."""
+        """Matrix product, exact in float32 where every partial sum is a whole number below 2**24."""
         return torch.nn.functional.linear(inputs, weight)

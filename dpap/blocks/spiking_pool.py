@@ -25,6 +25,7 @@ class SpikingPool(SynapticBlock):
 
     kind = "pool"
     prunable = False
+    neurons = ("lif",)
 
     def __init__(
         self,

@@ -3,10 +3,19 @@
 Lava is imported when :func:`to_slayer` makes its blocks, and not before.
 """
 
+from dpap.slayer import sigma_delta
 from dpap.slayer.convert import from_slayer
 from dpap.slayer.export import to_slayer
 from dpap.slayer.layers import StockLayer, stock_layers
 from dpap.slayer.masking import MaskedQuantizer
 from dpap.slayer.pool import SumPool
 
-__all__ = ["MaskedQuantizer", "StockLayer", "SumPool", "from_slayer", "stock_layers", "to_slayer"]
+__all__ = [
+    "MaskedQuantizer",
+    "StockLayer",
+    "SumPool",
+    "from_slayer",
+    "sigma_delta",
+    "stock_layers",
+    "to_slayer",
+]

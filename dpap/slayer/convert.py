@@ -8,6 +8,7 @@ from torch import nn
 from dpap import blocks
 from dpap.errors import NetworkError
 from dpap.networks import Network, check_arguments
+from dpap.slayer import sigma_delta
 from dpap.slayer.pool import SumPool
 from dpap.slayer.stock import blocks_of, label, read_neuron, read_weight, stock_kind
 
@@ -25,11 +26,16 @@ def from_slayer(net: nn.Module, input_shape: tuple[int, ...], time_steps: int, i
     ``delay_shift=True`` is dropped: it delays each layer by a step and changes nothing else. The spikes at t
     of a layer behind k blocks that shift, itself included, are those at t - k here, with zeros before.
 
+    Of ``slayer.block.sigma_delta`` blocks it is a network of :class:`dpap.ReLU` units with the same messages,
+    where SLAYER's float32 holds its sums. The first is an Input with a neuron, whose input 2 / scale is our
+    1, or a :class:`dpap.slayer.sigma_delta.DeltaEncoder`.
+
     Parameters
     ----------
     net : nn.Module
         A Sequential or ModuleList of ``slayer.block.cuba`` Conv, Dense, Flatten, Input without neurons, and
-        :class:`dpap.slayer.SumPool`; or a module with such ``blocks``. The last is a Dense.
+        :class:`dpap.slayer.SumPool`; or a module with such ``blocks``. The last is a Dense. Or the same of
+        ``slayer.block.sigma_delta``, with :class:`dpap.slayer.sigma_delta.MaxPool`.
     input_shape : tuple of int
         ``(C, H, W)`` or ``(F,)``.
     time_steps : int
@@ -45,6 +51,8 @@ def from_slayer(net: nn.Module, input_shape: tuple[int, ...], time_steps: int, i
         A block has no counterpart or does not fit, named with its index, kind and what to do; or a layer
         can leave 24 bits.
     """
+    if sigma_delta.is_stock(net):
+        return sigma_delta.from_stock(net, input_shape, time_steps, input_max)
     check_arguments(input_shape, time_steps, input_max)
     chain = _Chain(tuple(input_shape), time_steps, input_max)
     for index, block in enumerate(blocks_of(net)):

@@ -6,6 +6,7 @@ from dpap.blocks import Conv, SumPool, SynapticBlock
 from dpap.errors import InputError
 from dpap.networks import Network
 from dpap.neurons.parameters import DECAY_UNITY
+from dpap.slayer import sigma_delta
 from dpap.slayer.pool import SumPool as StockSumPool
 
 SCALE = 64
@@ -18,6 +19,12 @@ def to_slayer(network: Network) -> nn.Sequential:
     Every layer has its integers: :math:`w = w_{int} / 64`, :math:`\vartheta = \Theta / 64`, decays in
     1/4096, ``delay_shift=False``. Pruned weights are zero. A pool is a :class:`dpap.slayer.SumPool`.
 
+    A network of :class:`dpap.ReLU` units becomes ``slayer.block.sigma_delta`` blocks with the same messages,
+    behind a :class:`dpap.slayer.sigma_delta.DeltaEncoder`; a maximum pool is a
+    :class:`dpap.slayer.sigma_delta.MaxPool`. The last block gives the changes of the logits. SLAYER computes
+    in float32, so messages are equal where no sum exceeds 2**24 (``.double()`` the result for larger ones);
+    its HDF5 export rounds thresholds down to multiples of 1 / scale and leaves biases out.
+
     The result takes ``(N, *input_shape, T)`` whole numbers from 0 to ``input_max`` and gives
     ``(N, classes, T)``. It is of its own: training it changes nothing here.
 
@@ -29,9 +36,13 @@ def to_slayer(network: Network) -> nn.Sequential:
     ------
     InputError
         It is no :class:`dpap.networks.Network`.
+    NetworkError
+        It has ReLU units and a layer without counterpart.
     """
     if not isinstance(network, Network):
         raise InputError(f"this is a {type(network).__name__}; expected a dpap Network (dpap.networks.build)")
+    if network.neuron.type == "relu":
+        return sigma_delta.to_stock(network)
     from lava.lib.dl.slayer.block import cuba  # Lava takes seconds and sets the start method of processes.
 
     layers: list[nn.Module] = []
