@@ -22,9 +22,6 @@ Synapse = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 FLOAT32_LIMIT = 1 << 25
 """Magnitude up to which float32 holds every even number."""
 
-SLACK = 1 + 2**-8
-"""The bound itself is computed in float32: squares of many inputs are added with less error than this."""
-
 
 @torch.no_grad()
 def bound_of_sums(synapse: Synapse, inputs: torch.Tensor, weight: torch.Tensor, groups: int) -> float:
@@ -42,13 +39,15 @@ def bound_of_sums(synapse: Synapse, inputs: torch.Tensor, weight: torch.Tensor, 
     if not inputs.numel() or not weight.numel():
         return 0.0
     rows = weight.flatten(1)
+    # The bounds themselves are sums of positive numbers in float32, each addition off by at most 2**-24.
+    slack = 1 + rows.shape[1] * 2.0**-22
     lowest, highest = torch.aminmax(inputs)
     bound = rows.abs().sum(1).max() * torch.maximum(highest, -lowest)
-    if bound < FLOAT32_LIMIT / SLACK:
-        return SLACK * bound.item()
+    if slack * bound < FLOAT32_LIMIT:
+        return slack * bound.item()
     # One output for each group hears the squares of all that its neurons hear.
     squares = synapse(inputs.square(), torch.ones_like(weight[:groups]))
-    return SLACK * min(bound.item(), (rows.square().sum(1).max() * squares.max()).sqrt().item())
+    return slack * min(bound.item(), (rows.square().sum(1).max() * squares.max()).sqrt().item())
 
 
 def exact_sums(

@@ -65,8 +65,9 @@ def build(
     input_max : int
         Largest input, which stands for the real value 1: 1 for events, 16 for scikit-learn's digits.
     neuron : LIF or ReLU, optional
-        The neuron; by default the paper's. With :class:`dpap.ReLU` the last layer's outputs are logits: it
-        does not rectify.
+        The neuron; by default the paper's. With :class:`dpap.ReLU` the last layer's outputs are logits (it
+        does not rectify), inputs coarser than its messages go through a
+        :class:`~dpap.blocks.DeltaEncoder`, and pools with neurons, recurrent layers and delays are refused.
     bias : bool
         Whether every synaptic block has biases; those with BN have them in any case.
 

@@ -18,7 +18,8 @@ that round down to 0 and are lost.
 A listener sums messages over time. That sum, :math:`X[t] = \sum_{t' \le t} m[t']`, is what layers here pass
 on: then synaptic sums of X are :math:`\sigma`, a maximum over a window is that of activations, not of
 changes, and an input that is the same at all steps has X the same at all steps. The two forms are each
-other's differences and sums (:func:`messages`).
+other's differences and sums (:func:`messages`). As each message is rounded down, X falls behind x by up to
+one message with every change.
 """
 
 import torch
@@ -27,7 +28,7 @@ STATE_LIMIT = 1 << 31
 """States stay below this: Lava's fixed-point model holds them in 32 bits."""
 
 MESSAGE_LIMIT = 1 << 23
-"""Messages, and their sums over time, stay below this in magnitude: Lava's have 24 bits."""
+"""Sums of messages over time stay below this in magnitude: Lava's messages have 24 bits."""
 
 
 def decoded(state: torch.Tensor, threshold: int, shift: int, rectified: bool = True) -> torch.Tensor:

@@ -58,9 +58,9 @@ def test_a_network_computed_by_hand():
     assert network(inputs).item() == pytest.approx(-25 / 63.75)
 
 
-def test_it_is_close_to_the_real_valued_network():
+def test_outputs_and_gradients_are_close_to_the_real_valued_networks():
     network = relu_network("8C3-MP2-12C3-AP2-40FC-10FC", (1, 12, 12), bias=True, input_max=255)
-    inputs, activity = images(network, 20), None
+    inputs, labels = images(network, 20), torch.arange(20) % 10
     activity = inputs / 255
     for name, block in network.layers.items():
         if isinstance(block, dpap.blocks.Conv):
@@ -74,8 +74,14 @@ def test_it_is_close_to_the_real_valued_network():
             activity = nn.functional.avg_pool2d(activity, 2)
         else:
             activity = activity.flatten(1)
-    error = (network(inputs)[:, :, 0] - activity).abs().max()
+    output = network(inputs)
+    error = (output[:, :, 0] - activity).abs().max()
     assert activity.std() > 0.3 and error < 0.15 * activity.std()
+    parameters = list(network.parameters())
+    expected = torch.autograd.grad(nn.functional.cross_entropy(activity, labels), parameters)
+    gradients = torch.autograd.grad(dpap.training.logit_loss(output, labels), parameters)
+    for ours, real in zip(gradients, expected, strict=True):
+        assert (ours - real).norm() < 0.2 * real.norm()
 
 
 def test_an_input_without_time_is_the_same_at_every_step():

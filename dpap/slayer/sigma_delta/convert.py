@@ -19,7 +19,7 @@ from dpap.slayer.sigma_delta.stock import (
     read_unit,
     sigma_delta_kind,
 )
-from dpap.slayer.sigma_delta.units import MESSAGES
+from dpap.slayer.sigma_delta.units import MESSAGES_PER_UNIT
 from dpap.slayer.stock import blocks_of, read_weight
 
 INPUT_STEP = 2
@@ -91,8 +91,10 @@ class _Chain:
                 f"{where} clips beyond {INPUT_LIMIT} times 2 / scale; input_max is {self.input_max}"
             )
         self.before = read_scale(block, where)
-        unit = MESSAGES * self.before
-        self._add("encoder", blocks.DeltaEncoder(INPUT_STEP * MESSAGES, read_threshold(block, unit, where)))
+        unit = MESSAGES_PER_UNIT * self.before
+        self._add(
+            "encoder", blocks.DeltaEncoder(INPUT_STEP * MESSAGES_PER_UNIT, read_threshold(block, unit, where))
+        )
 
     def flatten(self, block, where) -> None:
         if len(self.shape) != 3:
@@ -151,7 +153,7 @@ class _Chain:
         return {
             "neuron": read_unit(block, self.before, where),
             "time_steps": self.time_steps,
-            "input_divisor": MESSAGES * self.before,
+            "input_divisor": MESSAGES_PER_UNIT * self.before,
             "scale": block.neuron.w_scale,
         }
 

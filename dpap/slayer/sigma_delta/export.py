@@ -9,7 +9,7 @@ from dpap.networks import INPUT, Network
 from dpap.slayer.pool import SumPool as StockSumPool
 from dpap.slayer.sigma_delta.encoder import DeltaEncoder as StockDeltaEncoder
 from dpap.slayer.sigma_delta.pool import MaxPool as StockMaxPool
-from dpap.slayer.sigma_delta.units import MESSAGES, unit_activation
+from dpap.slayer.sigma_delta.units import MESSAGES_PER_UNIT, unit_activation
 
 LAST_SCALE = 64
 """Scale of the last block, whose messages nothing here hears: SLAYER's default."""
@@ -70,8 +70,8 @@ def _check_chain(network: Network) -> None:
 
 
 def _stock_block(block: SynapticBlock, integers, before: int, scale: int, sigma_delta) -> nn.Module:
-    # The unit of sums; that of messages, 1 / (MESSAGES * scale), is `before` times larger.
-    unit_of_sums = MESSAGES * before * scale
+    # The unit of sums; that of messages, 1 / (MESSAGES_PER_UNIT * scale), is `before` times larger.
+    unit_of_sums = MESSAGES_PER_UNIT * before * scale
     parameters = {
         "threshold": integers.threshold / unit_of_sums,
         "activation": torch.nn.functional.relu if block.neuron.rectified else unit_activation,

@@ -7,7 +7,7 @@ from torch import nn
 
 from dpap.errors import NetworkError
 from dpap.neurons import ReLU
-from dpap.slayer.sigma_delta.units import MESSAGES, unit_activation
+from dpap.slayer.sigma_delta.units import MESSAGES_PER_UNIT, unit_activation
 
 SIGMA_DELTA_BLOCKS = "lava.lib.dl.slayer.block.sigma_delta"
 SIGMA_DELTA_NEURONS = "lava.lib.dl.slayer.neuron.sigma_delta"
@@ -75,10 +75,10 @@ def read_unit(block: nn.Module, before: int, where: str) -> ReLU:
             f"{where}: its activation is {getattr(activation, '__name__', activation)}; expected"
             " torch.nn.functional.relu, or torch.nn.Identity()"
         )
-    unit = MESSAGES * before * scale
+    unit = MESSAGES_PER_UNIT * before * scale
     return ReLU(
         threshold=read_threshold(block, unit, where) / unit,
-        fraction_bits=(MESSAGES * scale).bit_length() - 1,
+        fraction_bits=(MESSAGES_PER_UNIT * scale).bit_length() - 1,
         rectified=rectified,
     )
 
@@ -100,7 +100,7 @@ def read_bias(block: nn.Module, before: int, where: str) -> torch.Tensor | None:
             f"{where} has a bias of shape {tuple(bias.shape)}; expected one for each of {channels} channels"
             " or neurons"
         )
-    step = 2 / (MESSAGES * before * neuron.w_scale)
+    step = 2 / (MESSAGES_PER_UNIT * before * neuron.w_scale)
     if not bool((bias / step == (bias / step).round()).all()):
         raise NetworkError(
             f"{where} has a bias that is no multiple of {step:g}, of which its integers are made; round it:"

@@ -2,8 +2,8 @@
 
 import torch
 
-MESSAGES = 64
-"""Messages for an integer weight's unit: SLAYER's ``s_scale`` is 64 times its ``scale``."""
+MESSAGES_PER_UNIT = 64
+"""Units of messages in a unit of integer weights: SLAYER's ``s_scale`` is 64 times its ``scale``."""
 
 
 def unit_activation(activation: torch.Tensor) -> torch.Tensor:
