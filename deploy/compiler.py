@@ -44,6 +44,7 @@ def compile(network: nn.Module) -> Graph:
             f"cannot compile a {type(network).__name__}; build the network with dpap.networks.build, or"
             " convert one of stock SLAYER blocks with dpap.from_slayer"
         )
+    _check_units(network)
     names = [name for name, block in network.layers.items() if is_population(block)]
     if not names:
         raise CompileError("the network has no synaptic block; nothing to compile")
@@ -60,6 +61,15 @@ def compile(network: nn.Module) -> Graph:
         description={"notation": network.notation, "dpap": dpap.__version__},
     )
     return compact(graph)
+
+
+def _check_units(network: dpap.networks.Network) -> None:
+    for name, block in network.layers.items():
+        if isinstance(block, SynapticBlock) and not isinstance(block.neuron, dpap.LIF):
+            raise CompileError(
+                f"{name} has {type(block.neuron).__name__} units, which cannot be compiled yet; build the network"
+                " with LIF neurons, or give it to lava-dl by dpap.to_slayer"
+            )
 
 
 def _layer(network: dpap.networks.Network, name: str) -> Layer:

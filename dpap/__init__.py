@@ -16,7 +16,7 @@ if sys.version_info[:2] != (3, 10):
 if TYPE_CHECKING:
     from dpap import data, networks, plasticity, pruning, slayer
     from dpap.errors import DataError, InputError, NetworkError, TrainingError
-    from dpap.neurons import LIF
+    from dpap.neurons import LIF, ReLU
     from dpap.pruning import (
         DPAP,
         SDSNN,
@@ -36,7 +36,7 @@ __version__ = "0.1.0"
 
 _MODULES = {
     "dpap.errors": ("DataError", "InputError", "NetworkError", "TrainingError"),
-    "dpap.neurons": ("LIF",),
+    "dpap.neurons": ("LIF", "ReLU"),
     "dpap.pruning": (
         "DPAP",
         "DPAPConfig",
@@ -68,6 +68,7 @@ __all__ = [
     "LayerConfig",
     "NetworkError",
     "Pruner",
+    "ReLU",
     "SDSNNConfig",
     "ScheduleConfig",
     "StructureConfig",

@@ -9,7 +9,7 @@ import torch
 from dpap.errors import InputError
 from dpap.files import write_atomically
 from dpap.networks import Network, build
-from dpap.neurons import LIF
+from dpap.neurons import read_neuron
 
 FORMAT = "dpap-checkpoint"
 SCHEMA = 1
@@ -68,7 +68,7 @@ def load_checkpoint(path: str | Path) -> tuple[Network, dict | None]:
             tuple(described["input_shape"]),
             described["time_steps"],
             input_max=described["input_max"],
-            neuron=LIF(**described["neuron"]),
+            neuron=read_neuron(described["neuron"]),
             # Networks had no biases when the first checkpoints were written.
             bias=described.get("bias", False),
         )

@@ -76,9 +76,31 @@ def rate_loss(output: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return (target - rates).square().sum(1).mean()
 
 
+def logit_loss(output: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    r"""Cross-entropy of the logits' mean over time, :math:`-\log \mathrm{softmax}(\frac{1}{T}\sum_t z^t)_y`.
+
+    Source: Han et al. 2024, "DPAP in DNNs"; the mean is ours, and for an image that stays the same it is z.
+
+    Parameters
+    ----------
+    output : Tensor of shape (N, classes, T)
+        Logits.
+    labels : int64 Tensor of shape (N,)
+
+    Returns
+    -------
+    Scalar, the mean over samples.
+    """
+    return torch.nn.functional.cross_entropy(output.mean(2), labels)
+
+
+LOSSES = {"lif": rate_loss, "relu": logit_loss}
+"""The loss of a network, by the ``type`` of its neuron."""
+
+
 @torch.no_grad()
 def accuracy(network: Network, split: Split, batch_size: int = 512) -> float:
-    """Share of samples whose class fires most; of classes that fire alike the lowest is taken."""
+    """Share of samples whose class fires most, or has the largest logit; of equals the lowest is taken."""
     was_training = network.training
     network.eval()
     correct = 0
@@ -129,7 +151,7 @@ def train(
         batches = _batches(train_split, config.batch_size, shuffled, _device(network), epoch)
         for inputs, labels in batches:
             output = network(inputs)
-            loss = rate_loss(output, labels)
+            loss = LOSSES[network.neuron.type](output, labels)
             losses.append(loss.item())
             if not math.isfinite(losses[-1]):
                 raise TrainingError(

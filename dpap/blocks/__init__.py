@@ -1,14 +1,17 @@
 """Blocks of a network: synapses with their neurons, and what lies between them."""
 
 from dpap.blocks.addition import Addition
-from dpap.blocks.block import Integers, SynapticBlock
+from dpap.blocks.block import SynapticBlock
 from dpap.blocks.conv import Conv
 from dpap.blocks.delay import Delay
+from dpap.blocks.delta_encoder import DeltaEncoder
 from dpap.blocks.dense import Dense
 from dpap.blocks.dropout import Dropout
+from dpap.blocks.dynamics import Integers
 from dpap.blocks.flatten import Flatten
 from dpap.blocks.norm import BatchNorm
 from dpap.blocks.pool import MaxPool, SumPool
+from dpap.blocks.rectifying import RectifiedIntegers
 from dpap.blocks.recurrent import Recurrent
 from dpap.blocks.spiking_pool import SpikingPool
 
@@ -17,11 +20,13 @@ __all__ = [
     "BatchNorm",
     "Conv",
     "Delay",
+    "DeltaEncoder",
     "Dense",
     "Dropout",
     "Flatten",
     "Integers",
     "MaxPool",
+    "RectifiedIntegers",
     "Recurrent",
     "SpikingPool",
     "SumPool",

@@ -7,14 +7,18 @@ single step, ``(1, N, *shape)``: its synaptic sums are then computed once.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from torch import nn
 
 from dpap import quantization
+from dpap.blocks.dynamics import Dynamics, Integers
 from dpap.blocks.norm import BatchNorm
-from dpap.neurons import LIF, Population, lif, lif_pool
+from dpap.blocks.rectifying import RectifiedIntegers, Rectifying
+from dpap.blocks.spiking import Spiking
+from dpap.errors import NetworkError
+from dpap.neurons import Neuron
 
 Shape = tuple[int, ...]
 
@@ -22,32 +26,16 @@ Observer = Callable[[torch.Tensor, torch.Tensor], None]
 """Is given the inputs and the activity of a forward pass, both time-major."""
 
 
-class Integers(NamedTuple):
-    """The whole numbers of a block, as they are deployed.
-
-    Attributes
-    ----------
-    weight : Tensor
-        Integer weights, in a float dtype.
-    scale : float
-        Integer units of a real weight of 1.
-    threshold : int
-        Threshold mantissa.
-    bias : Tensor of shape (out,) or None
-        Integer biases, in a float dtype.
-    """
-
-    weight: torch.Tensor
-    scale: float
-    threshold: int
-    bias: torch.Tensor | None
+DYNAMICS: dict[str, Dynamics] = {"lif": Spiking(), "relu": Rectifying()}
+"""What a block does with its sums, by the ``type`` of its neuron."""
 
 
 class SynapticBlock(nn.Module, ABC):
     r"""Synapses and the neurons that they drive.
 
-    The forward pass runs in the integers that are deployed: weights are quantised at the layer's scale
-    (:mod:`dpap.quantization`), and their sums drive :func:`dpap.neurons.lif`.
+    The forward pass runs in the integers that are deployed: weights are quantised at the layer's scale, and
+    their sums drive :class:`dpap.LIF` neurons (:mod:`dpap.blocks.spiking`) or :class:`dpap.ReLU` units
+    (:mod:`dpap.blocks.rectifying`).
     A synapse whose ``mask`` is zero is absent in every pass. A neuron without a living synapse is silent:
     neither its bias nor its normalisation can make it fire.
 
@@ -59,19 +47,22 @@ class SynapticBlock(nn.Module, ABC):
         Shape of the weight, outputs first.
     input_shape, output_shape : tuple of int
         Shapes without batch and time, ``(C, H, W)`` or ``(F,)``.
-    neuron : LIF
+    neuron : LIF or ReLU
         The neuron.
     time_steps : int
         Steps between two resets.
-    input_bound, input_divisor : int
-        The largest integer input, and the integer that stands for the real input 1. After a pool that sums
-        a window both hold its area, so that the sum acts as the average.
+    input_bound : int
+        The largest integer input; of no use to ReLU units, whose inputs have no bound.
+    input_divisor : int or float
+        The integer that stands for the real input 1; a fraction behind ReLU units. After a pool that sums a
+        window both hold its area, so that the sum acts as the average.
     scale : int, optional
         Integer units of a real weight of 1, where it is not the block's to choose (a block that comes from
         stock SLAYER); its weights are then clipped to -256 to 254. By default
-        :func:`dpap.quantization.weight_scale` chooses it in every pass.
+        :func:`dpap.quantization.weight_scale` or :func:`dpap.power_of_two.weight_exponent` chooses it in
+        every pass.
     bias : bool
-        Whether a learned constant is added to each membrane potential in every step.
+        Whether a learned constant is added to each membrane potential in every step, or to each activation.
     norm : bool
         Whether synaptic sums are normalised over the batch (:class:`~dpap.blocks.BatchNorm`); it has a bias.
 
@@ -90,7 +81,13 @@ class SynapticBlock(nn.Module, ABC):
         have to be rounded.
     observers : list of callables
         Each is given the inputs and the activity of every forward pass in training: spikes
-        ``(T, N, *output_shape)``, or where a pool follows their sums over positions ``(T, N, C)``.
+        ``(T, N, *output_shape)``, or where a pool follows their sums over positions ``(T, N, C)``;
+        activations of ReLU units in whole messages, ``(T or 1, N, *output_shape)``.
+
+    Raises
+    ------
+    NetworkError
+        The block cannot have such neurons.
     """
 
     kind: Literal["conv", "dense", "pool"]
@@ -98,21 +95,32 @@ class SynapticBlock(nn.Module, ABC):
     prunable = True
     """Whether the synapses are learned, and may be pruned."""
 
+    groups = 1
+    """Parts that inputs and outputs are divided into, each of which hears its own."""
+
+    neurons: tuple[str, ...] = tuple(DYNAMICS)
+    """Types of neurons that the block can have."""
+
     def __init__(
         self,
         name: str,
         weight_shape: Shape,
         input_shape: Shape,
         output_shape: Shape,
-        neuron: LIF,
+        neuron: Neuron,
         time_steps: int,
         input_bound: int,
-        input_divisor: int,
+        input_divisor: float,
         scale: int | None = None,
         bias: bool = False,
         norm: bool = False,
     ):
         super().__init__()
+        if neuron.type not in self.neurons:
+            raise NetworkError(
+                f"{name}: a {type(self).__name__} block cannot have {type(neuron).__name__} neurons; expected"
+                f" {' or '.join(self.neurons)}"
+            )
         self.name = name
         self.input_shape, self.output_shape = tuple(input_shape), tuple(output_shape)
         self.neuron = neuron
@@ -122,7 +130,7 @@ class SynapticBlock(nn.Module, ABC):
         self.rounds = False
         self.observers: list[Observer] = []
         self.weight = nn.Parameter(torch.empty(weight_shape))
-        nn.init.kaiming_uniform_(self.weight, a=5**0.5)
+        self.dynamics.initialize(self.weight)
         self.bias = None
         if bias and not norm:
             limit = self.weight[0].numel() ** -0.5
@@ -148,47 +156,25 @@ class SynapticBlock(nn.Module, ABC):
             weight, bias = self.norm.fold(weight)
         return weight, None if bias is None else bias * self.living
 
-    def integer_parameters(self) -> Integers:
-        """Weights, scale, threshold and biases as they are deployed.
+    @property
+    def dynamics(self) -> Dynamics:
+        """What the block does with its sums."""
+        return DYNAMICS[self.neuron.type]
+
+    @property
+    def output_divisor(self) -> float:
+        """The integer that stands for the real activation 1 in what the block gives: 1 for spikes."""
+        return self.dynamics.output_divisor(self)
+
+    def integer_parameters(self) -> Integers | RectifiedIntegers:
+        """Weights, scale, threshold and biases as they are deployed, and the shift of ReLU units.
 
         Raises
         ------
         NetworkError
             No scale keeps the layer within Lava's 24 bits.
         """
-        weight, bias = self.real_parameters()
-        if self.scale is not None:
-            return self._integers_at_own_scale(weight, bias, self.scale)
-        scale = quantization.weight_scale(
-            weight,
-            self.neuron,
-            input_bound=self.input_bound,
-            input_divisor=self.input_divisor,
-            time_steps=self.time_steps,
-            name=self.name,
-            bias=bias,
-        )
-        threshold = quantization.threshold_mantissa(self.neuron, scale, self.input_divisor)
-        if bias is not None:
-            bias = quantization.quantize_bias(bias, scale * self.input_divisor)
-        return Integers(quantization.quantize_weight(weight, scale), scale, threshold, bias)
-
-    def _integers_at_own_scale(self, weight, bias, scale: int) -> Integers:
-        integers = quantization.clip_weight(quantization.quantize_weight(weight, scale))
-        threshold = int(self.neuron.threshold * scale * self.input_divisor)
-        if bias is not None:
-            bias = quantization.quantize_bias(bias, scale * self.input_divisor)
-        # A scale that was chosen is safe by its choice; this one has to be proven, whatever was learned.
-        quantization.check_integers(
-            integers.detach(),
-            threshold,
-            self.neuron,
-            input_bound=self.input_bound,
-            time_steps=self.time_steps,
-            name=self.name,
-            bias=bias,
-        )
-        return Integers(integers, float(scale), threshold, bias)
+        return self.dynamics.integers(self, *self.real_parameters())
 
     def watch(self, observer: Observer) -> Callable[[], None]:
         """Let ``observer`` see every forward pass in training; the result ends that."""
@@ -200,7 +186,7 @@ class SynapticBlock(nn.Module, ABC):
         """Synaptic sums of ``(B, *input_shape)`` inputs, ``(B, *output_shape)``."""
 
     def forward(self, inputs: torch.Tensor, pool: int = 1) -> torch.Tensor:
-        """Spikes of the block.
+        """Spikes of the block, or activations of ReLU units in whole messages.
 
         Parameters
         ----------
@@ -211,20 +197,16 @@ class SynapticBlock(nn.Module, ABC):
 
         Returns
         -------
-        Tensor of shape (T, N, *output_shape), or that of the pool
+        Tensor of shape (T, N, *output_shape), or that of the pool; of ReLU units (T or 1, ...), as the input
         """
         if self.training and self.norm is not None and not self.norm.frozen:
-            sums, population, bias = self._normalized_sums(inputs)
+            sums, integers = self._normalized_sums(inputs)
         else:
             integers = self.integer_parameters()
-            population, bias = self._population(integers), integers.bias
-            sums = self.sums_over_time(inputs, integers.weight)
+            sums = self.dynamics.sums(self, inputs, integers)
             if self.training and self.rounds:
                 sums = quantization.round_straight_through(sums)
-        if pool == 1:
-            outputs = activity = lif(sums, population, bias)
-        else:
-            outputs, activity = lif_pool(sums, population, pool, bias)
+        outputs, activity = self.dynamics.respond(self, sums, integers, pool)
         if self.training:
             self.show(inputs, activity)
         return outputs
@@ -238,23 +220,19 @@ class SynapticBlock(nn.Module, ABC):
         """Synaptic sums of ``(T or 1, N, *input_shape)`` inputs."""
         return self.synapse(inputs.flatten(0, 1), weight).unflatten(0, inputs.shape[:2])
 
-    def _population(self, integers: Integers) -> Population:
-        unit = integers.scale * self.input_divisor
-        return Population(self.neuron, integers.threshold, unit, self.time_steps)
-
-    def _normalized_sums(self, inputs: torch.Tensor) -> tuple[torch.Tensor, Population, None]:
-        """Sums normalised by their batch, in the units that the folded weights will have."""
+    def _normalized_sums(self, inputs: torch.Tensor) -> tuple[torch.Tensor, Integers | RectifiedIntegers]:
+        """Sums normalised by their batch, in the units that the folded weights will have, biases included."""
         with torch.no_grad():
             folded = self.integer_parameters()
-        population = self._population(folded)
         weight = self.masked_weight
         scale = quantization.largest_scale(weight, self.name)
         sums = self.sums_over_time(inputs, quantization.quantize_weight(weight, scale))
         normalized = self.norm(
-            sums.flatten(0, 1), scale * self.input_divisor, population.scale, self.living
+            sums.flatten(0, 1), scale * self.input_divisor, folded.scale * self.input_divisor, self.living
         ).unflatten(0, sums.shape[:2])
-        limit = quantization.SUM_LIMIT - 1
-        return quantization.round_straight_through(normalized.clamp(-limit, limit)), population, None
+        limit = self.dynamics.sum_limit - 1
+        rounded = quantization.round_straight_through(normalized.clamp(-limit, limit))
+        return rounded, folded._replace(bias=None)
 
     def extra_repr(self) -> str:
         """Name and shapes, for the module's printed form."""

@@ -6,7 +6,7 @@ from dpap.blocks import exact_sums
 from dpap.blocks.block import Shape, SynapticBlock
 from dpap.blocks.window import Extent, pair, window_extent
 from dpap.errors import NetworkError
-from dpap.neurons import LIF
+from dpap.neurons import Neuron
 
 
 class Conv(SynapticBlock):
@@ -40,11 +40,11 @@ class Conv(SynapticBlock):
         input_shape: Shape,
         channels: int,
         kernel: Extent,
-        neuron: LIF,
+        neuron: Neuron,
         time_steps: int,
         padding: Extent = 0,
         input_bound: int = 1,
-        input_divisor: int = 1,
+        input_divisor: float = 1,
         scale: int | None = None,
         *,
         stride: Extent = 1,
@@ -76,5 +76,5 @@ class Conv(SynapticBlock):
         )
 
     def synapse(self, inputs: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        """Convolution, exact in float32 (:mod:`dpap.blocks.exact_sums`)."""
+        """Convolution, exact where every partial sum is a whole number below 2**24 (in float32)."""
         return exact_sums.conv2d(inputs, weight, self.stride, self.padding, self.dilation, self.groups)

@@ -4,7 +4,7 @@ import torch
 
 from dpap.blocks import exact_sums
 from dpap.blocks.block import SynapticBlock
-from dpap.neurons import LIF
+from dpap.neurons import Neuron
 
 
 class Dense(SynapticBlock):
@@ -20,10 +20,10 @@ class Dense(SynapticBlock):
         name: str,
         inputs: int,
         outputs: int,
-        neuron: LIF,
+        neuron: Neuron,
         time_steps: int,
         input_bound: int = 1,
-        input_divisor: int = 1,
+        input_divisor: float = 1,
         scale: int | None = None,
         *,
         bias: bool = False,
@@ -44,5 +44,5 @@ class Dense(SynapticBlock):
         )
 
     def synapse(self, inputs: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        """Matrix product, exact in float32 (:mod:`dpap.blocks.exact_sums`)."""
+        """Matrix product, exact where every partial sum is a whole number below 2**24 (in float32)."""
         return exact_sums.linear(inputs, weight)

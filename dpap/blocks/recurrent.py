@@ -5,6 +5,7 @@ import torch
 from dpap import quantization
 from dpap.blocks import exact_sums
 from dpap.blocks.block import SynapticBlock
+from dpap.blocks.spiking import Spiking
 from dpap.neurons import LIF
 from dpap.neurons.recurrent import recurrent_lif
 
@@ -26,6 +27,7 @@ class Recurrent(SynapticBlock):
 
     kind = "dense"
     recurrent = True
+    neurons = ("lif",)
 
     def __init__(
         self,
@@ -64,7 +66,7 @@ class Recurrent(SynapticBlock):
         sums = self.sums_over_time(inputs, forward)
         if self.training and self.rounds:
             sums = quantization.round_straight_through(sums)
-        spikes = recurrent_lif(sums, recurrent, self._population(integers), integers.bias)
+        spikes = recurrent_lif(sums, recurrent, Spiking().population(self, integers), integers.bias)
         if self.training and self.observers:
             heard = spikes.detach().roll(1, dims=0)
             heard[:1] = 0

@@ -28,6 +28,7 @@ class SpikingPool(SynapticBlock):
 
     kind = "pool"
     prunable = False
+    neurons = ("lif",)
 
     def __init__(
         self,

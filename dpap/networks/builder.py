@@ -10,6 +10,7 @@ from dpap.blocks import (
     Addition,
     Conv,
     Delay,
+    DeltaEncoder,
     Dense,
     Dropout,
     Flatten,
@@ -21,7 +22,7 @@ from dpap.blocks import (
 )
 from dpap.errors import NetworkError
 from dpap.networks.network import INPUT, Network
-from dpap.neurons import LIF
+from dpap.neurons import LIF, Neuron
 from dpap.notation import (
     ConvToken,
     DelayToken,
@@ -44,7 +45,7 @@ def build(
     time_steps: int,
     *,
     input_max: int = 1,
-    neuron: LIF | None = None,
+    neuron: Neuron | None = None,
     bias: bool = False,
 ) -> Network:
     """Build a network from the papers' notation (:mod:`dpap.notation`).
@@ -63,8 +64,10 @@ def build(
         Steps T an inference takes.
     input_max : int
         Largest input, which stands for the real value 1: 1 for events, 16 for scikit-learn's digits.
-    neuron : LIF, optional
-        The neuron; by default the paper's.
+    neuron : LIF or ReLU, optional
+        The neuron; by default the paper's. With :class:`dpap.ReLU` the last layer's outputs are logits (it
+        does not rectify), inputs coarser than its messages go through a
+        :class:`~dpap.blocks.DeltaEncoder`, and pools with neurons, recurrent layers and delays are refused.
     bias : bool
         Whether every synaptic block has biases; those with BN have them in any case.
 
@@ -76,10 +79,12 @@ def build(
     check_arguments(input_shape, time_steps, input_max)
     neuron = neuron or LIF()
     builder = _Builder(notation, neuron, time_steps, bias)
-    builder.chain(parse(notation), _Place(INPUT, tuple(input_shape), input_max, input_max))
+    tokens = parse(notation)
+    builder.chain(tokens, builder.encode(_Place(INPUT, tuple(input_shape), input_max, input_max)))
     last = list(builder.layers.values())[-1]
     if not isinstance(last, (Dense, Recurrent)):
         raise NetworkError(f"{notation!r} must end with a fully connected layer, such as 10FC")
+    last.neuron = neuron.of_output
     return Network(
         notation, tuple(input_shape), time_steps, input_max, neuron, builder.layers, builder.sources, bias
     )
@@ -96,7 +101,7 @@ class _Place:
     source: str
     shape: tuple[int, ...]
     bound: int
-    divisor: int
+    divisor: float
     rounds: bool = False
     spikes: bool = False
 
@@ -104,7 +109,7 @@ class _Place:
 class _Builder:
     """Layers and their sources, so far."""
 
-    def __init__(self, notation: str, neuron: LIF, time_steps: int, bias: bool):
+    def __init__(self, notation: str, neuron: Neuron, time_steps: int, bias: bool):
         self.notation, self.neuron, self.time_steps, self.bias = notation, neuron, time_steps, bias
         self.layers: dict[str, nn.Module] = {}
         self.sources: dict[str, tuple[str, ...]] = {}
@@ -115,6 +120,14 @@ class _Builder:
         for token in tokens:
             place = _ADDERS[type(token)](self, token, place)
         return place
+
+    def encode(self, place: _Place) -> _Place:
+        """Make inputs for ReLU units at least as fine as their messages: these are made of whole inputs."""
+        if self.neuron.type != "relu" or place.divisor >= 1 << self.neuron.fraction_bits:
+            return place
+        gain = 1 << math.ceil(math.log2((1 << self.neuron.fraction_bits) / place.divisor))
+        place = replace(place, bound=place.bound * gain, divisor=place.divisor * gain)
+        return self._add(self._next("encoder"), DeltaEncoder(gain), place)
 
     def conv(self, token: ConvToken, place: _Place) -> _Place:
         self._check_spatial(token, place)
@@ -202,6 +215,11 @@ class _Builder:
                 f"Delay{token.highest} in {self.notation!r} has no layer of neurons before it, whose spikes"
                 " it could delay"
             )
+        if self.neuron.type != "lif":
+            raise NetworkError(
+                f"Delay{token.highest} in {self.notation!r} delays spikes; {type(self.neuron).__name__}"
+                " units send none: remove it, or use LIF neurons"
+            )
         return self._add(self._next("delay"), Delay(place.shape[0], token.highest), place)
 
     def residual(self, token: ResidualToken, place: _Place) -> _Place:
@@ -223,7 +241,7 @@ class _Builder:
 
     def _synaptic(self, block: SynapticBlock, place: _Place) -> _Place:
         block.rounds = place.rounds
-        after = _Place(place.source, block.output_shape, 1, 1, spikes=True)
+        after = _Place(place.source, block.output_shape, 1, block.output_divisor, spikes=True)
         return self._add(block.name, block, after)
 
     def _add(self, name: str, layer: nn.Module, place: _Place) -> _Place:

@@ -7,7 +7,7 @@ from torch import nn
 
 from dpap.blocks import MaxPool, SumPool, SynapticBlock
 from dpap.errors import NetworkError
-from dpap.neurons import LIF
+from dpap.neurons import Neuron
 
 INPUT = "input"
 """Name of the network's input among the sources of a layer."""
@@ -62,7 +62,7 @@ class Network(nn.Module):
         input_shape: tuple[int, ...],
         time_steps: int,
         input_max: int,
-        neuron: LIF,
+        neuron: Neuron,
         layers: dict[str, nn.Module],
         sources: dict[str, tuple[str, ...]] | None = None,
         bias: bool = False,
@@ -93,6 +93,10 @@ class Network(nn.Module):
     def synaptic_blocks(self) -> list[SynapticBlock]:
         """The blocks that have synapses and neurons, in order."""
         return [block for block in self.layers.values() if isinstance(block, SynapticBlock)]
+
+    @property
+    def _last(self) -> SynapticBlock:
+        return self.synaptic_blocks()[-1]
 
     def freeze_statistics(self, frozen: bool = True) -> None:
         """Let batch normalisations train on the integers that are deployed, and keep their statistics."""
@@ -143,7 +147,7 @@ class Network(nn.Module):
         return shape[1] % window, shape[2] % window
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Output spikes, in SLAYER's layout.
+        """Output spikes, in SLAYER's layout; with ReLU units real-valued logits.
 
         Parameters
         ----------
@@ -179,22 +183,28 @@ class Network(nn.Module):
                 uses[source] -= 1
                 if not uses[source]:
                     del activity[source]
-        return output.permute(1, 2, 0)
+        return self._last.dynamics.readout(self._last, output).permute(1, 2, 0)
 
     @torch.no_grad()
     def record(self, inputs: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Activity of every layer of neurons, each ``(N, T, *layer shape)``, for inputs as in ``forward``.
+        """What every layer of neurons sends, each ``(N, T, *layer shape)``, for inputs as in ``forward``.
 
-        Maximum pools are among them: on hardware they are neurons too.
+        Spikes, 0 or 1; of ReLU units their changes in whole messages. Maximum pools over spikes are among the
+        layers: on hardware they are neurons too.
         """
         activity = {INPUT: self._time_major(inputs)}
         for name, block in self.layers.items():
             activity[name] = block(*(activity[source] for source in self.sources[name]))
         return {
-            name: activity[name].transpose(0, 1)
+            name: self._sent(block, activity[name]).transpose(0, 1)
             for name, block in self.layers.items()
-            if isinstance(block, (SynapticBlock, MaxPool))
+            if isinstance(block, SynapticBlock) or (isinstance(block, MaxPool) and self.neuron.type == "lif")
         }
+
+    def _sent(self, block: nn.Module, activity: torch.Tensor) -> torch.Tensor:
+        if isinstance(block, SynapticBlock):
+            return block.dynamics.messages(activity, self.time_steps)
+        return activity
 
     def _time_major(self, inputs: torch.Tensor) -> torch.Tensor:
         dims, steps = len(self.input_shape), self.time_steps

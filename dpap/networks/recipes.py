@@ -1,8 +1,13 @@
 """The papers' networks, ready by name.
 
-Source: Han et al. 2024, section 2.2. The paper names neither the number of time steps, nor the size of
-DVS-Gesture's frames, nor the neurons of its network of two fully connected layers: those here are our choice,
-and so are the 64 levels of an analog input.
+Source: Han et al. 2024, sections 2.2 and 2.4. The paper names neither the number of time steps, nor the size
+of DVS-Gesture's frames, nor the neurons of its network of two fully connected layers: those here are our
+choice, and so are the 64 levels of an analog input, and the 256 of a network of rectified linear units.
+
+Those networks have one step: to an image that stays the same they answer at once. The paper does not say
+whether the convolutions of the one for MNIST are padded. Here they are not: with its numbers of channels
+and neurons, and without padding, it is the LeNet that comes with Caffe. Both have biases, as the paper's eq.
+18 and 19.
 """
 
 from dataclasses import dataclass
@@ -10,6 +15,7 @@ from dataclasses import dataclass
 from dpap.errors import NetworkError
 from dpap.networks.builder import build
 from dpap.networks.network import Network
+from dpap.neurons import Neuron, ReLU
 
 _SPIKING = "15C3-AP2-40C3-AP2-Flatten-300FC-{classes}FC"
 
@@ -22,6 +28,8 @@ class Recipe:
     input_shape: tuple[int, ...]
     time_steps: int
     input_max: int = 1
+    neuron: Neuron | None = None
+    bias: bool = False
 
 
 RECIPES = {
@@ -35,8 +43,12 @@ RECIPES = {
         8,
         63,
     ),
+    "mnist-dnn": Recipe(
+        "20C5p0-MaxPool2-50C5p0-MaxPool2-Flatten-500FC-10FC", (1, 28, 28), 1, 255, ReLU(), bias=True
+    ),
+    "cifar10-dnn": Recipe("VGG16-10FC", (3, 32, 32), 1, 255, ReLU(), bias=True),
 }
-"""The papers' networks by the name of their data set."""
+"""The papers' networks by the name of their data set; ``-dnn`` are those of rectified linear units."""
 
 
 def named(name: str, **options) -> Network:

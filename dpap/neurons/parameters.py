@@ -70,3 +70,8 @@ class LIF(BaseModel):
     def voltage_keep(self) -> int:
         """What a voltage keeps in a step, in 1/4096: 819 for the paper's leak of 0.2."""
         return DECAY_UNITY - round(DECAY_UNITY * self.voltage_decay)
+
+    @property
+    def of_output(self) -> "LIF":
+        """The neuron of a network's last layer: the same."""
+        return self

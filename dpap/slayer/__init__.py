@@ -3,6 +3,7 @@
 Lava is imported when :func:`to_slayer` makes its blocks, and not before.
 """
 
+from dpap.slayer import sigma_delta
 from dpap.slayer.convert import from_slayer
 from dpap.slayer.export import to_slayer
 from dpap.slayer.graph import Graph
@@ -18,6 +19,7 @@ __all__ = [
     "StockLayer",
     "SumPool",
     "from_slayer",
+    "sigma_delta",
     "start_at_rest",
     "stock_layers",
     "to_slayer",

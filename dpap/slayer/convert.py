@@ -5,7 +5,7 @@ from torch import nn
 from dpap import blocks
 from dpap.errors import NetworkError
 from dpap.networks import INPUT, Network, check_arguments
-from dpap.slayer import graph
+from dpap.slayer import graph, sigma_delta
 from dpap.slayer.converter import Converter
 from dpap.slayer.place import Place
 from dpap.slayer.stock import blocks_of, label
@@ -29,12 +29,17 @@ def from_slayer(net: nn.Module, input_shape: tuple[int, ...], time_steps: int, i
     The blocks are taken to follow each other, except in a :class:`dpap.slayer.Graph`; what else ``net``'s
     forward does is not seen. Its inputs are whole numbers as they are, not divided by ``input_max``.
 
+    Of ``slayer.block.sigma_delta`` blocks it is a network of :class:`dpap.ReLU` units with the same messages,
+    where SLAYER's float32 holds its sums. The first is an Input with a neuron, whose input 2 / scale is our
+    1, or a :class:`dpap.slayer.sigma_delta.DeltaEncoder`.
+
     Parameters
     ----------
     net : nn.Module
         A Sequential or ModuleList of ``slayer.block.cuba`` Conv, Dense, Recurrent, Pool, Flatten, Input
         without neurons, and :class:`dpap.slayer.SumPool` or :class:`dpap.slayer.MaxPool`; or a module with
-        such ``blocks``. The last with neurons is a Dense or a Recurrent.
+        such ``blocks``. The last with neurons is a Dense or a Recurrent. Or the same of
+        ``slayer.block.sigma_delta``, with :class:`dpap.slayer.sigma_delta.MaxPool`.
     input_shape : tuple of int
         ``(C, H, W)`` or ``(F,)``.
     time_steps : int
@@ -50,6 +55,8 @@ def from_slayer(net: nn.Module, input_shape: tuple[int, ...], time_steps: int, i
         A block has no counterpart or does not fit, named with its index, kind and what to do; or a layer
         can leave 24 bits.
     """
+    if sigma_delta.is_stock(net):
+        return sigma_delta.from_stock(net, input_shape, time_steps, input_max)
     check_arguments(input_shape, time_steps, input_max)
     found = blocks_of(net)
     converter = Converter(time_steps)

@@ -23,7 +23,7 @@ from dpap.errors import InputError, NetworkError
 from dpap.networks import INPUT, Network
 from dpap.neurons import LIF
 from dpap.neurons.parameters import DECAY_UNITY
-from dpap.slayer import graph
+from dpap.slayer import graph, sigma_delta
 from dpap.slayer.bias import set_bias
 from dpap.slayer.pool import MaxPool as StockMaxPool
 from dpap.slayer.pool import SumPool as StockSumPool
@@ -56,6 +56,12 @@ def to_slayer(network: Network) -> nn.Sequential | graph.Graph:
     Addition        :class:`dpap.blocks.Addition`, in a :class:`dpap.slayer.Graph`
     ==============  ==========================================================================================
 
+    A network of :class:`dpap.ReLU` units becomes ``slayer.block.sigma_delta`` blocks with the same messages,
+    behind a :class:`dpap.slayer.sigma_delta.DeltaEncoder`; a maximum pool is a
+    :class:`dpap.slayer.sigma_delta.MaxPool`. The last block gives the changes of the logits. SLAYER computes
+    in float32, so messages are equal where no sum exceeds 2**24 (``.double()`` the result for larger ones);
+    its HDF5 export rounds thresholds down to multiples of 1 / scale and leaves biases out.
+
     The result takes ``(N, *input_shape, T)`` whole numbers from 0 to ``input_max`` and gives
     ``(N, classes, T)``. It is of its own: training it changes nothing here.
 
@@ -72,6 +78,8 @@ def to_slayer(network: Network) -> nn.Sequential | graph.Graph:
     """
     if not isinstance(network, Network):
         raise InputError(f"this is a {type(network).__name__}; expected a dpap Network (dpap.networks.build)")
+    if network.neuron.type == "relu":
+        return sigma_delta.to_stock(network)
     exporter = _Exporter(network)
     for name, layer in network.layers.items():
         exporter.add(name, layer)

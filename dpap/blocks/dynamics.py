@@ -1,0 +1,78 @@
+"""What a block's neurons make of its synaptic sums: one object for each kind of neuron."""
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+if TYPE_CHECKING:
+    from dpap.blocks.block import SynapticBlock
+
+
+class Integers(NamedTuple):
+    """The whole numbers of a block, as they are deployed.
+
+    Attributes
+    ----------
+    weight : Tensor
+        Integer weights, in a float dtype.
+    scale : float
+        Integer units of a real weight of 1.
+    threshold : int
+        Threshold mantissa.
+    bias : Tensor of shape (out,) or None
+        Integer biases, in a float dtype.
+    """
+
+    weight: torch.Tensor
+    scale: float
+    threshold: int
+    bias: torch.Tensor | None
+
+
+class Dynamics(ABC):
+    """One kind of neuron in a block; it keeps nothing.
+
+    Attributes
+    ----------
+    sum_limit : int
+        What a sum of the block must stay below in magnitude.
+    """
+
+    sum_limit: int
+
+    def initialize(self, weight: torch.Tensor) -> None:
+        """Draw the first weights: torch's own for linear layers and convolutions."""
+        torch.nn.init.kaiming_uniform_(weight, a=5**0.5)
+
+    @abstractmethod
+    def output_divisor(self, block: "SynapticBlock") -> float:
+        """The integer that stands for the real activation 1 in what the block gives."""
+
+    @abstractmethod
+    def integers(self, block: "SynapticBlock", weight: torch.Tensor, bias: torch.Tensor | None) -> Integers:
+        """Integers of real weights and biases.
+
+        Raises
+        ------
+        NetworkError
+            No integers keep the block within its bounds.
+        """
+
+    @abstractmethod
+    def sums(self, block: "SynapticBlock", inputs: torch.Tensor, integers: Integers) -> torch.Tensor:
+        """Exact synaptic sums of ``(T or 1, N, *input_shape)`` inputs."""
+
+    @abstractmethod
+    def respond(
+        self, block: "SynapticBlock", sums: torch.Tensor, integers: Integers, pool: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Outputs, after a sum pool with the window ``pool``, and the activity that observers are shown."""
+
+    @abstractmethod
+    def messages(self, activity: torch.Tensor, time_steps: int) -> torch.Tensor:
+        """What the neurons send at each step, ``(T, N, ...)``, for the activity that they gave."""
+
+    @abstractmethod
+    def readout(self, block: "SynapticBlock", activity: torch.Tensor) -> torch.Tensor:
+        """Activity of a network's last block as its output, ``(T, N, classes)``."""

@@ -1,0 +1,14 @@
+r"""Networks of stock ``slayer.block.sigma_delta`` blocks: to them and from them.
+
+Stock blocks send changes and know no real unit of our choice: their messages are multiples of 1/(64 scale).
+With whole numbers throughout, a block's message is its sum without the last :math:`\log_2 S` binary digits,
+where S is the scale of the block *before*. So the shifts of our layers become scales, one layer earlier, and
+back.
+"""
+
+from dpap.slayer.sigma_delta.convert import from_stock, is_stock
+from dpap.slayer.sigma_delta.encoder import DeltaEncoder
+from dpap.slayer.sigma_delta.export import to_stock
+from dpap.slayer.sigma_delta.pool import MaxPool
+
+__all__ = ["DeltaEncoder", "MaxPool", "from_stock", "is_stock", "to_stock"]

@@ -1,0 +1,194 @@
+"""A network of stock sigma-delta blocks as one of ours."""
+
+import math
+
+import torch
+from torch import nn
+
+from dpap import blocks
+from dpap.errors import NetworkError
+from dpap.networks import Network, check_arguments
+from dpap.slayer.pool import SumPool
+from dpap.slayer.sigma_delta.encoder import DeltaEncoder
+from dpap.slayer.sigma_delta.pool import MaxPool
+from dpap.slayer.sigma_delta.stock import (
+    label,
+    read_bias,
+    read_scale,
+    read_threshold,
+    read_unit,
+    sigma_delta_kind,
+)
+from dpap.slayer.sigma_delta.units import MESSAGES_PER_UNIT
+from dpap.slayer.stock import blocks_of, read_weight
+
+INPUT_STEP = 2
+"""``sigma_delta.Input`` rounds to multiples of 2 / scale."""
+
+INPUT_LIMIT = 127
+"""Beyond 254 / scale it clips."""
+
+
+def is_stock(net: nn.Module) -> bool:
+    """Whether any block is a stock sigma-delta block, or our encoder for them."""
+    return any(sigma_delta_kind(block) or isinstance(block, DeltaEncoder) for block in blocks_of(net))
+
+
+def from_stock(net: nn.Module, input_shape: tuple[int, ...], time_steps: int, input_max: int = 1) -> Network:
+    """A network of stock sigma-delta blocks (:func:`dpap.from_slayer` documents it).
+
+    Raises
+    ------
+    NetworkError
+        A block has no counterpart or does not fit, named with its index, kind and what to do.
+    """
+    check_arguments(input_shape, time_steps, input_max)
+    chain = _Chain(tuple(input_shape), time_steps, input_max)
+    for index, block in enumerate(blocks_of(net)):
+        where = label(index, block)
+        kind = sigma_delta_kind(block) or type(block)
+        if kind not in _ADDERS:
+            raise NetworkError(
+                f"{where} has no counterpart: use sigma_delta.Input, Conv, Dense and Flatten,"
+                " dpap.slayer.SumPool, and DeltaEncoder and MaxPool of dpap.slayer.sigma_delta"
+            )
+        _ADDERS[kind](chain, block, where)
+    if not chain.layers or not isinstance(list(chain.layers.values())[-1], blocks.Dense):
+        raise NetworkError(
+            "the last block must be a sigma_delta.Dense, whose neurons are the classes; add one"
+        )
+    network = Network(
+        "-".join(chain.tokens), tuple(input_shape), time_steps, input_max, chain.neuron, chain.layers
+    )
+    return network.train(net.training)
+
+
+class _Chain:
+    """Layers so far, the shape of what comes next, and the scale of the stock neuron before."""
+
+    def __init__(self, shape, time_steps, input_max):
+        self.shape, self.time_steps, self.input_max = shape, time_steps, input_max
+        self.before: int | None = None
+        self.layers: dict[str, nn.Module] = {}
+        self.tokens: list[str] = []
+        self.neuron = None
+        self._counts: dict[str, int] = {}
+
+    def encoder(self, block, where) -> None:
+        self._check_first(where)
+        self.before = block.scale
+        if (block.gain, block.threshold) != (1, 1):
+            self._add("encoder", blocks.DeltaEncoder(block.gain, block.threshold))
+
+    def input(self, block, where) -> None:
+        self._check_first(where)
+        if block.neuron is None or block.weight is not None or block.bias is not None:
+            raise NetworkError(
+                f"{where} must have a neuron, and no weight and bias: they would not be whole numbers"
+            )
+        if self.input_max > INPUT_LIMIT:
+            raise NetworkError(
+                f"{where} clips beyond {INPUT_LIMIT} times 2 / scale; input_max is {self.input_max}"
+            )
+        self.before = read_scale(block, where)
+        unit = MESSAGES_PER_UNIT * self.before
+        self._add(
+            "encoder", blocks.DeltaEncoder(INPUT_STEP * MESSAGES_PER_UNIT, read_threshold(block, unit, where))
+        )
+
+    def flatten(self, block, where) -> None:
+        if len(self.shape) != 3:
+            raise NetworkError(f"{where} takes (C, H, W); here it is {self.shape}: remove it")
+        self._add("flatten", blocks.Flatten())
+        self.shape = (math.prod(self.shape),)
+
+    def pool(self, block, where) -> None:
+        if len(self.shape) != 3:
+            raise NetworkError(f"{where} takes (C, H, W); here it is {self.shape}: put it before the Flatten")
+        kind = blocks.SumPool if isinstance(block, SumPool) else blocks.MaxPool
+        made = kind(block.window, block.stride, block.padding)
+        self.shape = made.output_shape(where, self.shape)
+        self._add("pool", made)
+        self.tokens.append(f"{'AP' if kind is blocks.SumPool else 'MP'}{block.window}")
+
+    def conv(self, block, where) -> None:
+        synapse = block.synapse
+        if len(self.shape) != 3 or synapse.in_channels != self.shape[0]:
+            raise NetworkError(
+                f"{where} takes {synapse.in_channels} channels; its input here is {self.shape}"
+            )
+        made = blocks.Conv(
+            self._next("conv"),
+            self.shape,
+            synapse.out_channels,
+            synapse.kernel_size[:2],
+            padding=synapse.padding[:2],
+            stride=synapse.stride[:2],
+            dilation=synapse.dilation[:2],
+            groups=synapse.groups,
+            **self._unit(block, where),
+        )
+        self.tokens.append(f"{synapse.out_channels}C{'x'.join(map(str, made.kernel))}")
+        self._synaptic("conv", made, block, where)
+
+    def dense(self, block, where) -> None:
+        synapse = block.synapse
+        if synapse.kernel_size != (1, 1, 1) or self.shape != (synapse.in_channels,):
+            raise NetworkError(
+                f"{where} takes {synapse.in_channels} inputs in a window of {synapse.kernel_size[:2]}; here"
+                f" they are {self.shape}: put a Flatten before, and give it one number of inputs"
+            )
+        made = blocks.Dense(
+            self._next("fc"), synapse.in_channels, synapse.out_channels, **self._unit(block, where)
+        )
+        self.tokens.append(f"{synapse.out_channels}FC")
+        self._synaptic("fc", made, block, where)
+
+    def _unit(self, block, where) -> dict:
+        if self.before is None:
+            raise NetworkError(
+                f"{where} comes first and hears changes; start with a sigma_delta.Input that has a neuron, or"
+                " with a dpap.slayer.sigma_delta.DeltaEncoder"
+            )
+        return {
+            "neuron": read_unit(block, self.before, where),
+            "time_steps": self.time_steps,
+            "input_divisor": MESSAGES_PER_UNIT * self.before,
+            "scale": block.neuron.w_scale,
+        }
+
+    def _synaptic(self, kind, made, block, where) -> None:
+        weight, mask = read_weight(block, where)
+        bias = read_bias(block, self.before, where)
+        with torch.no_grad():
+            made.weight.data = weight.reshape(made.weight.shape)
+            made.mask = mask.reshape(made.mask.shape)
+            made.bias = None if bias is None else nn.Parameter(bias.clone())
+            try:
+                made.integer_parameters()
+            except NetworkError as error:
+                raise NetworkError(f"{where}: {error}") from None
+        self._add(kind, made)
+        self.shape, self.before, self.neuron = made.output_shape, block.neuron.w_scale, made.neuron
+
+    def _check_first(self, where) -> None:
+        if self.before is not None or self.layers:
+            raise NetworkError(f"{where} encodes the input, and must come first; remove it or what is before")
+
+    def _next(self, kind) -> str:
+        return f"{kind}{self._counts.get(kind, 0) + 1}"
+
+    def _add(self, kind, block) -> None:
+        self.layers[self._next(kind)] = block
+        self._counts[kind] = self._counts.get(kind, 0) + 1
+
+
+_ADDERS = {
+    DeltaEncoder: _Chain.encoder,
+    SumPool: _Chain.pool,
+    MaxPool: _Chain.pool,
+    "Input": _Chain.input,
+    "Flatten": _Chain.flatten,
+    "Conv": _Chain.conv,
+    "Dense": _Chain.dense,
+}
