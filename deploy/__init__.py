@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from deploy.measurement import Measurement, measure
     from deploy.recording import Recording
     from deploy.runner import run
+    from deploy.simulator import Simulator
     from deploy.verification import Certificate, certify, verify
 
 _MODULES = {
@@ -29,6 +30,7 @@ _MODULES = {
     "deploy.measurement": ("Measurement", "measure"),
     "deploy.recording": ("Recording",),
     "deploy.runner": ("run",),
+    "deploy.simulator": ("Simulator",),
     "deploy.verification": ("Certificate", "certify", "verify"),
 }
 
@@ -45,6 +47,7 @@ __all__ = [
     "HardwareError",
     "Measurement",
     "Recording",
+    "Simulator",
     "certify",
     "compile",
     "estimate",

@@ -67,8 +67,8 @@ def _check_units(network: dpap.networks.Network) -> None:
     for name, block in network.layers.items():
         if isinstance(block, SynapticBlock) and not isinstance(block.neuron, dpap.LIF):
             raise CompileError(
-                f"{name} has {type(block.neuron).__name__} units, which cannot be compiled yet; build the network"
-                " with LIF neurons, or give it to lava-dl by dpap.to_slayer"
+                f"{name} has {type(block.neuron).__name__} units, which cannot be compiled yet; build the"
+                " network with LIF neurons, or give it to lava-dl by dpap.to_slayer"
             )
 
 

@@ -27,6 +27,18 @@ def validate_inputs(graph: Graph, inputs: np.ndarray) -> np.ndarray:
         raise InputError(
             f"inputs have the shape {inputs.shape}; expected (N, {', '.join(map(str, expected))})"
         )
+    return _whole_numbers(graph, inputs)
+
+
+def validate_step(graph: Graph, inputs: np.ndarray) -> np.ndarray:
+    """The same for one step of one sample, of shape ``graph.input_shape``."""
+    inputs = np.asarray(inputs)
+    if inputs.shape != tuple(graph.input_shape):
+        raise InputError(f"the input has the shape {inputs.shape}; expected {tuple(graph.input_shape)}")
+    return _whole_numbers(graph, inputs)
+
+
+def _whole_numbers(graph: Graph, inputs: np.ndarray) -> np.ndarray:
     if not (np.issubdtype(inputs.dtype, np.number) or inputs.dtype == bool) or np.iscomplexobj(inputs):
         raise InputError(f"inputs are of type {inputs.dtype}; expected real numbers")
     with np.errstate(invalid="ignore"):

@@ -2,5 +2,6 @@
 
 from deploy.simulator.block import Workspace, run_block
 from deploy.simulator.plan import LayerPlan, plan
+from deploy.simulator.streaming import Simulator
 
-__all__ = ["LayerPlan", "Workspace", "plan", "run_block"]
+__all__ = ["LayerPlan", "Simulator", "Workspace", "plan", "run_block"]

@@ -128,6 +128,22 @@ def test_the_file_holds_the_network(tmp_path_factory, network):
         assert all(np.array_equal(ours.kept[name], theirs.kept[name]) for name in ours.kept)
 
 
+@settings(max_examples=60, deadline=None)
+@given(networks(longest=8), st.integers(0, 100))
+def test_step_by_step_is_the_same(network, seed):
+    graph = compiled(network)
+    if graph is not None:
+        inputs = random_inputs(network, 2, seed)
+        recording = deploy.run(graph, inputs)
+        simulator = deploy.Simulator(graph, reset_every=graph.time_steps)
+        for sample, steps in enumerate(inputs):
+            for t, step in enumerate(steps):
+                output = simulator.step(step)
+                assert np.array_equal(output, recording.output[sample, t])
+                for name, spikes in simulator.spikes.items():
+                    assert np.array_equal(spikes, recording.kept[name][sample, t])
+
+
 @pytest.mark.parametrize(
     "notation",
     [

@@ -1,0 +1,163 @@
+"""One sample, one step at a time, with all states kept: for closed loops and studies at the edge."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import sparse
+
+from deploy.graph import INPUT, Graph
+from deploy.inputs import validate_step
+from deploy.simulator import events
+from deploy.simulator.plan import LayerPlan, Synapses, plan
+from dpap.errors import InputError
+
+
+@dataclass(eq=False)
+class _Stream:
+    """Synapses from one source, by source, and what that sent in the last steps."""
+
+    synapses: Synapses
+    by_source: tuple[np.ndarray, ...]
+    sent: deque = field(default_factory=deque)
+
+    def reset(self) -> None:
+        delays = self.synapses.delays
+        longest = 0 if delays is None else int(delays.max(initial=0))
+        size = int(np.prod(self.synapses.shape))
+        self.sent = deque([np.zeros(size, np.int32)] * (longest + 1), maxlen=longest + 1)
+
+    def arriving(self) -> np.ndarray:
+        """What arrives now of what was sent; the last entry is of this step."""
+        delays = self.synapses.delays
+        if delays is None:
+            return self.sent[-1]
+        history = np.stack(self.sent)
+        return history[len(history) - 1 - delays, np.arange(history.shape[1])]
+
+
+class Simulator:
+    """A graph that runs step by step, bit for bit as :func:`deploy.run` does.
+
+    Work is done where spikes arrive, so the time of a step follows its synaptic operations.
+
+    Parameters
+    ----------
+    graph : Graph
+    reset_every : int, optional
+        Steps after which all states are set to rest; by default only :meth:`reset` does that.
+
+    Attributes
+    ----------
+    steps : int
+        Steps since the last reset.
+    spikes : dict of str to uint8 array
+        What each layer sent in the last step, of its ``kept_shape``.
+
+    Raises
+    ------
+    InputError
+        ``reset_every`` is less than 1.
+    """
+
+    def __init__(self, graph: Graph, reset_every: int | None = None):
+        if reset_every is not None and reset_every < 1:
+            raise InputError(f"reset_every is {reset_every}; expected 1 step or more")
+        self.graph, self.reset_every = graph, reset_every
+        self._layers = plan(graph)
+        self._streams = {layer.name: _streams(layer) for layer in self._layers}
+        self._sums = {layer.name: np.zeros(layer.neurons, np.int32) for layer in self._layers}
+        self.reset()
+
+    def reset(self) -> None:
+        """Set all states to rest, and forget what was sent."""
+        self.steps = 0
+        self._states = {
+            layer.name: (np.zeros(layer.neurons, np.int32), np.zeros(layer.neurons, np.int32))
+            for layer in self._layers
+        }
+        self._fired = {layer.name: np.zeros(layer.neurons, np.uint8) for layer in self._layers}
+        for streams in self._streams.values():
+            for stream in streams:
+                stream.reset()
+
+    @property
+    def spikes(self) -> dict[str, np.ndarray]:
+        """What each layer sent in the last step, of its ``kept_shape``."""
+        return {layer.name: self._fired[layer.name].reshape(layer.kept_shape) for layer in self.graph.layers}
+
+    def step(self, inputs: np.ndarray) -> np.ndarray:
+        """Run one step.
+
+        Parameters
+        ----------
+        inputs : array of shape ``graph.input_shape``
+            Whole numbers from 0 to ``graph.input_max``.
+
+        Returns
+        -------
+        uint8 array of shape (classes,)
+            Spikes of the output.
+
+        Raises
+        ------
+        InputError
+            The inputs do not fit.
+        """
+        arrived = validate_step(self.graph, inputs)
+        if self.reset_every is not None and self.steps == self.reset_every:
+            self.reset()
+        activity = {INPUT: arrived.ravel().astype(np.int32)}
+        for layer in self._layers:
+            sums = self._sums[layer.name]
+            for stream in self._streams[layer.name]:
+                own = stream.synapses.source == layer.name
+                if not own:
+                    stream.sent.append(activity[stream.synapses.source])
+                _scatter(stream, sums)
+            spikes = np.empty(layer.neurons, np.uint8)
+            events.fire(sums, layer.bias, layer.neuron, *self._states[layer.name], spikes)
+            self._fired[layer.name] = spikes
+            activity[layer.name] = spikes.astype(np.int32)
+            for stream in self._streams[layer.name]:
+                if stream.synapses.source == layer.name:
+                    stream.sent.append(activity[layer.name])
+        self.steps += 1
+        return self.graph.output.expand(self._fired[self.graph.output.name])
+
+
+def _streams(layer: LayerPlan) -> list[_Stream]:
+    streams = [_Stream(synapses, _by_source(synapses, layer.neurons)) for synapses in layer.inputs]
+    if layer.recurrent is not None:
+        # What the layer sends is appended after it has fired, so that the last entry is one step old.
+        streams.append(_Stream(layer.recurrent, _by_source(layer.recurrent, layer.neurons)))
+    return streams
+
+
+def _by_source(synapses: Synapses, neurons: int) -> tuple[np.ndarray, ...]:
+    """Where each source's synapses (each channel's taps) begin, and these."""
+    if synapses.stride is None:
+        indices, data = synapses.entries
+        shape = (neurons, int(np.prod(synapses.pooled)))
+        columns = sparse.csr_matrix((data, indices, synapses.indptr), shape=shape).tocsc()
+        return columns.indptr.astype(np.int64), columns.indices, columns.data
+    (taps,) = synapses.entries
+    target = np.repeat(np.arange(len(synapses.indptr) - 1), np.diff(synapses.indptr))
+    order = np.argsort(taps[:, 0], kind="stable")
+    turned = np.concatenate([target[order, None], taps[order, 1:]], axis=1).astype(np.int32)
+    counts = np.bincount(taps[:, 0], minlength=synapses.shape[0])
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), turned
+
+
+def _scatter(stream: _Stream, sums: np.ndarray) -> None:
+    synapses, arriving = stream.synapses, stream.arriving()
+    if synapses.pool > 1:
+        channels, height, width = synapses.shape
+        rows, columns, pool = height // synapses.pool, width // synapses.pool, synapses.pool
+        windows = arriving.reshape(channels, height, width)[:, : rows * pool, : columns * pool]
+        arriving = windows.reshape(channels, rows, pool, columns, pool).sum((2, 4), dtype=np.int32).ravel()
+    if synapses.stride is None:
+        events.scatter_matrix(arriving, *stream.by_source, sums)
+    else:
+        shape = synapses.pooled[1:]
+        events.scatter_convolution(arriving, shape, *stream.by_source, synapses.stride, synapses.extent, sums)
