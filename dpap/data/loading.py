@@ -90,7 +90,10 @@ def load(
     folder = data_root(root) / known.folder
 
     def split(train: bool) -> Split:
-        samples, labels = known.read(Request(train, folder, download, subset))
+        try:
+            samples, labels = known.read(Request(train, folder, download, subset))
+        except OSError as error:
+            raise DataError(f"{name}: {folder} cannot be read ({error})") from error
         _check_count(known, folder, train, len(labels), subset)
         return Split(
             inputs=samples,

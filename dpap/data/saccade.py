@@ -28,6 +28,8 @@ from itertools import pairwise
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from dpap.encoders.validation import check_images
+
 EVENT = np.dtype([("x", np.uint8), ("y", np.uint8), ("t", np.int32), ("p", np.uint8)])
 """An event: column, row, microseconds, and polarity (1 where it became brighter)."""
 
@@ -78,7 +80,13 @@ def simulate(images: np.ndarray, pixel_max: int, config: SaccadeConfig) -> list[
     -------
     list of N structured arrays
         With the fields x, y, t and p, in the order of time, over three saccades.
+
+    Raises
+    ------
+    InputError
+        A pixel is out of range, or the shape or the type is wrong.
     """
+    check_images(images[:, None], pixel_max, time_steps=1)
     ink = images / pixel_max
     parts = list(_events(ink, config)) if len(images) else []
     sample = np.concatenate([np.empty(0, int), *(samples for samples, _ in parts)])
@@ -114,7 +122,7 @@ def _events(ink: np.ndarray, config: SaccadeConfig) -> Iterator[tuple[np.ndarray
             share = np.divide(crossed, moved, out=np.zeros_like(moved), where=moved != 0)
             events = np.empty(len(sign), EVENT)
             events["y"], events["x"] = where[1:]
-            events["t"] = (index + np.clip(share, 0, 1)) * interval
+            events["t"] = np.rint((index + np.clip(share, 0, 1)) * interval)
             events["p"] = sign > 0
             yield where[0], events
         last = last + steps * config.threshold

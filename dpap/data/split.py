@@ -70,6 +70,8 @@ class Split:
             raise DataError(f"the samples are {kind}; {name} takes {takes}")
         if self.augmentation is not None and (kind == "events" or self.inputs.ndim != 4):
             raise DataError("only images (N, C, H, W) can be augmented")
+        if not isinstance(self.seed, int | np.integer) or self.seed < 0:
+            raise DataError(f"seed is {self.seed}; expected a whole number from 0")
         if self.encoder is not None and self.time_steps is None:
             raise DataError("an encoder needs time_steps")
         if isinstance(self.encoder, Frames):
@@ -170,6 +172,8 @@ class Split:
         # Imported here: scikit-learn takes a second that most uses should not wait for.
         from sklearn.model_selection import train_test_split
 
+        if not isinstance(count, int | np.integer):
+            raise DataError(f"{count} samples cannot be held back; expected a whole number")
         try:
             rest, held = train_test_split(
                 np.arange(len(self)), test_size=count, random_state=seed, stratify=self.labels

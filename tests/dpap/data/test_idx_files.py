@@ -123,6 +123,12 @@ def test_a_folder_that_cannot_be_written_is_named(mirror):
         load("mnist", root="/proc/here", download=True)
 
 
+def test_a_folder_that_cannot_be_looked_into_is_named(tmp_path):
+    # A name longer than any file system takes.
+    with pytest.raises(DataError, match=r"mnist: /.* cannot be read"):
+        load("mnist", root=tmp_path / ("x" * 5000))
+
+
 def test_a_file_of_other_bytes_is_not_taken_for_labels(tmp_path):
     raw, _ = write_mnist(tmp_path)
     write_idx(raw / "train-labels-idx1-ubyte", np.zeros((6, 2)))

@@ -7,6 +7,7 @@ from tonic.datasets.nmnist import NMNIST, stabilize
 
 from dpap.data import load, load_digits
 from dpap.data.saccade import SaccadeConfig, path, simulate
+from dpap.errors import InputError
 
 quick = settings(max_examples=15, deadline=None)
 
@@ -106,6 +107,13 @@ def test_a_plain_image_gives_no_events():
 def test_the_configuration_is_checked(wrong):
     with pytest.raises(ValidationError):
         SaccadeConfig(**wrong)
+
+
+def test_images_are_checked():
+    with pytest.raises(InputError, match="pixels from 255 to 255; expected 0 to 16"):
+        simulate(BLACK, 16, SaccadeConfig())
+    with pytest.raises(InputError, match="float64"):
+        simulate(BLACK / 255, 1, SaccadeConfig())
 
 
 def test_digits_as_events_are_the_same_digits():
