@@ -82,8 +82,9 @@ def accuracy(network: Network, split: Split, batch_size: int = 512) -> float:
     network.eval()
     correct = 0
     for start in range(0, len(split), batch_size):
-        inputs = torch.from_numpy(split.inputs[start : start + batch_size])
-        labels = torch.from_numpy(split.labels[start : start + batch_size])
+        chosen = np.arange(start, min(start + batch_size, len(split)))
+        inputs = torch.from_numpy(split.batch(chosen))
+        labels = torch.from_numpy(split.labels[chosen])
         correct += int((network(inputs).sum(2).argmax(1) == labels).sum())
     network.train(was_training)
     return correct / len(split)
@@ -126,7 +127,7 @@ def train(
     for epoch in range(1, config.epochs + 1):
         network.train()
         losses, correct = [], 0
-        for inputs, labels in _batches(train_split, config.batch_size, order):
+        for inputs, labels in _batches(train_split, config.batch_size, order, epoch):
             output = network(inputs)
             loss = rate_loss(output, labels)
             if not torch.isfinite(loss):
@@ -158,9 +159,9 @@ def train(
 
 
 def _batches(
-    split: Split, batch_size: int, order: np.random.Generator
+    split: Split, batch_size: int, order: np.random.Generator, epoch: int
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     shuffled = order.permutation(len(split))
     for start in range(0, len(split), batch_size):
         chosen = shuffled[start : start + batch_size]
-        yield torch.from_numpy(split.inputs[chosen]), torch.from_numpy(split.labels[chosen])
+        yield torch.from_numpy(split.batch(chosen, epoch)), torch.from_numpy(split.labels[chosen])

@@ -5,34 +5,64 @@ from pathlib import Path
 import numpy as np
 
 from deploy.graph import Graph
-from dpap.data import load_digits
+from dpap.data import DATA_SETS, DataSet, load
+from dpap.encoders import ENCODED_MAX, ENCODERS, Direct, Frames, Latency, Rate
 from dpap.errors import DataError
 
+PARTS = ("train", "test")
 
-def load_inputs(graph: Graph, data: str, samples: int | None) -> tuple[np.ndarray, np.ndarray | None]:
+
+def load_inputs(
+    graph: Graph,
+    data: str,
+    samples: int | None,
+    *,
+    part: str = "test",
+    encoder: str | None = None,
+    subset: bool = False,
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Inputs ``(N, T, *input_shape)``, and labels where the data has them.
 
     Parameters
     ----------
     graph : Graph
-        What they are for.
+        What they are for: its T, shape and ``input_max`` are those that samples are encoded for.
     data : str
-        ``digits`` (the test split), or the path of a ``.npy`` file of shape (N, T, *input_shape).
+        The name of a data set, or the path of a ``.npy`` file of shape (N, T, *input_shape).
     samples : int, optional
         The first so many.
+    part : str
+        ``train`` or ``test``, of a data set.
+    encoder : str, optional
+        ``direct``, ``rate``, ``latency`` or ``frames``; by default the data set's.
+    subset : bool
+        Accept fewer samples than the data set has.
 
     Raises
     ------
     DataError
-        There is no such data, or the file is damaged or holds objects.
+        There is no such data, it does not fit the graph, or a file is missing, damaged or holds objects.
     """
-    if data == "digits":
-        _, test = load_digits()
-        return test.over_time(graph.time_steps, samples), test.labels[:samples]
+    if data in DATA_SETS:
+        if part not in PARTS:
+            raise DataError(f"split {part!r} is not known; there are {' and '.join(PARTS)}")
+        known = DATA_SETS[data]
+        chosen = _encoder(known, encoder or known.encoder.kind, graph)
+        shape, largest = known.encoded_shape(chosen), known.largest(chosen)
+        if shape != graph.input_shape or largest != graph.input_max:
+            raise DataError(
+                f"{data} by {chosen.kind} encoding has inputs {shape} from 0 to {largest}; the model takes"
+                f" {graph.input_shape} from 0 to {graph.input_max}"
+            )
+        (split,) = load(data, part, time_steps=graph.time_steps, encoder=chosen, subset=subset)
+        return split.over_time(graph.time_steps, samples), split.labels[:samples]
+    if encoder is not None or subset or part != "test":
+        raise DataError(f"data {data!r}: a split, an encoder or a subset can only be chosen of a data set")
     path = Path(data)
     if not path.is_file():
         raise DataError(
-            f"data {data!r} is neither a file nor a data set; use digits, or a .npy file of inputs"
+            f"data {data!r} is neither a file nor a data set; use a .npy file of inputs, or one of"
+            f" {', '.join(DATA_SETS)}"
         )
     try:
         inputs = np.load(path, allow_pickle=False)
@@ -41,3 +71,19 @@ def load_inputs(graph: Graph, data: str, samples: int | None) -> tuple[np.ndarra
     if not isinstance(inputs, np.ndarray):
         raise DataError(f"{path}: an archive; expected a .npy file with one array of inputs")
     return inputs[:samples], None
+
+
+def _encoder(known: DataSet, kind: str, graph: Graph) -> Direct | Rate | Latency | Frames:
+    """An encoder for the shape and range of a graph's inputs."""
+    if kind not in ENCODERS:
+        raise DataError(f"encoder {kind!r} is not known; there are {', '.join(ENCODERS)}")
+    if graph.input_max > ENCODED_MAX:
+        raise DataError(
+            f"the model takes inputs up to {graph.input_max}; data sets are encoded up to {ENCODED_MAX}"
+        )
+    if kind == "direct":
+        return Direct(input_max=graph.input_max)
+    if kind == "frames":
+        spatial = len(graph.input_shape) == len(known.sample_shape)
+        return Frames(input_max=graph.input_max, size=graph.input_shape[1:] if spatial else None)
+    return ENCODERS[kind]()

@@ -5,12 +5,16 @@ from typing import Annotated
 
 import typer
 
+from deploy.cli.options import Data, Encoder, Part, Subset
 from deploy.cli.output import print_json, print_table
 
 
 def command(
     model: Annotated[Path, typer.Argument(help="A compiled model, model.h5.")],
-    data: Annotated[str, typer.Option(help="digits, or a .npy file of inputs (N, T, ...).")] = "digits",
+    data: Data = "digits",
+    split: Part = "test",
+    encoder: Encoder = None,
+    subset: Subset = False,
     backend: Annotated[str, typer.Option(help="fast, lava or loihi2.")] = "fast",
     samples: Annotated[int | None, typer.Option(min=1, help="Only the first so many samples.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
@@ -22,7 +26,7 @@ def command(
     from deploy.runner import run
 
     graph = load(model)
-    inputs, labels = load_inputs(graph, data, samples)
+    inputs, labels = load_inputs(graph, data, samples, part=split, encoder=encoder, subset=subset)
     recording = run(graph, inputs, backend=backend)
     measurement = measure(graph, recording)
     accuracy = None if labels is None else recording.accuracy(labels)

@@ -5,13 +5,17 @@ from typing import Annotated
 
 import typer
 
+from deploy.cli.options import Data, Encoder, Part, Subset
 from deploy.cli.output import print_json, print_table
 
 
 def command(
     model: Annotated[Path, typer.Argument(help="A compiled model, model.h5.")],
     checkpoint: Annotated[Path, typer.Option(help="The checkpoint.pt that it was compiled from.")],
-    data: Annotated[str, typer.Option(help="digits, or a .npy file of inputs (N, T, ...).")] = "digits",
+    data: Data = "digits",
+    split: Part = "test",
+    encoder: Encoder = None,
+    subset: Subset = False,
     backend: Annotated[list[str] | None, typer.Option(help="fast or lava; repeat for several.")] = None,
     samples: Annotated[int, typer.Option(min=1, help="Samples to compare.")] = 50,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
@@ -24,7 +28,7 @@ def command(
 
     graph = load(model)
     network, _ = load_checkpoint(checkpoint)
-    inputs, _ = load_inputs(graph, data, samples)
+    inputs, _ = load_inputs(graph, data, samples, part=split, encoder=encoder, subset=subset)
     certificate = verify(graph, network, inputs, backends=tuple(backend or ("fast", "lava")))
     if json:
         print_json(certificate.to_dict())

@@ -6,13 +6,19 @@ Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UC
 
 import numpy as np
 
+from dpap.data.data_set import DataSet, Request
 from dpap.data.split import Split
+from dpap.encoders import Direct
 
 TEST_SAMPLES = 450
 """Images in the test split; the other 1347 are for training."""
 
+TRAINING_SAMPLES = 1347
+
 INPUT_MAX = 16
 """Largest pixel value."""
+
+SIDE = 8
 
 _SPLIT_SEED = 0
 
@@ -33,3 +39,23 @@ def load_digits() -> tuple[Split, Split]:
         Split(images[train], labels[train], INPUT_MAX),
         Split(images[test], labels[test], INPUT_MAX),
     )
+
+
+def _read(request: Request) -> tuple[np.ndarray, np.ndarray]:
+    split = load_digits()[not request.train]
+    return split.inputs, split.labels
+
+
+DATA_SET = DataSet(
+    name="digits",
+    source="E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998; in scikit-learn",
+    classes=tuple("0123456789"),
+    sample_shape=(1, SIDE, SIDE),
+    pixel_max=INPUT_MAX,
+    encoder=Direct(),
+    time_steps=8,
+    time_steps_source="chosen here: the paper has no results on this data set",
+    counts=(TRAINING_SAMPLES, TEST_SAMPLES),
+    folder="",
+    read=_read,
+)

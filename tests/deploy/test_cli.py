@@ -135,7 +135,7 @@ def test_simulate_refuses_wrong_inputs(capsys, model, tmp_path, inputs, part):
 def test_simulate_refuses_other_data(capsys, model, tmp_path):
     (tmp_path / "bad.npy").write_bytes(b"\x93NUMPY\x01\x00")
     np.savez(tmp_path / "many.npz", a=np.zeros(3))
-    fails_with_one_line(run(capsys, "simulate", model, "--data", "mnist"), 2, "'mnist' is neither")
+    fails_with_one_line(run(capsys, "simulate", model, "--data", "mnits"), 2, "'mnits' is neither")
     fails_with_one_line(run(capsys, "simulate", model, "--data", tmp_path / "bad.npy"), 2, "damaged")
     fails_with_one_line(run(capsys, "simulate", model, "--data", tmp_path / "many.npz"), 2, "archive")
 

@@ -1,0 +1,15 @@
+"""Options that several commands have."""
+
+from typing import Annotated
+
+import typer
+
+Data = Annotated[str, typer.Option(help="A data set, such as digits or mnist, or a .npy file (N, T, ...).")]
+
+Part = Annotated[str, typer.Option("--split", help="train or test, of a data set.")]
+
+Encoder = Annotated[
+    str | None, typer.Option(help="direct, rate, latency or frames; by default the data set's.")
+]
+
+Subset = Annotated[bool, typer.Option("--subset", help="Accept fewer samples than the data set has.")]
