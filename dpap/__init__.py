@@ -14,10 +14,19 @@ if sys.version_info[:2] != (3, 10):
     )
 
 if TYPE_CHECKING:
-    from dpap import data, networks, slayer
+    from dpap import data, networks, plasticity, pruning, slayer
     from dpap.errors import DataError, InputError, NetworkError, TrainingError
     from dpap.neurons import LIF
-    from dpap.pruning import DPAP, DPAPConfig, SurvivalConfig
+    from dpap.pruning import (
+        DPAP,
+        DPAPConfig,
+        FloorConfig,
+        LayerConfig,
+        Pruner,
+        ScheduleConfig,
+        SurvivalConfig,
+        TargetConfig,
+    )
     from dpap.slayer import from_slayer, to_slayer
 
 __version__ = "0.1.0"
@@ -25,26 +34,42 @@ __version__ = "0.1.0"
 _MODULES = {
     "dpap.errors": ("DataError", "InputError", "NetworkError", "TrainingError"),
     "dpap.neurons": ("LIF",),
-    "dpap.pruning": ("DPAP", "DPAPConfig", "SurvivalConfig"),
+    "dpap.pruning": (
+        "DPAP",
+        "DPAPConfig",
+        "FloorConfig",
+        "LayerConfig",
+        "Pruner",
+        "ScheduleConfig",
+        "SurvivalConfig",
+        "TargetConfig",
+    ),
     "dpap.slayer": ("from_slayer", "to_slayer"),
 }
 
 _ORIGINS = {name: module for module, names in _MODULES.items() for name in names}
 
-_SUBMODULES = ("data", "networks", "slayer")
+_SUBMODULES = ("data", "networks", "plasticity", "pruning", "slayer")
 
 __all__ = [
     "DPAP",
     "LIF",
     "DPAPConfig",
     "DataError",
+    "FloorConfig",
     "InputError",
+    "LayerConfig",
     "NetworkError",
+    "Pruner",
+    "ScheduleConfig",
     "SurvivalConfig",
+    "TargetConfig",
     "TrainingError",
     "data",
     "from_slayer",
     "networks",
+    "plasticity",
+    "pruning",
     "slayer",
     "to_slayer",
 ]

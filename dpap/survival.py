@@ -25,7 +25,12 @@ UPPER_PERCENTILE = 0.75
 """The percentile that the authors' code takes for the maximum."""
 
 
-def normalize(importance: torch.Tensor, alive: torch.Tensor, how: Normalization) -> torch.Tensor:
+def normalize(
+    importance: torch.Tensor,
+    alive: torch.Tensor,
+    how: Normalization,
+    percentile: float = UPPER_PERCENTILE,
+) -> torch.Tensor:
     """Map the importance of living units linearly to [0, 1].
 
     The range is that of the living units of the layer; where they are all equal each gets 1: none is less
@@ -38,24 +43,34 @@ def normalize(importance: torch.Tensor, alive: torch.Tensor, how: Normalization)
     alive : bool Tensor of the same shape
     how : str
         One of :data:`NORMALIZATIONS`.
+    percentile : float
+        The share of values below the maximum that ``percentile`` takes, 0 to 1.
     """
     values = importance[alive]
     if values.numel() == 0:
         return torch.zeros_like(importance)
     low = values.min()
-    high = values.max() if how == "minmax" else _percentile(values)
+    high = values.max() if how == "minmax" else _percentile(values, percentile)
     if not high > low:
         return (alive & (importance >= high)).to(importance.dtype)
     return ((importance - low) / (high - low)).clamp(0, 1) * alive
 
 
-def _percentile(values: torch.Tensor) -> torch.Tensor:
+def _percentile(values: torch.Tensor, percentile: float) -> torch.Tensor:
     # torch.quantile refuses more than 2**24 values; a sort does not.
     ordered = values.sort().values
-    position = UPPER_PERCENTILE * (len(ordered) - 1)
+    position = percentile * (len(ordered) - 1)
     below = math.floor(position)
     above = min(below + 1, len(ordered) - 1)
     return torch.lerp(ordered[below], ordered[above], position - below)
+
+
+def decay_factor(epoch: int, eta: float, staircase: bool = False) -> float:
+    r"""How far the structure may still change, :math:`e^{-epoch/\eta}` (eq. 16, 17).
+
+    With ``staircase`` the exponent is truncated to a whole number, as in the authors' code.
+    """
+    return math.exp(-int(epoch / eta) if staircase else -epoch / eta)
 
 
 def survival_update(
@@ -67,6 +82,7 @@ def survival_update(
     protection: float,
     eta: float,
     gamma: float,
+    staircase: bool = False,
 ) -> torch.Tensor:
     """Survival function after an epoch (eq. 12 to 17).
 
@@ -80,7 +96,13 @@ def survival_update(
         Epochs that went before, from 0.
     epsilon, protection, eta, gamma : float
         The decay value, the constant C, the decay rate and the decay constant.
+    staircase : bool
+        See :func:`decay_factor`.
     """
+    return gamma * survival + decay_factor(epoch, eta, staircase) * decay(normalized, epsilon, protection)
+
+
+def decay(normalized: torch.Tensor, epsilon: float, protection: float) -> torch.Tensor:
+    r"""The change :math:`\Delta` of a survival function (eq. 12 to 15), not yet slowed by the epoch."""
     delta = 2 * normalized - epsilon
-    delta = torch.where(delta >= 0, delta + protection, delta)
-    return gamma * survival + math.exp(-epoch / eta) * delta
+    return torch.where(delta >= 0, delta + protection, delta)

@@ -6,7 +6,8 @@ r"""Neural spiking traces.
 
 A channel is one population. Source: Han et al. 2024, eq. 5 and 6, with :math:`\tau = 0.5`. Unrolled, the
 trace at the last step is a weighted sum over time, :math:`S[T] = \sum_t \tau^{T-t} o[t]`, which is how it
-is computed here: one reduction, with nothing kept between steps.
+is computed here: one reduction, with nothing kept between steps. In a network of ReLU neurons with a single
+step it is their output, summed over positions in a convolution (eq. 18, 19).
 """
 
 from functools import cache
@@ -18,6 +19,11 @@ import torch
 def trace_weights(steps: int, tau: float) -> torch.Tensor:
     """The weights ``tau**(T - t)`` for t = 1 to T, float32 of shape (T,)."""
     return torch.tensor([tau ** (steps - 1 - t) for t in range(steps)], dtype=torch.float32)
+
+
+def population(activity: torch.Tensor) -> torch.Tensor:
+    """Activity of every neuron, or of every channel summed over its positions: ``(T, N, F)``."""
+    return activity.flatten(3).sum(3) if activity.dim() > 3 else activity
 
 
 def spiking_trace(activity: torch.Tensor, steps: int, tau: float) -> torch.Tensor:
@@ -36,8 +42,18 @@ def spiking_trace(activity: torch.Tensor, steps: int, tau: float) -> torch.Tenso
     -------
     Tensor of shape (N, F) or (N, C)
     """
-    population = activity.flatten(3).sum(3) if activity.dim() > 3 else activity
-    weights = trace_weights(steps, tau).to(population.device, population.dtype)
-    if len(population) != steps:
-        return population[0] * weights.sum()
-    return (weights @ population.flatten(1)).view(population.shape[1:])
+    summed = population(activity)
+    weights = trace_weights(steps, tau).to(summed.device, summed.dtype)
+    if len(summed) != steps:
+        return summed[0] * weights.sum()
+    return (weights @ summed.flatten(1)).view(summed.shape[1:])
+
+
+def trace_history(series: torch.Tensor, tau: float) -> torch.Tensor:
+    """The trace after every step (eq. 5), of the shape of ``series``: ``(N, T, F)``."""
+    history = torch.empty_like(series)
+    trace = torch.zeros_like(series[:, 0])
+    for step in range(series.shape[1]):
+        trace = tau * trace + series[:, step]
+        history[:, step] = trace
+    return history

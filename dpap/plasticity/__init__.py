@@ -1,6 +1,32 @@
-"""Local plasticity as a measure of importance: BCM for synapses, dendritic spines for neurons."""
+"""Measures of importance: local plasticity of synapses, spines of neurons, and what they are compared with.
 
-from dpap.plasticity.bcm import SlidingThreshold, bcm
-from dpap.plasticity.spines import spine_plasticity
+A measure is one file here and its line ``@criterion(name)``; :class:`dpap.DPAPConfig` takes it by its name.
+"""
 
-__all__ = ["SlidingThreshold", "bcm", "spine_plasticity"]
+from dpap.plasticity.bcm import BCM, bcm
+from dpap.plasticity.hebb import Hebb
+from dpap.plasticity.importance import Importance, TracePlasticity, criteria, criterion, find_criterion
+from dpap.plasticity.magnitude import Magnitude
+from dpap.plasticity.random import Random
+from dpap.plasticity.spines import spine_plasticity, unit, unit_spine_plasticity
+from dpap.plasticity.stdp import STDP
+from dpap.plasticity.threshold import SlidingThreshold, SlotThreshold
+
+__all__ = [
+    "BCM",
+    "STDP",
+    "Hebb",
+    "Importance",
+    "Magnitude",
+    "Random",
+    "SlidingThreshold",
+    "SlotThreshold",
+    "TracePlasticity",
+    "bcm",
+    "criteria",
+    "criterion",
+    "find_criterion",
+    "spine_plasticity",
+    "unit",
+    "unit_spine_plasticity",
+]

@@ -1,38 +1,21 @@
-r"""Trace-based BCM (Bienenstock, Cooper and Munro) plasticity with its sliding threshold.
+r"""Trace-based BCM (Bienenstock, Cooper and Munro) plasticity.
 
 .. math::
-    BCM^b_{pre,post} &= \sum_{\text{samples}} S_{pre}\, S_{post}\, (S_{post} - \theta) & (7) \\
-    \theta &\leftarrow \frac{\theta\,(n - 1) + \overline{S_{post}}}{n} & (8)
+    BCM^b_{pre,post} = \sum_{\text{samples}} S_{pre}\, S_{post}\, (S_{post} - \theta) \qquad (7)
 
 A synapse is potentiated where its neuron is more active than its history, in proportion to the
-presynaptic trace, and depressed where it is less. ``n`` counts all batches since learning began (9).
-Source: Han et al. 2024, eq. 7 to 9. The authors' code keeps a threshold for each position in the batch; here
-each neuron has one, the mean over the batch in :math:`\overline{S_{post}}`.
+presynaptic trace, and depressed where it is less. :math:`\theta` is the sliding threshold
+(:mod:`dpap.plasticity.threshold`). Source: Han et al. 2024, eq. 7 to 10.
 """
+
+from typing import Any
 
 import torch
 
-
-class SlidingThreshold:
-    """Running mean of each postsynaptic trace over all batches since learning began (eq. 8, 9).
-
-    Attributes
-    ----------
-    value : Tensor of shape (post,)
-        The threshold.
-    batches : int
-        Batches seen.
-    """
-
-    def __init__(self, neurons: int, device: torch.device | None = None):
-        self.value = torch.zeros(neurons, device=device)
-        self.batches = 0
-
-    def update(self, post_trace: torch.Tensor) -> torch.Tensor:
-        """Take in one batch of traces ``(N, post)`` and return the new threshold."""
-        self.batches += 1
-        self.value += (post_trace.mean(0) - self.value) / self.batches
-        return self.value
+from dpap.plasticity.importance import Constants, Synapses, TracePlasticity, criterion
+from dpap.plasticity.pairing import add_pairs
+from dpap.plasticity.threshold import SlidingThreshold, SlotThreshold
+from dpap.state import Shape
 
 
 def bcm(
@@ -40,6 +23,7 @@ def bcm(
     post_trace: torch.Tensor,
     threshold: torch.Tensor,
     total: torch.Tensor | None = None,
+    groups: int = 1,
 ) -> torch.Tensor:
     """Plasticity of every pair over a batch (eq. 7), as one matrix product.
 
@@ -47,14 +31,51 @@ def bcm(
     ----------
     pre_trace : Tensor of shape (N, pre)
     post_trace : Tensor of shape (N, post)
-    threshold : Tensor of shape (post,)
-    total : Tensor of shape (post, pre), optional
+    threshold : Tensor of shape (post,) or (N, post)
+    total : Tensor of shape (post, pre / groups), optional
         Plasticity of earlier batches, which this one is added to in place (eq. 10).
+    groups : int
+        Groups of a convolution.
 
     Returns
     -------
-    Tensor of shape (post, pre)
+    Tensor of shape (post, pre / groups)
         ``total`` where it was given.
     """
-    drive = (post_trace * (post_trace - threshold)).T
-    return drive @ pre_trace if total is None else total.addmm_(drive, pre_trace)
+    if total is None:
+        total = post_trace.new_zeros(post_trace.shape[1], pre_trace.shape[1] // groups)
+    return add_pairs(total, post_trace * (post_trace - threshold), pre_trace, groups)
+
+
+@criterion("bcm")
+class BCM(TracePlasticity):
+    """BCM summed over an epoch (eq. 10), DPAP's measure of importance.
+
+    Attributes
+    ----------
+    threshold : SlidingThreshold or SlotThreshold
+        Of the postsynaptic traces.
+    """
+
+    def __init__(self, block: Synapses, constants: Constants):
+        super().__init__(block, constants)
+        kind = SlidingThreshold if constants.threshold == "neuron" else SlotThreshold
+        self.threshold = kind(self.post, self.device)
+
+    def gather(self, pre: torch.Tensor, post: torch.Tensor) -> None:
+        """Add the plasticity of a batch of final traces."""
+        before = None if self.constants.threshold_includes_batch else self.threshold.before(len(post))
+        after = self.threshold.update(post)
+        bcm(pre, post, after if before is None else before, self.total, self.groups)
+        self.add_traces(post)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The sums and the threshold."""
+        return super().state_dict() | self.threshold.state_dict()
+
+    def _shapes(self) -> dict[str, Shape | None]:
+        return super()._shapes() | self.threshold.shapes()
+
+    def _take(self, state: dict[str, Any]) -> None:
+        super()._take(state)
+        self.threshold.take(state)

@@ -1,6 +1,28 @@
 """Pruners: what decides which synapses and neurons of a network survive its learning."""
 
-from dpap.pruning.config import DPAPConfig, SurvivalConfig
+from dpap.pruning.config import DPAPConfig, LayerConfig, SurvivalConfig
 from dpap.pruning.dpap import DPAP
+from dpap.pruning.floor import FloorConfig
+from dpap.pruning.layer import PrunedLayer
+from dpap.pruning.masks import load_masks, network_masks, save_masks, set_masks
+from dpap.pruning.prunable import Prunable
+from dpap.pruning.pruner import Pruner
+from dpap.pruning.schedule import ScheduleConfig
+from dpap.pruning.target import TargetConfig
 
-__all__ = ["DPAP", "DPAPConfig", "SurvivalConfig"]
+__all__ = [
+    "DPAP",
+    "DPAPConfig",
+    "FloorConfig",
+    "LayerConfig",
+    "Prunable",
+    "PrunedLayer",
+    "Pruner",
+    "ScheduleConfig",
+    "SurvivalConfig",
+    "TargetConfig",
+    "load_masks",
+    "network_masks",
+    "save_masks",
+    "set_masks",
+]

@@ -1,14 +1,21 @@
 """DPAP: developmental plasticity-inspired adaptive pruning."""
 
+from typing import Any
+
 import torch
+from torch import nn
 
 from dpap.errors import InputError
 from dpap.pruning.config import DPAPConfig
-from dpap.pruning.layer import DevelopingLayer
-from dpap.pruning.prunable import prunable_layers
+from dpap.pruning.developing import DevelopingLayer
+from dpap.pruning.floor import spare
+from dpap.pruning.prunable import Prunable
+from dpap.pruning.pruner import Pruner
+from dpap.pruning.sources import hears_every_spike, presynaptic_life
+from dpap.pruning.steering import Steering
 
 
-class DPAP:
+class DPAP(Pruner):
     """Prune a spiking network while it learns, by the activity of its own neurons.
 
     Each epoch gathers trace-based BCM plasticity of every synapse and dendritic spine plasticity of every
@@ -20,112 +27,129 @@ class DPAP:
     its incoming synapses, and with them its outgoing ones, which could not carry a spike any more: those
     of the output layer too.
 
-    Use in a training loop::
-
-        pruner = dpap.DPAP(network)
-        for epoch in range(epochs):
-            for inputs, labels in batches:
-                ...  # forward, backward, optimizer.step()
-                pruner.after_batch()
-            pruner.after_epoch()
+    On top of the published method, the configuration can ask for a pruning rate or a budget of SynOps, for a
+    warm-up and a freeze, for floors, and for layers to be left out (:class:`dpap.DPAPConfig`).
 
     Parameters
     ----------
     network : Network or torch.nn.Module
-        The network, or one of stock SLAYER blocks (:func:`dpap.slayer.stock_layers` says which). Its layers'
-        masks are set here. Forward passes in training mode are observed.
+        As for :class:`dpap.pruning.Pruner`. Forward passes in training mode are observed.
     config : DPAPConfig, optional
         Constants; by default the paper's.
 
     Attributes
     ----------
-    epoch : int
-        Epochs completed.
+    steering : Steering or None
+        Where there is a target.
 
     Raises
     ------
     InputError
-        The network is of neither kind, or has a layer that cannot be pruned.
+        The network cannot be pruned, the configuration names a layer that it lacks, or its target is out of
+        reach.
     """
 
-    def __init__(self, network: torch.nn.Module, config: DPAPConfig | None = None):
-        blocks = prunable_layers(network)
-        self.network = network
+    def __init__(self, network: nn.Module, config: DPAPConfig | None = None):
         self.config = config or DPAPConfig()
-        self.epoch = 0
-        self.layers: dict[str, DevelopingLayer] = {}
-        layer = None
-        for block in blocks:
-            layer = DevelopingLayer(block, self.config, prunable=block is not blocks[-1], source=layer)
-            self.layers[block.name] = layer
-        self._watches = [layer.block.watch(layer.observe) for layer in self.layers.values() if layer.prunable]
+        super().__init__(network, self.config.left_out)
+        self.check_names("layers", self.config.layers, list(self.layers))
+        target = self.config.target
+        self.steering = (
+            Steering(target, self.config.schedule.warm_up, self.layers, self.sources) if target else None
+        )
+        self._watches = [layer.block.watch(layer.observe) for layer in self.layers.values() if layer.watches]
+
+    def make_layer(self, block: Prunable, prunable: bool) -> DevelopingLayer:
+        """A layer with survival functions, which takes over traces that its source has anyway."""
+        sources = self.sources[block.name]
+        source = self.layers.get(sources[0]) if len(sources) == 1 else None
+        if source is not None and not hears_every_spike(self.network, block, source.block):
+            source = None
+        layer = DevelopingLayer(block, prunable, self.config, source)
+        layer.hears_spikes = bool(sources)
+        return layer
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the structure is fixed from here on."""
+        return self.config.schedule.frozen(self.epoch)
 
     def after_batch(self) -> None:
         """Take in the plasticity of the batch that was just learned (eq. 5 to 10)."""
         for layer in self.layers.values():
-            layer.gather_batch()
+            if self.frozen:
+                layer.drop_batch()
+            else:
+                layer.gather_batch()
 
-    def after_epoch(self) -> None:
-        """Update the survival functions, prune, and set the masks (eq. 11 to 17)."""
+    def develop(self) -> None:
+        """Update the survival functions and prune (eq. 11 to 17)."""
+        schedule = self.config.schedule
+        settled = self.steering is not None and self.steering.settled(self.epoch)
+        if not (self.frozen or settled or schedule.warming_up(self.epoch)):
+            self._prune()
         for layer in self.layers.values():
-            if layer.prunable:
-                layer.develop(self.epoch)
-        self.epoch += 1
-        self.apply_masks()
+            layer.new_epoch()
 
-    @torch.no_grad()
-    def apply_masks(self) -> None:
-        """Set each block's mask to its living synapses, between living neurons on both sides."""
-        pre_alive = None
-        for layer in self.layers.values():
-            block = layer.block
-            alive = layer.synapse_alive & layer.neuron_alive[:, None]
-            if pre_alive is not None:
-                # A dense layer has several inputs from each channel of a convolution: its positions.
-                positions = alive.shape[1] // len(pre_alive)
-                alive = alive & pre_alive.repeat_interleave(positions)
-            block.mask.copy_(alive.view(block.mask.shape))
-            pre_alive = layer.neuron_alive
+    def _prune(self) -> None:
+        layers, steering = self.prunable_layers, self.steering
+        for layer in layers:
+            layer.appraise()
+        shift = steering.choose(self.epoch) if steering is not None else 0.0
+        for layer in layers:
+            layer.survive(self.epoch - self.config.schedule.warm_up, shift)
+        if steering is not None:
+            steering.spare(self.epoch)
+        self._keep_floors()
+        for layer in layers:
+            layer.die()
+        if steering is not None:
+            steering.account()
 
-    @property
-    def pruning_rates(self) -> dict[str, float]:
-        """Synapses removed over synapses at the start, 0 to 1, for each layer."""
-        return {name: 1 - layer.block.mask.mean().item() for name, layer in self.layers.items()}
+    def _keep_floors(self) -> None:
+        """Withdraw deaths that would leave a layer less than its floor, the highest survival first."""
+        for layer in self.prunable_layers:
+            left = int((layer.neuron_alive & ~layer.dying_neurons).sum())
+            missing = layer.least_neurons - left
+            layer.dying_neurons &= ~spare(layer.dying_neurons, layer.neuron_survival, missing)
+        for layer in self.prunable_layers:
+            missing = self._missing_synapses(layer)
+            if missing > 0 and not self._spare_synapses(layer, missing):
+                # The sources took too much with them: they stay this epoch.
+                for name in self.sources[layer.name]:
+                    self.layers[name].dying_neurons.zero_()
+                self._spare_synapses(layer, self._missing_synapses(layer))
 
-    @property
-    def pruning_rate(self) -> float:
-        """Synapses removed over synapses at the start, 0 to 1, of the whole network (output included)."""
-        kept = total = 0.0
-        for layer in self.layers.values():
-            weights = layer.block.weight.numel()
-            kept += layer.block.mask.mean(dtype=torch.float64).item() * weights
-            total += weights
-        return 1 - kept / total
+    def _missing_synapses(self, layer: DevelopingLayer) -> int:
+        return layer.least_synapses - int(self._after(layer).sum())
 
-    @property
-    def neurons_pruned(self) -> dict[str, float]:
-        """Neurons (channels in convolutions) removed over neurons at the start, for each layer."""
-        return {name: 1 - layer.neuron_alive.float().mean().item() for name, layer in self.layers.items()}
+    def _spare_synapses(self, layer: DevelopingLayer, missing: int) -> bool:
+        """Spare synapses whose neurons live on both sides; whether that was enough."""
+        candidates = self._after(layer, with_dying=True) & layer.dying_synapses
+        layer.dying_synapses &= ~spare(candidates, layer.synapse_survival, missing)
+        return int(candidates.sum()) >= missing
 
-    def remove(self) -> None:
-        """Stop observing the network; masks stay."""
-        while self._watches:
-            self._watches.pop()()
+    def _after(self, layer: DevelopingLayer, with_dying: bool = False) -> torch.Tensor:
+        """Living synapses of a layer after the deaths that are noted, or with the dying ones among them."""
 
-    def state_dict(self) -> dict:
-        """State of the pruner, for a checkpoint: tensors and numbers only."""
-        layers = {name: layer.state_dict() for name, layer in self.layers.items()}
-        return {"epoch": self.epoch, "config": self.config.model_dump(), "layers": layers}
+        def neurons(one: DevelopingLayer) -> torch.Tensor:
+            return one.neuron_alive & ~one.dying_neurons
 
-    def load_state_dict(self, state: dict) -> None:
+        alive = layer.synapse_alive if with_dying else layer.synapse_alive & ~layer.dying_synapses
+        alive = alive & neurons(layer)[:, None]
+        sources = [neurons(self.layers[name]) for name in self.sources[layer.name]]
+        heard = presynaptic_life(layer.block, sources, neurons(layer))
+        return alive if heard is None else alive & heard
+
+    def state_dict(self) -> dict[str, Any]:
+        """State of the pruner, for a checkpoint: tensors and plain values only."""
+        steering = self.steering.state_dict() if self.steering is not None else None
+        return super().state_dict() | {"steering": steering}
+
+    def load_state_dict(self, state: Any) -> None:
         """Go on from a checkpoint of the same network and configuration."""
-        if DPAPConfig(**state["config"]) != self.config:
-            raise InputError("this checkpoint was made with another DPAPConfig; build DPAP with that one")
-        if set(state["layers"]) != set(self.layers):
-            raise InputError(
-                f"this checkpoint has the layers {sorted(state['layers'])}; the network {sorted(self.layers)}"
-            )
-        self.epoch = int(state["epoch"])
-        for name, layer in self.layers.items():
-            layer.load_state_dict(state["layers"][name])
-        self.apply_masks()
+        if not isinstance(state, dict) or "steering" not in state:
+            raise InputError("DPAP: the state lacks steering; it is of another pruner or another version")
+        super().load_state_dict({name: value for name, value in state.items() if name != "steering"})
+        if self.steering is not None:
+            self.steering.load_state_dict(state["steering"])

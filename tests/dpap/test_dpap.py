@@ -1,3 +1,4 @@
+import copy
 from itertools import pairwise
 
 import pytest
@@ -37,12 +38,12 @@ def test_plasticity_of_a_batch_is_equation_7_on_the_recorded_spikes():
     pre = spiking_trace(pooled.transpose(0, 1), 4, 0.5)
     post = traces["conv2"]
     expected = torch.einsum("np,nq->pq", post * (post - post.mean(0)), pre)
-    torch.testing.assert_close(pruner.layers["conv2"].plasticity, expected)
+    torch.testing.assert_close(pruner.layers["conv2"].importance.synapses(), expected)
     # The first layer's input, in real units: x / 16, the same at each of four steps: 1 + 1/2 + 1/4 + 1/8.
     pre = batch.flatten(2).sum(2) / 16 * 1.875
     post = traces["conv1"]
     expected = torch.einsum("np,nq->pq", post * (post - post.mean(0)), pre)
-    torch.testing.assert_close(pruner.layers["conv1"].plasticity, expected)
+    torch.testing.assert_close(pruner.layers["conv1"].importance.synapses(), expected)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def test_traces_of_a_source_are_taken_over_only_where_they_are_the_same(notation
     pre = spiking_trace(inputs[0], 4, 0.5) / network.layers["conv2"].input_divisor
     expected = torch.einsum("np,nq->pq", post * (post - post.mean(0)), pre)
     assert expected.abs().max() > 0
-    torch.testing.assert_close(layer.plasticity, expected)
+    torch.testing.assert_close(layer.importance.synapses(), expected)
 
 
 def test_an_epoch_sums_its_batches_and_starts_again():
@@ -78,14 +79,14 @@ def test_an_epoch_sums_its_batches_and_starts_again():
     layer = pruner.layers["fc1"]
     network(batch[:6])
     pruner.after_batch()
-    first = layer.plasticity.clone()
+    first = layer.importance.synapses().clone()
     network(batch[6:])
     pruner.after_batch()
-    assert not torch.equal(layer.plasticity, first)
-    assert layer.threshold.batches == 2
+    assert not torch.equal(layer.importance.synapses(), first)
+    assert layer.importance.threshold.batches == 2
     pruner.after_epoch()
-    assert layer.plasticity.abs().sum() == 0
-    assert layer.threshold.batches == 2, "the threshold remembers all batches since learning began"
+    assert layer.importance.synapses().abs().sum() == 0
+    assert layer.importance.threshold.batches == 2, "the threshold remembers all batches since learning began"
 
 
 def test_only_training_is_observed():
@@ -94,7 +95,7 @@ def test_only_training_is_observed():
     network.eval()
     network(batch)
     pruner.after_batch()
-    assert pruner.layers["fc1"].threshold.batches == 0
+    assert pruner.layers["fc1"].importance.threshold.batches == 0
 
 
 def test_pruning_grows_and_nothing_comes_back():
@@ -191,13 +192,7 @@ def test_going_on_from_a_checkpoint_is_going_on():
     other.load_state_dict(network.state_dict())
     resumed = dpap.DPAP(other, QUICK)
     # What a layer keeps it keeps by itself: a copy, as a file would hold.
-    state = {
-        "layers": {
-            n: {k: torch.as_tensor(v).clone() for k, v in s.items()}
-            for n, s in pruner.state_dict()["layers"].items()
-        }
-    }
-    resumed.load_state_dict(pruner.state_dict() | state)
+    resumed.load_state_dict(copy.deepcopy(pruner.state_dict()))
     for net, steward in ((network, pruner), (other, resumed)):
         for _ in range(3):
             epoch(net, steward, batch)
@@ -219,7 +214,7 @@ def test_a_removed_pruner_observes_no_more():
     pruner.remove()
     network(batch)
     pruner.after_batch()
-    assert pruner.layers["conv1"].threshold.batches == 0
+    assert pruner.layers["conv1"].importance.threshold.batches == 0
 
 
 def test_anything_but_a_network_is_refused():

@@ -169,7 +169,7 @@ def test_evaluation_and_a_removed_pruner_are_not_observed():
     pruner.remove()
     net(events())
     pruner.after_batch()
-    assert pruner.layers["conv1"].threshold.batches == 0
+    assert pruner.layers["conv1"].importance.threshold.batches == 0
     assert stock_record(net.blocks, events())[0][:, 0].sum() == 0, "masks stay"
 
 

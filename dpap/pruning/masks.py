@@ -1,0 +1,103 @@
+"""Masks as files, and on other networks of the same shape."""
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from dpap.errors import InputError
+from dpap.files import write_atomically
+from dpap.networks import MAX_NEURONS
+from dpap.pruning.prunable import prunable_layers
+
+Masks = Mapping[str, torch.Tensor]
+"""Living synapses of each layer, by name: bool Tensors of shape (post, pre / groups)."""
+
+_HEADER = 1 << 16
+"""Bytes that an array may have besides its values."""
+
+
+def network_masks(network: nn.Module) -> dict[str, torch.Tensor]:
+    """Copies of a network's masks."""
+    return {block.name: block.mask.flatten(1) != 0 for block in prunable_layers(network)}
+
+
+def check_masks(masks: Masks, network: nn.Module) -> None:
+    """Raise an :class:`~dpap.errors.InputError` unless the masks are of a network of this shape."""
+    shapes = {block.name: tuple(block.weight.shape[:2]) for block in prunable_layers(network)}
+    if set(masks) != set(shapes):
+        raise InputError(f"these masks are of the layers {sorted(masks)}; the network has {sorted(shapes)}")
+    for name, mask in masks.items():
+        if tuple(mask.shape) != shapes[name] or mask.dtype != torch.bool:
+            raise InputError(
+                f"the mask of {name} has shape {tuple(mask.shape)} and type {mask.dtype}; expected"
+                f" {shapes[name]} (post, pre) and torch.bool"
+            )
+
+
+@torch.no_grad()
+def set_masks(network: nn.Module, masks: Masks) -> None:
+    """Put masks on a network of the same shape; a pruner that is made of it then goes on from them.
+
+    Raises
+    ------
+    InputError
+        Layers or shapes differ. Nothing has been changed then.
+    """
+    check_masks(masks, network)
+    for block in prunable_layers(network):
+        block.mask.copy_(masks[block.name].view(block.mask.shape))
+
+
+def save_masks(path: str | Path, masks: Masks) -> None:
+    """Write masks as a compressed NumPy archive, one bool array (post, pre) a layer; whole or not at all.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written.
+    """
+    arrays = {name: mask.cpu().numpy().astype(np.bool_) for name, mask in masks.items()}
+
+    def write(temporary: Path) -> None:
+        # Through a file: NumPy would add a suffix to the name of one that it opens.
+        with temporary.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+
+    write_atomically(path, write)
+
+
+def load_masks(path: str | Path) -> dict[str, torch.Tensor]:
+    """Read what :func:`save_masks` wrote; nothing in the file is executed.
+
+    Raises
+    ------
+    InputError
+        The file is missing, damaged, too large, or holds anything but bool arrays of two dimensions.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.infolist():
+                if member.file_size > MAX_NEURONS + _HEADER:
+                    raise InputError(f"{path}: {member.filename} has {member.file_size} bytes, too many")
+        with np.load(path, allow_pickle=False) as content:
+            arrays = {name: content[name] for name in content.files}
+    except InputError:
+        raise
+    except Exception as error:
+        # What a damaged archive raises is the choice of three libraries.
+        raise InputError(f"{path}: not a file of masks, or damaged ({error})") from error
+    for name, array in arrays.items():
+        if array.dtype != np.bool_ or array.ndim != 2:
+            raise InputError(
+                f"{path}: {name} is of type {array.dtype} with {array.ndim} dimensions; expected bool with 2"
+            )
+    if not arrays:
+        raise InputError(f"{path}: holds no masks")
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}

@@ -1,0 +1,257 @@
+r"""Steering the decay of survival functions to a target.
+
+With its importance as it is, the survival function of a unit :math:`k` epochs from now is
+:math:`a F + b \Delta` with :math:`a = \gamma^k` and
+:math:`b = \sum_{j<k} \gamma^{k-1-j} e^{-(e+j)/\eta}` (eq. 16, 17). It is below zero where the decay value
+exceeds
+
+.. math::
+    \epsilon^* = 2\,\mathrm{Normalized}(x) + \frac{a}{b} F.
+
+So one shift, added to the :math:`\epsilon` of all layers, decides who will have died by then, and it is
+chosen such that what will be left is what the path asks for (:class:`dpap.pruning.TargetConfig`). It is
+chosen anew after every epoch, as importance changes. What would die beyond the path this epoch is spared, the
+strongest first. Nothing is cut at the end: whoever dies has decayed.
+
+**SynOps of an inference, as estimated here.** For each layer, the spikes that a presynaptic neuron (or
+channel) sends in an inference, as a mean over the samples of the epoch, times its living synapses. A kernel
+counts its weights times output positions over input positions; what falls off the borders is not taken off,
+so the estimate is a little high for padded convolutions. Before a pool that sums, every spike counts, since
+it reaches its synapses on hardware. Inputs of the network count once a step where they are not zero, graded
+or not.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from dpap.errors import InputError
+from dpap.pruning.developing import DevelopingLayer
+from dpap.pruning.sources import Life, living_synapses
+from dpap.pruning.target import TargetConfig
+from dpap.state import checked_state
+
+BISECTIONS = 20
+"""Halvings of the range of shifts; what it leaves open is spared or caught up with an epoch later."""
+
+MARGIN = 1e-3
+"""Added to a shift, so that who is to die falls below zero by more than a rounding error."""
+
+
+def cost_of(masks: Mapping[str, torch.Tensor], prices: Mapping[str, torch.Tensor]) -> float:
+    """Living synapses times the price of each input, summed over layers.
+
+    Parameters
+    ----------
+    masks : dict of bool Tensors of shape (post, pre / groups)
+    prices : dict of float64 Tensors of shape (groups, pre / groups)
+    """
+    total = 0.0
+    for name, alive in masks.items():
+        price = prices[name]
+        counts = alive.view(len(price), -1, alive.shape[1]).sum(1)
+        total += float((counts * price).sum())
+    return total
+
+
+class Steering:
+    """Chooses the shift of the decay after each epoch, and spares what would overshoot.
+
+    Attributes
+    ----------
+    start : float
+        Cost when the first might die.
+    shift : float
+        The last shift of the decay values.
+    cost : float
+        Living weights, or estimated SynOps of an inference, after the last epoch.
+    """
+
+    def __init__(
+        self,
+        config: TargetConfig,
+        warm_up: int,
+        layers: Mapping[str, DevelopingLayer],
+        sources: Mapping[str, tuple[str, ...]],
+    ):
+        self.config, self.warm_up = config, warm_up
+        self.layers, self.sources = layers, sources
+        self.blocks = {name: layer.block for name, layer in layers.items()}
+        self.start = self.shift = self.cost = 0.0
+        self._check_reach()
+
+    def _check_reach(self) -> None:
+        if self.config.pruning_rate is None:
+            return
+        least = {}
+        for name, layer in self.layers.items():
+            if layer.prunable:
+                least[name] = (layer.least_synapses, layer.least_neurons / len(layer.neuron_alive))
+            else:
+                heard = max((least.get(source, (0, 1.0))[1] for source in self.sources[name]), default=1.0)
+                least[name] = (layer.synapse_alive.numel() * heard, 1.0)
+        total = sum(layer.block.weight.numel() for layer in self.layers.values())
+        left = sum(least[name][0] * layer.kernel for name, layer in self.layers.items())
+        if self.config.pruning_rate > 1 - left / total:
+            raise InputError(
+                f"target.pruning_rate is {self.config.pruning_rate}; at most {1 - left / total:.4f} can be"
+                " pruned with these floors and layers left out"
+            )
+
+    def path(self, completed: int) -> float:
+        """The cost that is asked for after so many epochs; any while the first decay."""
+        if completed <= self.config.first_death(self.warm_up):
+            return math.inf
+        end = self.config.synops
+        if end is None:
+            weights = sum(layer.block.weight.numel() for layer in self.layers.values())
+            end = (1 - self.config.pruning_rate) * weights
+        return end + max(self.start - end, 0.0) * self.config.share_of_path(completed, self.warm_up)
+
+    def settled(self, epoch: int) -> bool:
+        """Whether the target has been reached for good: a rate once its epochs are over."""
+        return self.config.synops is None and epoch >= self.config.epochs
+
+    def choose(self, epoch: int) -> float:
+        """The shift of the decay values for the epoch that ends, counted from 0.
+
+        It is the smallest with which the path is kept at several distances ahead; where the path asks for no
+        death, none or the largest below zero with which nobody dies.
+        """
+        prices = self._prices()
+        now = self._cost(self._life(), prices)
+        if epoch <= self.config.first_death(self.warm_up):
+            # Activity still changes a lot: the path starts from what it is when the first may die.
+            self.start = now
+        distances = self._distances(epoch)
+        shift, unharmed = -math.inf, 0.0
+        for steps in distances:
+            critical = {
+                layer.name: layer.critical_shifts(epoch - self.warm_up, steps)
+                for layer in self.layers.values()
+                if layer.prunable
+            }
+            wanted = self.path(epoch + steps)
+            if steps == distances[0]:
+                unharmed = min(0.0, self._range(critical)[0] - MARGIN)
+            if now > wanted:
+                shift = self._smallest_shift(critical, prices, wanted, shift)
+        self.shift = unharmed if shift == -math.inf else shift + MARGIN
+        return self.shift
+
+    def _distances(self, epoch: int) -> list[int]:
+        """Epochs ahead at which the path is to be kept: the farthest, half of it, and so on to 1."""
+        farthest = max(1, min(self.config.look_ahead, self.config.epochs - epoch))
+        return [farthest >> halvings for halvings in range(farthest.bit_length())]
+
+    def _smallest_shift(self, critical, prices, wanted: float, at_least: float) -> float:
+        """The smallest shift, or ``at_least``, above which no more is left than wanted."""
+
+        def predicted(shift: float) -> float:
+            deaths = {name: tuple(values < shift for values in pair) for name, pair in critical.items()}
+            return self._cost(self._life(deaths), prices)
+
+        low, high = self._range(critical)
+        if at_least > low:
+            if predicted(at_least) <= wanted:
+                return at_least
+            low = at_least
+        for _ in range(BISECTIONS):
+            middle = (low + high) / 2
+            low, high = (middle, high) if predicted(middle) > wanted else (low, middle)
+        return high
+
+    def _range(self, critical) -> tuple[float, float]:
+        living = [
+            values[alive]
+            for name, pair in critical.items()
+            for values, alive in zip(pair, self.layers[name].life, strict=True)
+        ]
+        living = [values for values in living if values.numel()]
+        if not living:
+            return 0.0, 0.0
+        low, high = min(float(v.min()) for v in living), max(float(v.max()) for v in living)
+        return low, high + abs(high) * 1e-3 + 1e-3
+
+    def spare(self, epoch: int) -> None:
+        """Let live what would take the cost below the path, the highest survival functions first.
+
+        The cost comes as near to the path as it can; once a budget is due it does not stay above.
+        """
+        prices = self._prices()
+        wanted = self.path(epoch + 1)
+        if self._cost(self._life(self._dying()), prices) >= wanted:
+            return
+        ranks, count = self._ranks()
+
+        def cost_with(deaths: int) -> float:
+            return self._cost(
+                self._life({n: tuple(r < deaths for r in pair) for n, pair in ranks.items()}), prices
+            )
+
+        low, high = 0, count
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if cost_with(middle) >= wanted else (low, middle)
+        above, below = cost_with(low) - wanted, wanted - cost_with(high)
+        is_due = self.config.synops is not None and epoch + 1 >= self.config.epochs
+        deaths = high if above > 0 and (is_due or below < above) else low
+        for name, pair in ranks.items():
+            layer = self.layers[name]
+            layer.dying_synapses &= pair[0] < deaths
+            layer.dying_neurons &= pair[1] < deaths
+
+    def account(self) -> None:
+        """Note what is left."""
+        self.cost = self._cost(self._life(), self._prices())
+
+    def _dying(self):
+        return {n: (la.dying_synapses, la.dying_neurons) for n, la in self.layers.items() if la.prunable}
+
+    def _ranks(self) -> tuple[dict[str, tuple[torch.Tensor, torch.Tensor]], int]:
+        """The order in which the dying die, by their survival functions; the living come after all."""
+        places, values = [], []
+        ranks = {}
+        for name, dying in self._dying().items():
+            layer = self.layers[name]
+            pair = tuple(torch.full(d.shape, torch.iinfo(torch.int64).max, device=d.device) for d in dying)
+            ranks[name] = pair
+            for rank, who, survival in zip(pair, dying, layer.survival, strict=True):
+                indices = who.flatten().nonzero().squeeze(1)
+                places.append((rank, indices))
+                values.append(survival.flatten()[indices])
+        order = torch.cat(values).argsort(stable=True)
+        position = torch.empty_like(order)
+        position[order] = torch.arange(len(order), device=order.device)
+        for (rank, indices), part in zip(places, position.split([len(i) for _, i in places]), strict=True):
+            rank.view(-1)[indices] = part
+        return ranks, len(order)
+
+    def _life(self, deaths: Mapping[str, tuple[torch.Tensor, torch.Tensor]] | None = None) -> Life:
+        life = {}
+        for name, layer in self.layers.items():
+            synapses, neurons = layer.life
+            if deaths is not None and name in deaths:
+                synapses, neurons = synapses & ~deaths[name][0], neurons & ~deaths[name][1]
+            life[name] = synapses, neurons
+        return life
+
+    def _cost(self, life: Life, prices: Mapping[str, torch.Tensor]) -> float:
+        return cost_of(living_synapses(self.blocks, self.sources, life), prices)
+
+    def _prices(self) -> dict[str, torch.Tensor]:
+        return {
+            name: layer.synops_price() if self.config.synops is not None else layer.weight_price()
+            for name, layer in self.layers.items()
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """What is needed to go on."""
+        return {"steering": torch.tensor([self.start, self.shift, self.cost], dtype=torch.float64)}
+
+    def load_state_dict(self, state: Any) -> None:
+        """Restore what :meth:`state_dict` gave."""
+        values = checked_state(state, {"steering": (3,)}, "DPAP, steering")["steering"]
+        self.start, self.shift, self.cost = values.tolist()
