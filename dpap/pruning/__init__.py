@@ -1,6 +1,7 @@
 """Pruners: what decides which synapses and neurons of a network survive its learning."""
 
 from dpap.pruning.config import DPAPConfig, LayerConfig, SurvivalConfig
+from dpap.pruning.development import Development
 from dpap.pruning.dpap import DPAP
 from dpap.pruning.floor import FloorConfig
 from dpap.pruning.layer import PrunedLayer
@@ -13,6 +14,7 @@ from dpap.pruning.target import TargetConfig
 __all__ = [
     "DPAP",
     "DPAPConfig",
+    "Development",
     "FloorConfig",
     "LayerConfig",
     "Prunable",
