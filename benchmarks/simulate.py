@@ -1,7 +1,7 @@
 """Speed of the fast simulator beside Lava's and a dense float loop, on real images and a trained network.
 
-Run ``DPAP_DATA=... python benchmarks/simulate.py [--json]``. One network is trained for a minute; its synapses
-are pruned to a tenth by magnitude on the way, so that it fires as a trained network does. The
+Run ``DPAP_DATA=... python benchmarks/simulate.py [--json]``. One network is trained for a minute; its
+synapses are pruned to a tenth by magnitude on the way, so that it fires as a trained network does. The
 variants take turns, round by round; every ratio is taken within a round, and their median is printed.
 """
 

@@ -1,18 +1,15 @@
 """A run directory, whose files appear together at the end or not at all."""
 
-import csv
-import io
 import json
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
 from pathlib import Path
 
 import yaml
 
 from dpap.errors import InputError
-from dpap.training import EpochRecord
+from dpap.training import EpochRecord, history_csv
 
 
 class RunDirectory:
@@ -75,10 +72,4 @@ class RunDirectory:
 
     def write_history(self, name: str, histories: Mapping[str, Sequence[EpochRecord]]) -> None:
         """Write the epochs of one or more networks as CSV, the network's name in the first column."""
-        buffer = io.StringIO()
-        columns = ["network", *(field.name for field in fields(EpochRecord))]
-        writer = csv.DictWriter(buffer, columns, lineterminator="\n")
-        writer.writeheader()
-        for network, history in histories.items():
-            writer.writerows({"network": network} | asdict(record) for record in history)
-        self.write_text(name, buffer.getvalue())
+        self.write_text(name, history_csv(histories))

@@ -14,7 +14,7 @@ if sys.version_info[:2] != (3, 10):
     )
 
 if TYPE_CHECKING:
-    from dpap import data, networks, plasticity, pruning, slayer
+    from dpap import data, encoders, networks, plasticity, pruning, slayer
     from dpap.errors import DataError, InputError, NetworkError, TrainingError
     from dpap.neurons import LIF, ReLU
     from dpap.pruning import (
@@ -55,7 +55,7 @@ _MODULES = {
 
 _ORIGINS = {name: module for module, names in _MODULES.items() for name in names}
 
-_SUBMODULES = ("data", "networks", "plasticity", "pruning", "slayer")
+_SUBMODULES = ("data", "encoders", "networks", "plasticity", "pruning", "slayer")
 
 __all__ = [
     "DPAP",
@@ -76,6 +76,7 @@ __all__ = [
     "TargetConfig",
     "TrainingError",
     "data",
+    "encoders",
     "from_slayer",
     "networks",
     "plasticity",

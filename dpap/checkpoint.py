@@ -1,6 +1,8 @@
 """Checkpoints: tensors and plain values only, so that loading one runs no code."""
 
 import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,40 @@ from dpap.networks import Network, build
 from dpap.neurons import read_neuron
 
 FORMAT = "dpap-checkpoint"
-SCHEMA = 1
+SCHEMA = 2
 
 
-def save_checkpoint(path: str | Path, network: Network, pruner: Any = None) -> None:
-    """Write a network, and the state of its pruner, so that the file appears whole or not at all.
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """What a file holds.
+
+    Attributes
+    ----------
+    network : Network
+        With its weights and masks.
+    pruner : dict or None
+        State of its pruner, if there was one.
+    training : dict or None
+        State of its training, where that is to go on.
+    """
+
+    network: Network
+    pruner: dict | None
+    training: dict | None
+
+
+def save_checkpoint(
+    path: str | Path, network: Network, pruner: Any = None, training: Mapping[str, Any] | None = None
+) -> None:
+    """Write a network, and the states of its pruner and its training; the file appears whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+    network : Network
+    pruner : Pruner, optional
+    training : mapping, optional
+        Tensors and plain values.
 
     Raises
     ------
@@ -43,12 +74,19 @@ def save_checkpoint(path: str | Path, network: Network, pruner: Any = None) -> N
         },
         "state_dict": network.state_dict(),
         "pruner": pruner.state_dict() if pruner is not None else None,
+        "training": training,
     }
     write_atomically(path, lambda temporary: torch.save(content, temporary))
 
 
 def load_checkpoint(path: str | Path) -> tuple[Network, dict | None]:
-    """Read a network, and the state of its pruner if there was one.
+    """Read a network, and the state of its pruner if there was one; raises as :func:`read_checkpoint`."""
+    checkpoint = read_checkpoint(path)
+    return checkpoint.network, checkpoint.pruner
+
+
+def read_checkpoint(path: str | Path) -> Checkpoint:
+    """Read all that a file holds, on the CPU.
 
     Raises
     ------
@@ -69,11 +107,10 @@ def load_checkpoint(path: str | Path) -> tuple[Network, dict | None]:
             described["time_steps"],
             input_max=described["input_max"],
             neuron=read_neuron(described["neuron"]),
-            # Networks had no biases when the first checkpoints were written.
-            bias=described.get("bias", False),
+            bias=described["bias"],
         )
         network.load_state_dict(content["state_dict"])
-        return network, content["pruner"]
+        return Checkpoint(network, content["pruner"], content["training"])
     except InputError:
         raise
     except (pickle.UnpicklingError, RuntimeError, KeyError, TypeError, ValueError, EOFError) as error:

@@ -10,7 +10,7 @@ import traceback
 import typer
 from typer.exceptions import TyperException
 
-from deploy.cli import demo, doctor, simulate, verify
+from deploy.cli import demo, doctor, simulate, train, verify
 from dpap.errors import InputError
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -23,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("demo")(demo.command)
+app.command("train")(train.command)
 app.command("simulate")(simulate.command)
 app.command("verify")(verify.command)
 app.command("doctor")(doctor.command)

@@ -69,6 +69,11 @@ class BCM(TracePlasticity):
         bcm(pre, post, after if before is None else before, self.total, self.groups)
         self.add_traces(post)
 
+    def reduce(self) -> None:
+        """Add up the sums of all processes, and share the thresholds."""
+        super().reduce()
+        self.threshold.reduce()
+
     def state_dict(self) -> dict[str, Any]:
         """The sums and the threshold."""
         return super().state_dict() | self.threshold.state_dict()

@@ -8,6 +8,7 @@ import torch
 
 from dpap.errors import InputError
 from dpap.plasticity.spines import spine_plasticity, unit_spine_plasticity
+from dpap.reduction import ranks, sum_over_ranks
 from dpap.state import Shape, checked_state
 from dpap.traces import spiking_trace
 
@@ -78,6 +79,12 @@ class Importance(ABC):
     def gather(self, pre: torch.Tensor, post: torch.Tensor) -> None:  # noqa: B027 (not all look at activity)
         """Take in a batch: what :meth:`summarize` made of the inputs (real units) and of the activity."""
 
+    def reduce(self) -> None:  # noqa: B027 (not all gather)
+        """Add up what the processes that share the batches gathered (:mod:`dpap.reduction`).
+
+        Called at the end of an epoch, before :meth:`synapses` and :meth:`neurons`.
+        """
+
     @abstractmethod
     def synapses(self) -> torch.Tensor:
         """Importance of the synapses over the epoch, ``(post, pre / groups)``; larger is more important."""
@@ -115,10 +122,22 @@ class TracePlasticity(Importance):
         super().__init__(block, constants)
         self.total = torch.zeros(self.post, self.pre, device=self.device)
         self.trace_sum = torch.zeros(self.post, device=self.device)
+        self._before: tuple[torch.Tensor, ...] | None = None
 
     def add_traces(self, post: torch.Tensor) -> None:
         """Add the final traces ``(N, post)`` of a batch."""
         self.trace_sum += post.sum(0)
+
+    def reduce(self) -> None:
+        """Add up the sums of all processes."""
+        sums = self.total, self.trace_sum
+        # Sums that are not reset hold what all processes gathered in earlier epochs.
+        for index, gathered in enumerate(sums):
+            if self._before is not None:
+                gathered -= self._before[index]
+            sum_over_ranks(gathered)
+            if self._before is not None:
+                gathered += self._before[index]
 
     def synapses(self) -> torch.Tensor:
         """The plasticity itself."""
@@ -134,6 +153,11 @@ class TracePlasticity(Importance):
         if self.constants.reset_each_epoch:
             self.total.zero_()
             self.trace_sum.zero_()
+        self._remember()
+
+    def _remember(self) -> None:
+        if ranks() > 1:
+            self._before = self.total.clone(), self.trace_sum.clone()
 
     def state_dict(self) -> dict[str, Any]:
         """The two sums."""
@@ -149,6 +173,7 @@ class TracePlasticity(Importance):
     def _take(self, state: dict[str, Any]) -> None:
         self.total.copy_(state["plasticity"])
         self.trace_sum.copy_(state["trace_sum"])
+        self._remember()
 
 
 _CRITERIA: dict[str, type[Importance]] = {}

@@ -6,12 +6,15 @@ r"""The sliding threshold of BCM plasticity.
 ``n`` counts the batches since learning began (9). Source: Han et al. 2024, eq. 8 and 9, which leave open
 whose :math:`S_{post}` it is: here the batch's mean, one threshold a neuron (:class:`SlidingThreshold`). The
 authors' code keeps one for every position in the batch (:class:`SlotThreshold`).
+
+Where several processes share a batch (:mod:`dpap.reduction`), its mean is that of all of them.
 """
 
 from typing import Any
 
 import torch
 
+from dpap.reduction import mean_over_ranks, most_over_ranks, rank, ranks, sum_over_ranks
 from dpap.state import Shape
 
 
@@ -33,12 +36,15 @@ class SlidingThreshold:
     def update(self, post_trace: torch.Tensor) -> torch.Tensor:
         """Take in one batch of traces ``(N, post)`` and return the new threshold."""
         self.batches += 1
-        self.value += (post_trace.mean(0) - self.value) / self.batches
+        self.value += (mean_over_ranks(post_trace) - self.value) / self.batches
         return self.value
 
     def before(self, samples: int) -> torch.Tensor:
         """The threshold before a batch is taken in."""
         return self.value.clone()
+
+    def reduce(self) -> None:
+        """Every process has the same threshold already."""
 
     def state_dict(self) -> dict[str, Any]:
         """The threshold and its count."""
@@ -57,12 +63,13 @@ class SlidingThreshold:
 class SlotThreshold:
     """A running mean for every position in the batch (the authors' code).
 
-    A position that a smaller batch lacks keeps its mean and its count.
+    A position that a smaller batch lacks keeps its mean and its count. Where several processes share a batch,
+    each knows the thresholds of its own positions, and those of the others as of the last epoch's end.
 
     Attributes
     ----------
     value : Tensor of shape (positions, post)
-        Thresholds of as many positions as the largest batch had.
+        Thresholds of as many positions as the largest batch had, of all processes.
     counts : Tensor of shape (positions,)
         Batches that had the position.
     batches : int
@@ -79,17 +86,36 @@ class SlotThreshold:
         samples = len(post_trace)
         self._reach(samples)
         self.batches += 1
-        self.counts[:samples] += 1
-        self.value[:samples] += (post_trace - self.value[:samples]) / self.counts[:samples, None]
-        return self.value[:samples]
+        counts, value = self._own(self.counts)[:samples], self._own(self.value)[:samples]
+        counts += 1
+        value += (post_trace - value) / counts[:, None]
+        return value
 
     def before(self, samples: int) -> torch.Tensor:
         """The thresholds before a batch of this many samples is taken in."""
         self._reach(samples)
-        return self.value[:samples].clone()
+        return self._own(self.value)[:samples].clone()
+
+    def reduce(self) -> None:
+        """Learn what the other processes have of their positions."""
+        if ranks() == 1:
+            return
+        self._extend(most_over_ranks(len(self.value), self.value.device))
+        for kept in (self.value, self.counts):
+            mine = self._own(kept).clone()
+            kept.zero_()
+            self._own(kept).copy_(mine)
+            sum_over_ranks(kept)
+
+    def _own(self, kept: torch.Tensor) -> torch.Tensor:
+        """A view of this process's positions."""
+        return kept[rank() :: ranks()]
 
     def _reach(self, samples: int) -> None:
-        missing = samples - len(self.value)
+        self._extend((samples - 1) * ranks() + rank() + 1 if samples else 0)
+
+    def _extend(self, positions: int) -> None:
+        missing = positions - len(self.value)
         if missing > 0:
             self.value = torch.cat([self.value, self.value.new_zeros(missing, self.value.shape[1])])
             self.counts = torch.cat([self.counts, self.counts.new_zeros(missing)])

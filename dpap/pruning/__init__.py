@@ -1,6 +1,7 @@
 """Pruners: what decides which synapses and neurons of a network survive its learning."""
 
 from dpap.pruning.config import DPAPConfig, LayerConfig, SurvivalConfig
+from dpap.pruning.development import Development
 from dpap.pruning.dpap import DPAP
 from dpap.pruning.floor import FloorConfig
 from dpap.pruning.layer import PrunedLayer
@@ -16,6 +17,7 @@ __all__ = [
     "DPAP",
     "SDSNN",
     "DPAPConfig",
+    "Development",
     "FloorConfig",
     "LayerConfig",
     "Prunable",

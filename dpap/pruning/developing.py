@@ -8,6 +8,7 @@ from dpap.plasticity import find_criterion
 from dpap.pruning.config import DPAPConfig, SurvivalConfig
 from dpap.pruning.layer import PrunedLayer
 from dpap.pruning.prunable import Prunable
+from dpap.reduction import sum_over_ranks
 from dpap.state import check_keys, checked_state
 from dpap.survival import decay_factor, normalize, survival_update
 
@@ -32,6 +33,9 @@ class DevelopingLayer(PrunedLayer):
         The layer before, where this one's presynaptic activity is that one's postsynaptic one.
     observed : Tensor or None
         What the importance keeps of the last forward pass's activity.
+    appraised : pair of Tensors or None
+        Normalised importance of synapses and neurons in the last epoch, in [0, 1]; None where the epoch could
+        not prune.
     spikes, samples : Tensor of shape (pre of all groups,), int
         Presynaptic spikes of the epoch, and the samples that they were counted over.
     """
@@ -54,6 +58,7 @@ class DevelopingLayer(PrunedLayer):
         self.observed: torch.Tensor | None = None
         self._observations: list[tuple[torch.Tensor, torch.Tensor]] = []
         self._normalized: tuple[torch.Tensor, torch.Tensor] | None = None
+        self.appraised: tuple[torch.Tensor, torch.Tensor] | None = None
         self.counts_spikes = config.target is not None and config.target.synops is not None
         self.spikes = torch.zeros(self._inputs, dtype=torch.float64, device=block.weight.device)
         self.samples = 0
@@ -126,6 +131,14 @@ class DevelopingLayer(PrunedLayer):
         """Forget what was observed and not gathered."""
         self.observed = None
         self._observations.clear()
+
+    def reduce(self) -> None:
+        """Add up what the processes that share the batches gathered (:mod:`dpap.reduction`)."""
+        self.importance.reduce()
+        if self.counts_spikes:
+            counts = sum_over_ranks(torch.cat([self.spikes, self.spikes.new_full((1,), self.samples)]))
+            self.spikes.copy_(counts[:-1])
+            self.samples = int(counts[-1])
 
     @torch.no_grad()
     def appraise(self) -> None:
@@ -202,7 +215,7 @@ class DevelopingLayer(PrunedLayer):
         self.importance.new_epoch()
         self.spikes.zero_()
         self.samples = 0
-        self._normalized = None
+        self.appraised, self._normalized = self._normalized, None
 
     def weight_price(self) -> torch.Tensor:
         """Weights of a synapse, for each input, ``(groups, pre / groups)``."""

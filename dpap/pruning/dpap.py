@@ -87,6 +87,8 @@ class DPAP(Pruner):
 
     def develop(self) -> None:
         """Update the survival functions and prune (eq. 11 to 17)."""
+        for layer in self.layers.values():
+            layer.reduce()
         schedule = self.config.schedule
         settled = self.steering is not None and self.steering.settled(self.epoch)
         if not (self.frozen or settled or schedule.warming_up(self.epoch)):

@@ -10,7 +10,7 @@ from torch import nn
 
 from dpap.errors import InputError
 from dpap.files import write_atomically
-from dpap.networks import MAX_NEURONS
+from dpap.networks.builder import MAX_NEURONS
 from dpap.pruning.prunable import prunable_layers
 
 Masks = Mapping[str, torch.Tensor]

@@ -15,8 +15,8 @@ def source_names(network: nn.Module, blocks: Sequence[Prunable]) -> dict[str, tu
     """The layers whose spikes reach each layer, by name.
 
     A network that is not a chain says so by ``sources_of(name)``: the layers whose spikes, added up, are the
-    inputs of a layer, and ``input`` where the network's own is among them, which never dies. Without it the
-    layers follow each other.
+    inputs of a layer, or the network's input, :data:`dpap.networks.INPUT`. A layer that hears that, too, has
+    no source here: its inputs outlive all layers. Without it the layers follow each other.
 
     Raises
     ------
@@ -27,11 +27,9 @@ def source_names(network: nn.Module, blocks: Sequence[Prunable]) -> dict[str, tu
     ask = getattr(network, "sources_of", None)
     if ask is None:
         return {name: tuple(names[index - 1 : index]) if index else () for index, name in enumerate(names)}
-    sources = {name: tuple(ask(name)) for name in names}
+    heard = {name: tuple(ask(name)) for name in names}
+    sources = {name: () if INPUT in found else found for name, found in heard.items()}
     for name, found in sources.items():
-        if INPUT in found:
-            sources[name] = ()
-            continue
         for unknown in set(found) - set(names):
             raise InputError(f"{name} hears {unknown!r}, which is no layer of synapses; there are {names}")
     return sources

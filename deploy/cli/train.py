@@ -1,0 +1,186 @@
+"""``dpap train``."""
+
+import math
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from deploy.cli.output import print_json, print_table
+from deploy.cli.progress import stages
+
+TARGET_SHARE = 0.75
+"""Share of the epochs after which a target given as a flag is to be reached."""
+
+
+def command(
+    config: Annotated[
+        Path | None, typer.Option(help="A YAML file, such as a run's config.yaml; flags override it.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the run; made if it does not exist.")] = Path(
+        "runs/train"
+    ),
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
+    data: Annotated[str | None, typer.Option(help="A data set: digits, mnist, nmnist, ...")] = None,
+    subset: Annotated[
+        bool, typer.Option("--subset", help="Accept fewer samples than the data set has.")
+    ] = False,
+    validation: Annotated[
+        int | None, typer.Option(help="Training samples held back, to choose the best epoch by.")
+    ] = None,
+    network: Annotated[
+        str | None, typer.Option(help="The papers' notation, as in 16C3-AP2-10FC, or a recipe's name.")
+    ] = None,
+    time_steps: Annotated[int | None, typer.Option("--time-steps", "-T", help="Steps an inference.")] = None,
+    method: Annotated[
+        str | None, typer.Option(help="dpap, none, or a criterion: bcm, stdp, hebb, magnitude, random.")
+    ] = None,
+    target: Annotated[float | None, typer.Option(help="Pruning rate to be reached, 0 to 1.")] = None,
+    synops: Annotated[float | None, typer.Option(help="Budget of SynOps an inference.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training samples.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Draws weights, order of samples and all else.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Samples a step, of all processes together.")] = None,
+    optimizer: Annotated[str | None, typer.Option("--optimizer", "--optimiser", help="adamw or sgd.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Of the optimiser.")] = None,
+    loss: Annotated[str | None, typer.Option(help="mse or cross-entropy.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
+    devices: Annotated[int | None, typer.Option(help="Processes on each machine.")] = None,
+    nodes: Annotated[int | None, typer.Option(help="Machines.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Of each process on the CPU.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Any other field, as in training.clip_norm=1.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Train a network on a data set while pruning it; can be interrupted and resumed."""
+    started = time.perf_counter()
+    # Imported here, so that help and mistakes in the arguments do not wait for torch.
+    from dpap.training.placement import check_devices, is_first
+    from dpap.training.run import run_training
+    from dpap.training.run_files import RunFiles
+
+    flags = {
+        "data.name": data,
+        "data.subset": subset or None,
+        "data.validation": validation,
+        "data.time_steps": time_steps,
+        "network.notation": network,
+        "method": method,
+        "training.epochs": epochs,
+        "training.seed": seed,
+        "pruning.seed": seed,
+        "training.batch_size": batch,
+        "training.optimizer": optimizer,
+        "training.learning_rate": learning_rate,
+        "training.loss": loss,
+        "execution.device": device,
+        "execution.devices": devices,
+        "execution.nodes": nodes,
+        "execution.threads": threads,
+    }
+    changes = {name: value for name, value in flags.items() if value is not None} | _settings(settings or [])
+    files = RunFiles(out)
+    if is_first():
+        # In the others the first has begun the run already.
+        files.check(resume=resume, overwrite=overwrite)
+    run_config = _configure(config, files if resume else None, changes, target, synops)
+    check_devices(run_config.execution)
+    with stages() as progress:
+        total, stage = run_config.training.epochs, f"train {run_config.method}"
+        if is_first():
+            progress(stage, 0, total)
+
+        def on_epoch(record) -> None:
+            right, pruned = f"{record.test_accuracy:6.1%} right", f"{record.pruning_rate:5.1%} pruned"
+            progress(stage, record.epoch, total, f"loss {record.loss:.4f}, {right}, {pruned}")
+
+        result = run_training(run_config, files, resume=resume, on_epoch=on_epoch, header=_header())
+    if is_first():
+        content = _summary(result, out, time.perf_counter() - started)
+        print_json(content) if json else _print(content, run_config)
+
+
+def _settings(settings: list[str]) -> dict[str, Any]:
+    import yaml
+
+    from dpap.errors import InputError
+
+    changes = {}
+    for setting in settings:
+        name, separator, text = setting.partition("=")
+        if not (name and separator):
+            raise InputError(f"--set {setting!r}; expected a field and a value, as in training.clip_norm=1")
+        try:
+            changes[name] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise InputError(f"--set {setting!r}: the value is not YAML ({error})") from error
+    return changes
+
+
+def _configure(config: Path | None, resumed, changes: dict[str, Any], target, synops):
+    """The configuration of the run; that of the folder where a run is resumed."""
+    from dpap.errors import InputError
+    from dpap.training.run_config import differences, make_run_config, read_run_config
+
+    if target is not None and synops is not None:
+        raise InputError("--target and --synops: give one of the two")
+    path = config or (resumed.config if resumed else None)
+    fields = read_run_config(path) if path is not None else {}
+    where = str(path) if path is not None else "the arguments"
+    wanted = {"pruning_rate": target, "synops": synops}
+    wanted = {name: value for name, value in wanted.items() if value is not None}
+    if wanted:
+        epochs = make_run_config(fields, changes, where).training.epochs
+        changes = changes | {"pruning.target": wanted | {"epochs": math.ceil(TARGET_SHARE * epochs)}}
+    made = make_run_config(fields, changes, where)
+    if resumed:
+        begun = make_run_config(read_run_config(resumed.config), where=str(resumed.config))
+        other = differences(begun, made)
+        if other:
+            raise InputError(
+                f"{resumed.folder} was begun with another {', '.join(other)}; resume it without, or choose"
+                " another --out"
+            )
+    return made
+
+
+def _header() -> str:
+    from deploy.versions import versions
+
+    lines = (f"# {name} {version}\n" for name, version in versions().items())
+    return "".join(("# Made by dpap train with\n", *lines))
+
+
+def _summary(result, out: Path, seconds: float) -> dict[str, Any]:
+    last, best = result.history[-1], result.history[result.best.epoch - 1]
+    return {
+        "accuracy": last.test_accuracy,
+        "pruning_rate": last.pruning_rate,
+        "pruning_rates": result.pruning_rates,
+        "loss": last.loss,
+        "train_accuracy": last.train_accuracy,
+        "validation_accuracy": last.validation_accuracy,
+        "epochs": last.epoch,
+        "best": {
+            "epoch": best.epoch,
+            "accuracy": best.test_accuracy,
+            "pruning_rate": best.pruning_rate,
+        },
+        "training_seconds": round(sum(record.seconds or 0.0 for record in result.history), 2),
+        "seconds": round(seconds, 2),
+        "run": str(out),
+    }
+
+
+def _print(content: dict[str, Any], config) -> None:
+    best = content["best"]
+    chosen_by = "validation" if config.data.validation else "training"
+    rows = [
+        ["epoch", f"{content['epochs']}", f"{best['epoch']}"],
+        ["test accuracy", f"{content['accuracy']:.2%}", f"{best['accuracy']:.2%}"],
+        ["synapses pruned", f"{content['pruning_rate']:.1%}", f"{best['pruning_rate']:.1%}"],
+    ]
+    print_table(["", "last epoch (last.pt)", f"best by {chosen_by} accuracy (checkpoint.pt)"], rows)
+    print(f"{content['training_seconds']:.0f} s of training; run: {content['run']}")

@@ -1,0 +1,30 @@
+"""Training of networks, with or without a pruner: in a plain loop, and as runs that can be resumed."""
+
+from dpap.training.config import TrainingConfig
+from dpap.training.epoch import accuracy
+from dpap.training.history import (
+    Convergence,
+    EpochRecord,
+    convergence,
+    epochs_to_reach,
+    history_csv,
+    read_history,
+)
+from dpap.training.learning import Learning
+from dpap.training.loop import train
+from dpap.training.loss import logit_loss, rate_loss
+
+__all__ = [
+    "Convergence",
+    "EpochRecord",
+    "Learning",
+    "TrainingConfig",
+    "accuracy",
+    "convergence",
+    "epochs_to_reach",
+    "history_csv",
+    "logit_loss",
+    "rate_loss",
+    "read_history",
+    "train",
+]

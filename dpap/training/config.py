@@ -1,0 +1,63 @@
+"""How a network is trained."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Loss = Literal["mse", "cross-entropy"]
+"""``mse`` is the squared error of firing rates, ``cross-entropy`` that of rates or logits."""
+
+
+class TrainingConfig(BaseModel):
+    """How a network is trained.
+
+    Attributes
+    ----------
+    epochs, batch_size : int
+        Passes over the training split, and samples a step: of all processes, where there are several.
+    optimizer : str
+        ``adamw`` or ``sgd``, which has Nesterov's momentum.
+    learning_rate, weight_decay, momentum : float
+        Of the optimiser; momentum is SGD's.
+    schedule : str
+        ``cosine``: the rate falls to zero along half a cosine; or ``constant``.
+    warm_up : int
+        Epochs over which the rate rises linearly to what the schedule says.
+    loss : str, optional
+        ``mse`` (eq. 3) or ``cross-entropy``; by default the paper's for the network's neurons
+        (:data:`dpap.training.loss.LOSSES`).
+    label_smoothing : float
+        Share of a label that is spread evenly over all classes.
+    clip_norm : float, optional
+        The largest Euclidean norm of the gradient of all parameters; larger ones are scaled down to it.
+    frozen_statistics : int
+        Last epochs in which batch normalisation keeps its statistics and trains on the integers that are
+        deployed (:meth:`dpap.networks.Network.freeze_statistics`).
+    seed : int
+        Draws the order of the samples and what layers draw; with :func:`torch.manual_seed` or in a run
+        also the weights.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: int = Field(60, ge=1)
+    batch_size: int = Field(64, ge=1)
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    learning_rate: float = Field(5e-3, gt=0, allow_inf_nan=False)
+    weight_decay: float = Field(0.01, ge=0, allow_inf_nan=False)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warm_up: int = Field(0, ge=0)
+    loss: Loss | None = None
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    clip_norm: float | None = Field(None, gt=0, allow_inf_nan=False)
+    frozen_statistics: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=1 << 32)
+
+    @model_validator(mode="after")
+    def _within_epochs(self) -> "TrainingConfig":
+        for name in ("warm_up", "frozen_statistics"):
+            value = getattr(self, name)
+            if value > self.epochs:
+                raise ValueError(f"{name} is {value}; expected at most epochs, {self.epochs}")
+        return self

@@ -1,0 +1,153 @@
+"""One pass over a training split, and the measurement of a network.
+
+All that is random in an epoch follows from the seed and the epoch's number, so that a training that goes on
+from the end of an epoch does what an uninterrupted one does.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from dpap.data.split import Split
+from dpap.errors import TrainingError
+from dpap.reduction import rank, ranks, sum_over_ranks
+
+EVALUATION_BATCH = 512
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Loss, the mean over batches, and the accuracy of the passes of an epoch."""
+
+    loss: float
+    accuracy: float
+
+
+def sample_order(samples: int, seed: int, epoch: int) -> np.ndarray:
+    """Places of the samples in the order of an epoch, from 1: its turn in what the seed's generator draws."""
+    generator = np.random.default_rng(seed)
+    for _ in range(epoch - 1):
+        generator.permutation(samples)
+    return generator.permutation(samples)
+
+
+@contextmanager
+def drawn_by(seed: int, epoch: int, device: torch.device) -> Iterator[None]:
+    """Let what layers draw follow from seed, epoch and process; torch's generator is as before afterwards."""
+    state = np.random.SeedSequence((seed, epoch, rank())).generate_state(1, np.uint64)
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(int(state[0]))
+        yield
+
+
+def batches(
+    split: Split, order: np.ndarray, size: int, device: torch.device, epoch: int | None = None
+) -> Iterator[tuple[torch.Tensor, torch.Tensor, int]]:
+    """Inputs and labels of this process's part of each batch, and the samples of the whole batch.
+
+    Parameters
+    ----------
+    split : Split
+    order : int array
+        Places of the samples.
+    size : int
+        Samples of a batch, of all processes together.
+    device : torch.device
+    epoch : int, optional
+        For augmentation and encoders that draw.
+    """
+    for start in range(0, len(order), size):
+        whole = order[start : start + size]
+        chosen = whole[rank() :: ranks()]
+        inputs, labels = torch.from_numpy(split.batch(chosen, epoch)), torch.from_numpy(split.labels[chosen])
+        yield inputs.to(device), labels.to(device), len(whole)
+
+
+def learn_epoch(
+    model: Callable[[torch.Tensor], torch.Tensor],
+    optimizer: torch.optim.Optimizer,
+    learned_from: Iterator[tuple[torch.Tensor, torch.Tensor, int]],
+    loss_of: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    *,
+    backward: Callable[[torch.Tensor], None] = torch.Tensor.backward,
+    clip_norm: float | None = None,
+    pruner: Any = None,
+) -> Learned:
+    """Learn from every batch once.
+
+    Parameters
+    ----------
+    model : callable
+        The network, or what stands for it where several processes train it.
+    optimizer : Optimizer
+    learned_from : iterator
+        As :func:`batches` gives.
+    loss_of : callable
+        Of output and labels, the mean over samples.
+    backward : callable
+        Computes the gradients of a loss, as means over processes.
+    clip_norm : float, optional
+        The largest norm of the gradient.
+    pruner : optional
+        Its ``after_batch`` is called after each step.
+
+    Raises
+    ------
+    TrainingError
+        The loss is not finite, in any process.
+    """
+    losses, correct, samples = [], 0, 0
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for inputs, labels, whole in learned_from:
+        output = model(inputs)
+        loss = _share_of_mean(output, labels, whole, loss_of)
+        # In several processes all must see that the loss is not finite, or the others would wait for ever.
+        losses.append(sum_over_ranks(loss.detach().clone()).item() / ranks())
+        if not math.isfinite(losses[-1]):
+            raise TrainingError(
+                f"the loss is {losses[-1]} in batch {len(losses)}; a learning rate below"
+                f" {optimizer.param_groups[0]['lr']:g} may help"
+            )
+        optimizer.zero_grad(set_to_none=True)
+        backward(loss)
+        if clip_norm is not None:
+            nn.utils.clip_grad_norm_(parameters, clip_norm)
+        optimizer.step()
+        if pruner is not None:
+            pruner.after_batch()
+        correct += (output.detach().sum(2).argmax(1) == labels).sum()
+        samples += whole
+    return Learned(float(np.mean(losses)), int(sum_over_ranks(correct)) / samples)
+
+
+def _share_of_mean(
+    output: torch.Tensor,
+    labels: torch.Tensor,
+    whole: int,
+    loss_of: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+) -> torch.Tensor:
+    """A process's loss, such that the mean over processes is the mean over the whole batch's samples."""
+    if len(labels) * ranks() == whole:
+        return loss_of(output, labels)
+    if not len(labels):
+        return output.sum()
+    return loss_of(output, labels) * (len(labels) * ranks() / whole)
+
+
+@torch.no_grad()
+def accuracy(network: nn.Module, split: Split, batch_size: int = EVALUATION_BATCH) -> float:
+    """Share of samples whose class fires most, or has the largest logit; of equals the lowest is taken."""
+    was_training, device = network.training, next(network.parameters()).device
+    network.eval()
+    correct = torch.zeros((), dtype=torch.int64, device=device)
+    for inputs, labels, _ in batches(split, np.arange(len(split)), batch_size, device):
+        if len(labels):
+            correct += (network(inputs).sum(2).argmax(1) == labels).sum()
+    network.train(was_training)
+    return int(sum_over_ranks(correct)) / len(split)

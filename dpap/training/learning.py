@@ -1,0 +1,150 @@
+"""A training as it stands between two epochs, which can be kept and gone on with."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from dpap.data.split import Split
+from dpap.errors import InputError, TrainingError
+from dpap.networks import Network
+from dpap.state import check_keys
+from dpap.training.config import TrainingConfig
+from dpap.training.epoch import accuracy, batches, drawn_by, learn_epoch, sample_order
+from dpap.training.history import EpochRecord
+from dpap.training.loss import loss_of
+from dpap.training.optimization import make_optimizer, make_schedules
+from dpap.training.processes import OneProcess
+
+
+class Learning:
+    """A network, its optimiser and its pruner, learning epoch by epoch.
+
+    Parameters
+    ----------
+    network : Network
+        Trained in place, on the device where it is.
+    config : TrainingConfig
+    pruner : optional
+        Has ``after_batch``, ``after_epoch`` and ``pruning_rate``, as :class:`dpap.Pruner`.
+    processes : OneProcess or FabricProcesses, optional
+        Where it runs; by default in this process.
+
+    Attributes
+    ----------
+    history : list of EpochRecord
+        Of the epochs that are done.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        config: TrainingConfig,
+        pruner: Any = None,
+        processes: OneProcess | None = None,
+    ):
+        self.network, self.config, self.pruner = network, config, pruner
+        self.processes = processes or OneProcess()
+        self.optimizer = make_optimizer(network, config)
+        self.schedules = make_schedules(self.optimizer, config)
+        self.history: list[EpochRecord] = []
+        self._model = self.processes.wrap(network)
+        self._loss_of = loss_of(network, config)
+
+    @property
+    def done(self) -> bool:
+        """Whether all epochs are."""
+        return len(self.history) >= self.config.epochs
+
+    def next_epoch(
+        self, train_split: Split, test_split: Split, validation_split: Split | None = None
+    ) -> EpochRecord:
+        """Learn for an epoch, prune, and measure.
+
+        Parameters
+        ----------
+        train_split, test_split, validation_split : Split
+            The test split is only measured, never used to choose.
+
+        Raises
+        ------
+        TrainingError
+            The loss is not finite. The network and its optimiser are then in the middle of the epoch.
+        """
+        started = time.perf_counter()
+        config, epoch = self.config, len(self.history) + 1
+        device = next(self.network.parameters()).device
+        learning_rate = self.optimizer.param_groups[0]["lr"]
+        self.network.train()
+        self.network.freeze_statistics(epoch > config.epochs - config.frozen_statistics)
+        order = sample_order(len(train_split), config.seed, epoch)
+        with drawn_by(config.seed, epoch, device):
+            try:
+                learned = learn_epoch(
+                    self._model,
+                    self.optimizer,
+                    batches(train_split, order, config.batch_size, device, epoch),
+                    self._loss_of,
+                    backward=self.processes.backward,
+                    clip_norm=config.clip_norm,
+                    pruner=self.pruner,
+                )
+            except TrainingError as error:
+                raise TrainingError(f"epoch {epoch}: {error}") from error
+        for schedule in self.schedules:
+            schedule.step()
+        if self.pruner is not None:
+            self.pruner.after_epoch()
+        self.processes.synchronize(self.network)
+        record = EpochRecord(
+            epoch=epoch,
+            loss=learned.loss,
+            train_accuracy=learned.accuracy,
+            test_accuracy=accuracy(self.network, test_split),
+            pruning_rate=self.pruner.pruning_rate if self.pruner is not None else 0.0,
+            validation_accuracy=accuracy(self.network, validation_split) if validation_split else None,
+            learning_rate=learning_rate,
+            seconds=time.perf_counter() - started,
+        )
+        self.history.append(record)
+        return record
+
+    def state_dict(self) -> dict[str, Any]:
+        """What is needed to go on, besides the network and the pruner: tensors and plain values.
+
+        No generator's state is among it: what is random in an epoch follows from its number.
+        """
+        return {
+            "config": self.config.model_dump(mode="json"),
+            "history": [asdict(record) for record in self.history],
+            "optimizer": self.optimizer.state_dict(),
+            "schedules": [schedule.state_dict() for schedule in self.schedules],
+        }
+
+    def load_state_dict(self, state: Any) -> None:
+        """Go on from what :meth:`state_dict` gave.
+
+        Raises
+        ------
+        InputError
+            It is of another training.
+        """
+        check_keys(state, dict.fromkeys(("config", "history", "optimizer", "schedules")), "training")
+        if state["config"] != self.config.model_dump(mode="json"):
+            raise InputError("training: the state is of another TrainingConfig; go on with that one")
+        try:
+            history = [_record(row) for row in state["history"]]
+            if [record.epoch for record in history] != list(range(1, len(history) + 1)):
+                raise ValueError("epochs are missing")
+            self.optimizer.load_state_dict(state["optimizer"])
+            for schedule, saved in zip(self.schedules, state["schedules"], strict=True):
+                schedule.load_state_dict(saved)
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            raise InputError(f"training: the state is damaged, or of another network ({error})") from error
+        self.history = history
+
+
+def _record(row: Any) -> EpochRecord:
+    if not isinstance(row, Mapping):
+        raise TypeError(f"an epoch is a {type(row).__name__}")
+    return EpochRecord(**row)

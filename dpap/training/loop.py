@@ -1,0 +1,46 @@
+"""Training of a network, with or without a pruner, in one call."""
+
+from collections.abc import Callable
+from typing import Any
+
+from dpap.data.split import Split
+from dpap.networks import Network
+from dpap.training.config import TrainingConfig
+from dpap.training.history import EpochRecord
+from dpap.training.learning import Learning
+
+
+def train(
+    network: Network,
+    train_split: Split,
+    test_split: Split,
+    config: TrainingConfig,
+    pruner: Any = None,
+    on_epoch: Callable[[EpochRecord], None] | None = None,
+) -> list[EpochRecord]:
+    """Train, pruning after every epoch if there is a pruner.
+
+    Parameters
+    ----------
+    network : Network
+        Trained in place, on the device where it is.
+    train_split, test_split : Split
+        The test split is only measured, never used to choose.
+    config : TrainingConfig
+        Epochs, optimiser and seed.
+    pruner : optional
+        Has ``after_batch``, ``after_epoch`` and ``pruning_rate``, as :class:`dpap.DPAP`.
+    on_epoch : callable, optional
+        Is given each epoch's record.
+
+    Raises
+    ------
+    TrainingError
+        The loss is not finite.
+    """
+    learning = Learning(network, config, pruner)
+    while not learning.done:
+        record = learning.next_epoch(train_split, test_split)
+        if on_epoch is not None:
+            on_epoch(record)
+    return learning.history

@@ -1,0 +1,58 @@
+"""Where a training runs, as its configuration asks."""
+
+import os
+
+import torch
+
+from dpap.errors import InputError
+from dpap.training.processes import OneProcess
+from dpap.training.run_config import ExecutionConfig
+
+_TORCHRUN = "TORCHELASTIC_RUN_ID"
+
+
+def is_first() -> bool:
+    """Whether this process is not one that another process of the training started."""
+    return all(int(os.environ.get(name, 0)) == 0 for name in ("RANK", "NODE_RANK", "LOCAL_RANK"))
+
+
+def place(config: ExecutionConfig) -> OneProcess:
+    """Start what there is to start: other processes where there are several, on devices that are there.
+
+    Raises
+    ------
+    InputError
+        There is no such device, or there are too few.
+    """
+    if config.devices * config.nodes == 1 and _TORCHRUN not in os.environ:
+        return OneProcess(_device(config.device))
+    check_devices(config)
+    # Imported here: Lightning takes seconds.
+    from dpap.training.distributed import FabricProcesses
+
+    return FabricProcesses(config.device, config.devices, config.nodes)
+
+
+def check_devices(config: ExecutionConfig) -> None:
+    """Raise an :class:`~dpap.errors.InputError` unless the devices are there."""
+    device = _device(config.device)
+    if device.type == "cuda" and config.devices > torch.cuda.device_count():
+        raise InputError(
+            f"execution.devices is {config.devices}; this machine has"
+            f" {torch.cuda.device_count()} CUDA devices"
+        )
+    if device.type == "mps" and config.devices > 1:
+        raise InputError(f"execution.devices is {config.devices}; there is one MPS device; use device cpu")
+
+
+def _device(name: str) -> torch.device:
+    there = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        name = next(kind for kind, available in there.items() if available)
+    if not there[name]:
+        raise InputError(f"execution.device is {name}; this machine has none that torch can use")
+    return torch.device(name)

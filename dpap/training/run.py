@@ -1,0 +1,279 @@
+"""A training run in a folder, which can be killed at any moment and resumed.
+
+``last.pt`` is the run: all else in the folder is written before it, or follows from it. It is replaced after
+every epoch, by moving a file that is whole. A run that goes on from it draws what an uninterrupted one would
+have drawn, and so ends at the same weights on the same machine.
+"""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from dpap.checkpoint import read_checkpoint, save_checkpoint
+from dpap.data import Split, load
+from dpap.errors import InputError, TrainingError
+from dpap.networks import Network, build
+from dpap.pruning import Development
+from dpap.state import check_keys
+from dpap.threads import threads
+from dpap.training.history import EpochRecord, history_csv
+from dpap.training.learning import Learning
+from dpap.training.method import make_pruner
+from dpap.training.placement import place
+from dpap.training.processes import OneProcess
+from dpap.training.run_config import RunConfig, differences, make_run_config
+from dpap.training.run_files import RunFiles
+
+
+@dataclass(frozen=True)
+class Best:
+    """The epoch whose network is kept as the best.
+
+    Attributes
+    ----------
+    epoch : int
+        From 1.
+    accuracy : float
+        That it was chosen by: of validation where samples are held back, otherwise of training. The test
+        split plays no part.
+    pruning_rate : float
+    """
+
+    epoch: int
+    accuracy: float
+    pruning_rate: float
+
+    @classmethod
+    def of(cls, record: EpochRecord) -> "Best":
+        """An epoch as a candidate."""
+        held_back = record.validation_accuracy
+        accuracy = record.train_accuracy if held_back is None else held_back
+        return cls(record.epoch, accuracy, record.pruning_rate)
+
+    def yields_to(self, other: "Best", within: float) -> bool:
+        """Whether a later epoch is better: pruned further, or as far and at least as accurate."""
+        if other.pruning_rate > self.pruning_rate + within:
+            return True
+        return other.pruning_rate >= self.pruning_rate - within and other.accuracy >= self.accuracy
+
+
+@dataclass(frozen=True, eq=False)
+class RunResult:
+    """What a run came to.
+
+    Attributes
+    ----------
+    history : list of EpochRecord
+    best : Best
+    pruning_rates : dict of str to float
+        Of each layer after the last epoch; empty without a pruner.
+    """
+
+    history: list[EpochRecord]
+    best: Best
+    pruning_rates: dict[str, float]
+
+
+class Run:
+    """A run between two epochs.
+
+    Parameters
+    ----------
+    config : RunConfig
+        Whole.
+    files : RunFiles
+    processes : OneProcess or FabricProcesses
+
+    Raises
+    ------
+    InputError
+        Data, network and pruner do not fit each other.
+    """
+
+    def __init__(self, config: RunConfig, files: RunFiles, processes: OneProcess):
+        self.config, self.files, self.processes = config, files, processes
+        self.splits = _load(config)
+        network = _build(config, self.splits["train"]).to(processes.device)
+        pruner = make_pruner(config.method, network, config.pruning)
+        self.learning = Learning(network, config.training, pruner, processes)
+        self.development = None if pruner is None else Development(pruner)
+        self.best: Best | None = None
+
+    def next_epoch(self) -> EpochRecord:
+        """Learn for an epoch, and write what it came to.
+
+        Raises
+        ------
+        TrainingError
+            The loss, or a weight, is not finite. The folder holds the state before the epoch.
+        """
+        splits = self.splits
+        try:
+            record = self.learning.next_epoch(splits["train"], splits["test"], splits.get("validation"))
+        except (TrainingError, InputError) as error:
+            if isinstance(error, InputError) and _finite(self.learning.network):
+                raise
+            done = len(self.learning.history)
+            kept = (
+                f"{self.files.last} holds the state after epoch {done}" if done else "no epoch was completed"
+            )
+            raise TrainingError(f"{error}; {kept}") from error
+        if self.development is not None:
+            self.development.record()
+        candidate = Best.of(record)
+        if self.best is None or self.best.yields_to(candidate, self.config.best_within):
+            self.best = candidate
+        if self.processes.rank == 0:
+            self._write()
+        return record
+
+    def _write(self) -> None:
+        learning = self.learning
+        if self.best.epoch == len(learning.history):
+            # Before last.pt: killed in between, the run does this epoch again and writes the same.
+            save_checkpoint(self.files.best, learning.network, learning.pruner)
+        save_checkpoint(self.files.last, learning.network, learning.pruner, self.state_dict())
+        self.write_what_follows()
+
+    def write_what_follows(self) -> None:
+        """Write the files that follow from ``last.pt``."""
+        self.files.write_history(history_csv({self.config.method: self.learning.history}))
+        if self.development is not None:
+            self.development.save(self.files.development)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What is needed to go on, besides the network and the pruner: tensors and plain values."""
+        return {
+            "run": self.config.model_dump(mode="json"),
+            "learning": self.learning.state_dict(),
+            "best": asdict(self.best),
+            "development": None if self.development is None else self.development.state_dict(),
+        }
+
+    def resume(self) -> None:
+        """Go on from ``last.pt``.
+
+        Raises
+        ------
+        InputError
+            It is damaged, or of another run.
+        """
+        path = self.files.last
+        checkpoint = read_checkpoint(path)
+        try:
+            state = checkpoint.training
+            check_keys(state, dict.fromkeys(("run", "learning", "best", "development")), "run")
+            other = differences(make_run_config(state["run"]), self.config)
+            if other:
+                raise InputError(f"it was begun with another {', '.join(other)}; start a new run")
+            self.learning.network.load_state_dict(checkpoint.network.state_dict())
+            if self.learning.pruner is not None:
+                self.learning.pruner.load_state_dict(checkpoint.pruner)
+            self.learning.load_state_dict(state["learning"])
+            if self.development is not None:
+                self.development.load_state_dict(state["development"])
+            self.best = Best(**state["best"])
+        except (InputError, RuntimeError, TypeError) as error:
+            raise InputError(f"{path}: {error}") from error
+
+
+def run_training(
+    config: RunConfig,
+    files: RunFiles,
+    *,
+    resume: bool = False,
+    on_epoch: Callable[[EpochRecord], None] | None = None,
+    header: str = "",
+) -> RunResult:
+    """Train as a configuration says, and keep everything in a folder.
+
+    Parameters
+    ----------
+    config : RunConfig
+        Whole.
+    files : RunFiles
+        What is there of an earlier run is replaced, unless it is resumed.
+    resume : bool
+        Go on from ``last.pt``, or from the start where there is none.
+    on_epoch : callable, optional
+        Is given the record of each epoch, also of those before the resumption; in the first process alone.
+    header : str
+        Comment for the head of ``config.yaml``.
+
+    Raises
+    ------
+    InputError
+        Something in the configuration does not fit, or a file cannot be read or written.
+    TrainingError
+        The loss is not finite.
+    """
+    processes = place(config.execution)
+    first = processes.rank == 0
+    count = config.execution.threads
+    with threads(count) if count else nullcontext():
+        run = Run(config, files, processes)
+        if first:
+            files.begin(header + config.to_yaml(), keep=resume)
+        processes.barrier()
+        if resume and files.last.is_file():
+            run.resume()
+            if first:
+                run.write_what_follows()
+        if first and on_epoch is not None:
+            for record in run.learning.history:
+                on_epoch(record)
+        while not run.learning.done:
+            record = run.next_epoch()
+            if first and on_epoch is not None:
+                on_epoch(record)
+    pruner = run.learning.pruner
+    return RunResult(run.learning.history, run.best, {} if pruner is None else pruner.pruning_rates)
+
+
+def _load(config: RunConfig) -> dict[str, Split]:
+    data = config.data
+    parts = ("train", "test", "validation") if data.validation else ("train", "test")
+    splits = load(
+        data.name,
+        *parts,
+        time_steps=data.time_steps,
+        encoder=data.encoder,
+        validation=data.validation,
+        augmentation=data.augmentation,
+        seed=config.training.seed,
+        download=data.download,
+        subset=data.subset,
+    )
+    return {
+        part: split.in_memory() if data.in_memory else split
+        for part, split in zip(parts, splits, strict=True)
+    }
+
+
+def _build(config: RunConfig, split: Split) -> Network:
+    described = config.network
+    with torch.random.fork_rng([]):
+        torch.manual_seed(config.training.seed)
+        network = build(
+            described.notation,
+            split.input_shape,
+            config.data.time_steps,
+            input_max=split.input_max,
+            neuron=described.neuron,
+            bias=described.bias,
+        )
+    classes = network.synaptic_blocks()[-1].output_shape[0]
+    needed = int(split.labels.max()) + 1
+    if classes < needed:
+        raise InputError(
+            f"network.notation {described.notation!r} ends with {classes} neurons; {config.data.name} has"
+            f" {needed} classes"
+        )
+    return network
+
+
+def _finite(network: Network) -> bool:
+    return all(bool(torch.isfinite(parameter).all()) for parameter in network.parameters())

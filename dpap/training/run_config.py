@@ -1,0 +1,281 @@
+"""Everything that decides what a training run does: a YAML file, and changes of it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from dpap.data import CropFlip, data_set
+from dpap.encoders import Direct, Encoder
+from dpap.errors import InputError
+from dpap.networks import RECIPES
+from dpap.neurons import LIF
+from dpap.pruning import DPAPConfig
+from dpap.training.config import TrainingConfig
+from dpap.training.method import NO_PRUNING, check_method, importance_of
+
+DIGITS = "24C3-AP2-48C3-AP2-512FC-10FC"
+"""The network for scikit-learn's digits, that of the demonstration."""
+
+_DEFAULT_NETWORKS = {"digits": DIGITS, "digits-events": DIGITS} | {name: name for name in RECIPES}
+
+
+def _known(check, name: str) -> str:
+    try:
+        check(name)
+    except InputError as error:
+        raise ValueError(str(error)) from error
+    return name
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataConfig(_Part):
+    """What is learned from; the arguments of :func:`dpap.data.load`.
+
+    Attributes
+    ----------
+    name : str
+        One of :data:`dpap.data.DATA_SETS`.
+    time_steps : int, optional
+        T; by default that of the network's recipe, or the data set's.
+    encoder : Encoder, optional
+        By default the data set's.
+    validation : int
+        Samples held back from training, by which the best epoch is chosen.
+    augmentation : CropFlip, optional
+        Of the training samples.
+    subset : bool
+        Accept fewer samples than the data set has.
+    download : bool
+        Download what is missing.
+    in_memory : bool
+        Encode the samples once and hold them.
+    """
+
+    name: Annotated[str, AfterValidator(lambda name: _known(data_set, name))] = "digits"
+    time_steps: int | None = Field(None, ge=1, le=1 << 16)
+    encoder: Encoder | None = None
+    validation: int = Field(0, ge=0)
+    augmentation: CropFlip | None = None
+    subset: bool = False
+    download: bool = False
+    in_memory: bool = False
+
+
+class NetworkConfig(_Part):
+    """What learns; arguments of :func:`dpap.networks.build`.
+
+    Attributes
+    ----------
+    notation : str, optional
+        In the papers' notation, or the name of one of :data:`dpap.networks.RECIPES`; by default the
+        recipe for the data set.
+    neuron : LIF
+    bias : bool
+    """
+
+    notation: str | None = Field(None, max_length=4096)
+    neuron: LIF = LIF()
+    bias: bool = False
+
+
+class ExecutionConfig(_Part):
+    """Where it runs. It may change when a run is resumed, which then ends at other weights.
+
+    Attributes
+    ----------
+    device : str
+        ``auto`` (CUDA or MPS where there is one), ``cpu``, ``cuda`` or ``mps``.
+    devices, nodes : int
+        Processes a machine, each with a device, and machines.
+    threads : int, optional
+        Of each process on the CPU; by default torch's choice. Small networks are fastest with 1.
+    """
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    devices: int = Field(1, ge=1, le=1 << 10)
+    nodes: int = Field(1, ge=1, le=1 << 16)
+    threads: int | None = Field(None, ge=1, le=1 << 10)
+
+
+class RunConfig(_Part):
+    """A training run, whole.
+
+    Attributes
+    ----------
+    data : DataConfig
+    network : NetworkConfig
+    method : str
+        ``dpap``, ``none`` for no pruning, or a criterion for DPAP with that measure of importance.
+    pruning : DPAPConfig
+        Its ``seed`` is the training's unless it is given.
+    training : TrainingConfig
+        Its ``seed`` draws the weights too, and what encoders and augmentation draw.
+    execution : ExecutionConfig
+    best_within : float
+        The best epoch is the most accurate of those whose pruning rates are within so much (0 to 1) of
+        the highest: an epoch before the pruning is not what one wants to deploy.
+    """
+
+    data: DataConfig = DataConfig()
+    network: NetworkConfig = NetworkConfig()
+    method: Annotated[str, AfterValidator(lambda name: _known(check_method, name))] = "dpap"
+    pruning: DPAPConfig = DPAPConfig()
+    training: TrainingConfig = TrainingConfig()
+    execution: ExecutionConfig = ExecutionConfig()
+    best_within: float = Field(0.01, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "RunConfig":
+        if self.method == NO_PRUNING and self.pruning.target is not None:
+            raise ValueError("method none prunes nothing; remove pruning.target, or name another method")
+        target = self.pruning.target
+        if target is not None and target.epochs > self.training.epochs:
+            raise ValueError(
+                f"pruning.target is to be reached by epoch {target.epochs}; training.epochs is"
+                f" {self.training.epochs}"
+            )
+        wanted = importance_of(self.method)
+        if wanted is not None and self.pruning.importance not in (wanted, "bcm"):
+            raise ValueError(
+                f"method {self.method} has importance {wanted}; pruning.importance is"
+                f" {self.pruning.importance}"
+            )
+        return self
+
+    def whole(self) -> "RunConfig":
+        """The same with every default that depends on something else filled in.
+
+        Raises
+        ------
+        InputError
+            There is no network for this data set; one has to be named.
+        """
+        known = data_set(self.data.name)
+        notation = self.network.notation or _DEFAULT_NETWORKS.get(known.name)
+        if notation is None:
+            raise InputError(f"network.notation is missing; {known.name} has no network of its own")
+        network, steps, encoder = {"notation": notation}, known.time_steps, known.encoder
+        if notation in RECIPES:
+            recipe = RECIPES[notation]
+            network["notation"], steps = recipe.notation, recipe.time_steps
+            for name in ("neuron", "bias"):
+                value = getattr(recipe, name, None)
+                if value is not None and name not in self.network.model_fields_set:
+                    network[name] = value
+            if isinstance(encoder, Direct):
+                encoder = Direct(input_max=recipe.input_max)
+        data = {"time_steps": self.data.time_steps or steps, "encoder": self.data.encoder or encoder}
+        pruning: dict[str, Any] = {}
+        if "seed" not in self.pruning.model_fields_set:
+            pruning["seed"] = self.training.seed
+        if importance_of(self.method) is not None:
+            pruning["importance"] = importance_of(self.method)
+        return self.model_copy(
+            update={
+                "data": self.data.model_copy(update=data),
+                "network": self.network.model_copy(update=network),
+                "pruning": self.pruning.model_copy(update=pruning),
+            }
+        )
+
+    def to_yaml(self) -> str:
+        """The configuration as a file from which it can be repeated."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+def read_run_config(path: str | Path) -> dict[str, Any]:
+    """The fields that a YAML file gives, not validated yet.
+
+    Raises
+    ------
+    InputError
+        The file is missing, is not YAML, or holds no mapping.
+    """
+    path = Path(path)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from error
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: is not YAML ({' '.join(str(error).split())})") from error
+    content = {} if content is None else content
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise InputError(f"{path}: expected a mapping of fields")
+    return content
+
+
+def make_run_config(
+    fields: Mapping[str, Any], changes: Mapping[str, Any] | None = None, where: str = "the configuration"
+) -> RunConfig:
+    """A validated, whole configuration.
+
+    Parameters
+    ----------
+    fields : mapping
+        As of :func:`read_run_config`.
+    changes : mapping
+        By name with dots, as in ``training.epochs``; they override the fields.
+    where : str
+        What the fields come from, for errors.
+
+    Raises
+    ------
+    InputError
+        A field is unknown or has a value that it cannot have; field, value and expectation are named.
+    """
+    raw = _copied(fields)
+    for name, value in (changes or {}).items():
+        _put(raw, name, value)
+    try:
+        return RunConfig.model_validate(raw).whole()
+    except ValidationError as error:
+        raise InputError(f"{where}: {_explained(error)}") from error
+
+
+def differences(one: RunConfig, other: RunConfig) -> list[str]:
+    """Names of the fields that decide the result and differ."""
+    left, right = (_flat(config.model_dump(mode="json", exclude={"execution"})) for config in (one, other))
+    return sorted(name for name in left.keys() | right.keys() if left.get(name) != right.get(name))
+
+
+def _copied(fields: Any) -> Any:
+    return {key: _copied(value) for key, value in fields.items()} if isinstance(fields, Mapping) else fields
+
+
+def _put(raw: dict[str, Any], name: str, value: Any) -> None:
+    *parents, last = name.split(".")
+    for parent in parents:
+        if not isinstance(raw.get(parent), dict):
+            raw[parent] = {}
+        raw = raw[parent]
+    raw[last] = value
+
+
+def _flat(value: Any, name: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {name: value}
+    found: dict[str, Any] = {}
+    for key, inner in value.items():
+        found |= _flat(inner, f"{name}.{key}" if name else key)
+    return found
+
+
+def _explained(error: ValidationError) -> str:
+    """One line on the first thing that is wrong."""
+    first, *others = error.errors()
+    name = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+    if first["type"] == "value_error":
+        said = f"{name}: {message}" if name else message
+    elif first["type"] == "extra_forbidden":
+        said = f"{name} is not a field that there is"
+    else:
+        text = repr(first["input"])
+        said = f"{name or 'it'} is {text if len(text) < 60 else text[:57] + '...'}; {message}"
+    return said + (f" (and {len(others)} more)" if others else "")
