@@ -1,5 +1,7 @@
 """The project's own model file: HDF5, nothing pickled, every field validated when it is read.
 
+Before the HDF5 stands a block of 512 bytes with the SHA-256 of all that follows (:mod:`deploy.formats.seal`).
+
 Layout (schema version 2)::
 
     /                     attributes: format = "dpap-graph", schema = 1, input_shape, input_max, time_steps,
@@ -24,6 +26,7 @@ import numpy as np
 from scipy import sparse
 
 from deploy.errors import FormatError
+from deploy.formats.seal import BLOCK_BYTES, check_seal, seal
 from deploy.graph import (
     Connection,
     ConvConnection,
@@ -71,6 +74,7 @@ def load(path: str | Path) -> Graph:
     if not path.is_file():
         raise FormatError(f"{path}: no such file")
     try:
+        check_seal(path)
         with h5py.File(path, "r") as file:
             return _read(file, path)
     except FormatError:
@@ -92,7 +96,7 @@ def load(path: str | Path) -> Graph:
 
 
 def _write(graph: Graph, path: Path) -> None:
-    with h5py.File(path, "w") as file:
+    with h5py.File(path, "w", userblock_size=BLOCK_BYTES) as file:
         file.attrs["format"] = FORMAT
         file.attrs["schema"] = SCHEMA
         file.attrs["input_shape"] = np.array(graph.input_shape, np.int64)
@@ -101,6 +105,7 @@ def _write(graph: Graph, path: Path) -> None:
         file.attrs["description"] = json.dumps(graph.description, sort_keys=True)
         for index, layer in enumerate(graph.layers):
             _write_layer(file.create_group(f"layers/{index}"), layer)
+    seal(path)
 
 
 def _write_layer(group: h5py.Group, layer: Layer) -> None:

@@ -5,6 +5,7 @@ import torch
 from factories import firing_network, only_connection, random_inputs
 
 import deploy
+from deploy.formats.seal import seal
 from dpap.errors import InputError
 
 
@@ -69,8 +70,11 @@ def test_foreign_files(tmp_path):
     path.write_bytes(b"some text")
     with pytest.raises(deploy.FormatError, match="not a model file"):
         deploy.load(path)
-    with h5py.File(path, "w") as file:
+    with h5py.File(path, "w", userblock_size=512) as file:
         file["weights"] = np.zeros(3)
+    with pytest.raises(deploy.FormatError, match="not a model file of this program"):
+        deploy.load(path)
+    seal(path)
     with pytest.raises(deploy.FormatError, match="not a model of this program"):
         deploy.load(path)
 
@@ -141,6 +145,7 @@ def test_wrong_fields_are_named(graph, tmp_path, change, message):
     graph.save(path)
     with h5py.File(path, "r+") as file:
         change(file)
+    seal(path)
     with pytest.raises(deploy.FormatError, match=message):
         deploy.load(path)
 
@@ -163,5 +168,52 @@ def test_huge_arrays_are_refused_before_they_are_read(graph, tmp_path):
     with h5py.File(path, "r+") as file:
         del file["/layers/0/kept"]
         file.create_dataset("/layers/0/kept", shape=(1 << 40,), dtype=np.int32, chunks=(1 << 20,))
+    seal(path)
     with pytest.raises(deploy.FormatError, match="1099511627776 elements; at most"):
         deploy.load(path)
+
+
+def mutations(original, seed):
+    """Damaged copies of a file: cut short, bytes flipped, set, left out, doubled, or blocks overwritten."""
+    random = np.random.default_rng(seed)
+    while True:
+        data = bytearray(original)
+        place = int(random.integers(len(data)))
+        kind = int(random.integers(6))
+        if kind == 0:
+            del data[place:]
+        elif kind == 1:
+            data[place] ^= 1 << int(random.integers(8))
+        elif kind == 2:
+            data[place] = int(random.integers(256))
+        elif kind == 3:
+            del data[place : place + int(random.integers(1, 9))]
+        elif kind == 4:
+            data[place:place] = bytes(random.integers(0, 256, int(random.integers(1, 9)), dtype=np.uint8))
+        else:
+            length = int(random.integers(1, 65))
+            data[place : place + length] = bytes([int(random.integers(2)) * 255]) * length
+        yield bytes(data)
+
+
+def test_a_thousand_damaged_files_are_refused(graph, tmp_path):
+    path = tmp_path / "model.h5"
+    graph.save(path)
+    original = path.read_bytes()
+    for damaged, _ in zip(mutations(original, seed=0), range(1000), strict=False):
+        if damaged == original:
+            continue
+        path.write_bytes(damaged)
+        with pytest.raises(deploy.FormatError):
+            deploy.load(path)
+
+
+def test_a_number_that_was_changed_is_noticed(graph, tmp_path):
+    path = tmp_path / "model.h5"
+    graph.save(path)
+    with h5py.File(path, "r+") as file:
+        file["layers/0"].attrs["threshold"] = int(file["layers/0"].attrs["threshold"]) + 1
+    with pytest.raises(deploy.FormatError, match="SHA-256 differs"):
+        deploy.load(path)
+    seal(path)
+    assert deploy.load(path).layers[0].neuron.threshold == graph.layers[0].neuron.threshold + 1
