@@ -1,7 +1,7 @@
-"""The five criteria of importance at the same pruning rate, and the unpruned control, on scikit-learn's digits.
+"""The five criteria of importance at the same pruning rate, and the unpruned control, on handwritten digits.
 
-The paper compares BCM with STDP and Hebb (Han et al. 2024, Fig. 4H); magnitude and chance are what any criterion has to
-beat. Settings are not tuned here; the test split is measured at the last epoch.
+The paper compares BCM with STDP and Hebb (Han et al. 2024, Fig. 4H); magnitude and chance are what any
+criterion has to beat. Settings are not tuned here; the test split is measured at the last epoch.
 
     uv run python benchmarks/ablation.py --target 0.8 --epochs 30 --seeds 0 1 2
 """

@@ -64,9 +64,9 @@ def test_a_damaged_history_is_named(tmp_path, text, part):
 def developed(epochs):
     """A pruner and its record, and the survival functions of fc1's synapses after each epoch."""
     network = firing_network("4C3-AP2-8FC-10FC", (1, 8, 8), 4, input_max=16).train()
-    # Synapses that matter least die after three epochs, those near the middle late or never.
+    # Synapses of the smallest weights die after three epochs, others later, and large ones never.
     dense = dpap.SurvivalConfig(epsilon=1.2, protection=2.0, eta=13.0, neurons=False)
-    config = dpap.DPAPConfig(beta=3, dense=dense, normalization="percentile")
+    config = dpap.DPAPConfig(beta=3, dense=dense, importance="magnitude")
     pruner = dpap.DPAP(network, config)
     record, survival, alive, importance = Development(pruner), [], [], []
     generator = torch.Generator().manual_seed(0)
@@ -83,7 +83,7 @@ def developed(epochs):
 
 
 def test_units_have_their_last_eight_survival_functions(tmp_path):
-    pruner, record, survival, alive, importance = developed(10)
+    pruner, record, survival, alive, importance = developed(12)
     record.save(tmp_path / "development.npz")
     with np.load(tmp_path / "development.npz") as arrays:
         died, kept = arrays["fc1/synapses/died"], arrays["fc1/synapses/survival"]
@@ -98,7 +98,7 @@ def test_units_have_their_last_eight_survival_functions(tmp_path):
     assert (lowest, highest) == (living.min().item(), living.max().item())
     assert (died == 0).any() and ((died > 0) & (died < 8)).any() and (died > 8).any()
     for unit, epoch in enumerate(died):
-        last = epoch or 10
+        last = epoch or 12
         assert bool(alive[-1][unit]) == (epoch == 0)
         expected = [float(values[unit]) for values in survival[max(0, last - 8) : last]]
         got = kept[:, unit]
