@@ -42,6 +42,11 @@ class HandmadeNetwork(Network):
     def synaptic_blocks(self):
         return list(self.handmade)
 
+    def sources_of(self, name):
+        names = [layer.name for layer in self.handmade]
+        index = names.index(name)
+        return (names[index - 1],) if index else ("input",)
+
 
 def chain(*sizes, **attributes):
     """Dense layers ``fc1``, ``fc2``, ... of these sizes; weights of ones."""

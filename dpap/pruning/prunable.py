@@ -62,5 +62,5 @@ def prunable_layers(network: torch.nn.Module) -> list[Prunable]:
         The network is of neither kind, or has a layer that cannot be pruned.
     """
     if isinstance(network, Network):
-        return [block for block in network.synaptic_blocks() if block.prunable]
+        return [block for block in network.synaptic_blocks() if getattr(block, "prunable", True)]
     return stock_layers(network)

@@ -44,15 +44,16 @@ def test_running_statistics_are_torchs(input_divisor):
 
 def test_training_normalises_by_the_batch():
     block, inputs = normalized(), events()
-    sums, population, _ = block._normalized_sums(inputs)
+    sums, integers = block._normalized_sums(inputs)
+    unit = integers.scale * block.input_divisor
     expected = torch.nn.functional.batch_norm(
         real_sums(block, inputs), None, None, block.norm.weight, block.norm.bias, training=True
     ).unflatten(0, (5, 8))
     # Rounding to whole numbers is half a unit.
-    torch.testing.assert_close(sums / population.scale, expected, rtol=0, atol=0.51 / population.scale)
+    torch.testing.assert_close(sums / unit, expected, rtol=0, atol=0.51 / unit)
     spikes = block(inputs)
     assert 0 < spikes.mean() < 1
-    level = dpap.LIF(threshold=population.threshold / population.scale)
+    level = dpap.LIF(threshold=integers.threshold / unit)
     plain = plain_lif(lambda x, s: x, expected.double(), level)
     assert (spikes.double() != plain).double().mean() < 0.01
 
@@ -71,7 +72,7 @@ def test_training_gradients_are_those_of_the_plain_float_computation():
         real_sums(block, inputs), None, None, block.norm.weight, block.norm.bias, training=True
     ).unflatten(0, (5, 8))
     with torch.no_grad():
-        population = block._population(block.integer_parameters())
+        population = block.dynamics.population(block, block.integer_parameters())
     level = neuron.model_copy(update={"threshold": population.threshold / population.scale})
     plain = plain_lif(lambda x, s: x, expected.double(), level)
     (plain * grad).sum().backward()

@@ -126,7 +126,7 @@ def test_voltages_equal_stock_slayer(biased):
     stock = dpap.to_slayer(network)[0]
     integers = block.integer_parameters()
     sums = block.sums_over_time(inputs.permute(4, 0, 1, 2, 3), integers.weight)
-    spikes, voltage = membrane(sums, block._population(integers), integers.bias)
+    spikes, voltage = membrane(sums, block.dynamics.population(block, integers), integers.bias)
     expected = stock.neuron.dynamics(stock.synapse(inputs))[1] * 4096
     assert 0 < spikes.mean() < 1
     assert torch.equal(voltage.permute(1, 2, 3, 4, 0), expected)

@@ -1,0 +1,109 @@
+"""Optimisers, losses, and what an epoch draws."""
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+
+import dpap
+from dpap.data import Split, load_digits
+from dpap.training import Learning, TrainingConfig, logit_loss, rate_loss
+from dpap.training.epoch import sample_order
+from dpap.training.optimization import make_optimizer
+
+
+def some(count=96):
+    train, _ = load_digits()
+    return Split(train.inputs[:count], train.labels[:count], train.input_max)
+
+
+def learning(notation="4C3-AP2-16FC-10FC", **changes):
+    torch.manual_seed(0)
+    network = dpap.networks.build(notation, (1, 8, 8), 4, input_max=16)
+    return Learning(network, TrainingConfig(**({"epochs": 4, "batch_size": 48} | changes)))
+
+
+def test_losses_with_smoothed_labels_by_hand():
+    # Rates (1, 0), label 0 smoothed by half over two classes: (0.75, 0.25), so 2 * 0.25**2.
+    output = torch.tensor([[[1.0, 1.0], [0.0, 0.0]]])
+    assert rate_loss(output, torch.tensor([0]), 0.5).item() == 0.125
+    # -0.75 * 1 - 0.25 * 0 + log(e + 1)
+    expected = -0.75 + np.log(np.e + 1)
+    assert logit_loss(output, torch.tensor([0]), 0.5).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_order_of_an_epoch_is_the_generator_s_turn():
+    generator = np.random.default_rng(4)
+    for epoch in (1, 2, 3):
+        assert np.array_equal(sample_order(50, 4, epoch), generator.permutation(50))
+
+
+@pytest.mark.parametrize(("momentum", "nesterov"), [(0.9, True), (0.0, False)])
+def test_sgd(momentum, nesterov):
+    config = TrainingConfig(optimizer="sgd", momentum=momentum, weight_decay=0.1)
+    optimizer = make_optimizer(torch.nn.Linear(2, 2), config)
+    assert isinstance(optimizer, torch.optim.SGD)
+    assert optimizer.defaults["nesterov"] is nesterov
+    assert optimizer.defaults["weight_decay"] == 0.1
+
+
+def test_what_is_fixed_is_not_optimised():
+    network = dpap.networks.build("4C3-SumPool2-10FC", (1, 8, 8), 4)
+    fixed = [parameter for parameter in network.parameters() if not parameter.requires_grad]
+    held = {
+        id(p) for group in make_optimizer(network, TrainingConfig()).param_groups for p in group["params"]
+    }
+    assert fixed and not held & {id(parameter) for parameter in fixed}
+
+
+def test_a_constant_rate_and_the_norm_of_the_gradient():
+    here = learning(schedule="constant", optimizer="sgd", momentum=0, weight_decay=0, clip_norm=1e-3)
+    before = [parameter.detach().clone() for parameter in here.network.parameters()]
+    records = [here.next_epoch(some(), some(40)) for _ in range(2)]
+    assert [record.learning_rate for record in records] == [here.config.learning_rate] * 2
+    moved = sum(
+        float((new - old).square().sum()) for new, old in zip(here.network.parameters(), before, strict=True)
+    )
+    # Four steps of at most rate times norm.
+    assert 0 < moved**0.5 <= 4 * here.config.learning_rate * 1e-3 * 1.001
+
+
+def test_statistics_are_frozen_in_the_last_epochs():
+    here = learning("4C3-BN-AP2-10FC", frozen_statistics=1, epochs=3)
+    norm = here.network.layers["conv1"].norm
+    seen = []
+    for _ in range(3):
+        here.next_epoch(some(), some(40))
+        seen.append((norm.frozen, norm.running_mean.clone()))
+    assert [frozen for frozen, _ in seen] == [False, False, True]
+    assert not torch.equal(seen[0][1], seen[1][1])
+    assert torch.equal(seen[1][1], seen[2][1])
+
+
+def test_torch_s_generator_is_left_alone_and_plays_no_part():
+    losses = []
+    for seed in (1, 2):
+        here = learning("4C3-AP2-DP0.5-16FC-10FC")
+        torch.manual_seed(seed)
+        before = torch.get_rng_state()
+        losses.append([here.next_epoch(some(), some(40)).loss for _ in range(2)])
+        assert torch.equal(torch.get_rng_state(), before)
+    assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"warm_up": 61}, {"frozen_statistics": 61}, {"optimizer": "adam"}, {"clip_norm": 0}, {"momentum": 1}],
+)
+def test_wrong_settings_are_refused(fields):
+    with pytest.raises(ValidationError):
+        TrainingConfig(**fields)
+
+
+@pytest.mark.parametrize("damage", [{}, {"history": 3}, {"optimizer": {}}, {"schedules": []}, {"config": {}}])
+def test_a_damaged_state_is_refused(damage):
+    here = learning()
+    here.next_epoch(some(), some(40))
+    state = here.state_dict() | damage if damage else {}
+    with pytest.raises(dpap.InputError, match="training"):
+        learning().load_state_dict(state)
