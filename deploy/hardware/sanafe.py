@@ -142,9 +142,7 @@ class SanafeCosts(CostSet):
     def assumptions(self, options: Options) -> tuple[str, ...]:
         """What the formulas take for granted."""
         return (
-            "Costs were fitted to a Loihi board by SANA-FE, whose energies were within"
-            f" {self.energy_error:.1%} and times within {self.time_error:.1%} of the board; for another"
-            " network the error may be larger.",
+            self._errors(),
             "A neuron is updated in a step in which a spike reaches it, and only accessed in others.",
             "A step lasts as long as synchronisation and its slowest core, and packets do not wait for each"
             " other. The time of synchronisation is the one fitted for the nearest number of tiles that is"
@@ -152,11 +150,22 @@ class SanafeCosts(CostSet):
         )
 
     @property
-    def energy_error(self) -> float:
-        """Published relative error of energies."""
-        return self.published_error.energy.si
+    def energy_error(self) -> float | None:
+        """Published relative error of energies, None where there is none."""
+        error = self.published_error.energy
+        return error.si if error.known else None
 
     @property
-    def time_error(self) -> float:
-        """Published relative error of times."""
-        return self.published_error.time.si
+    def time_error(self) -> float | None:
+        """Published relative error of times, None where there is none."""
+        error = self.published_error.time
+        return error.si if error.known else None
+
+    def _errors(self) -> str:
+        if self.energy_error is None or self.time_error is None:
+            return "No error of these costs against a chip is published."
+        return (
+            "Costs were fitted to a Loihi board by SANA-FE, whose energies were within"
+            f" {self.energy_error:.1%} and times within {self.time_error:.1%} of the board; for another"
+            " network the error may be larger."
+        )
