@@ -20,9 +20,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from deploy.graph import INPUT, Graph, Layer
-from deploy.graph.connection import Shape, pooled_shape, unrolled
+from deploy.graph.connection import Shape, pooled_shape
 from deploy.recording import Recording
-from deploy.synapses import reached
+from deploy.synapses import fan_out, reached
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,7 @@ def _measure_layer(graph: Graph, recording: Recording, layer: Layer) -> LayerMea
     activity = source_activity(recording, layer)
     per_source = np.count_nonzero(activity, axis=(0, 1)).ravel()
     magnitude = activity.sum(axis=(0, 1), dtype=np.int64).ravel()
-    matrix = unrolled(layer.connection, source_shape)
-    fan_out = np.asarray(matrix.getnnz(axis=0), np.int64)
+    effective_fan_out = fan_out(layer.connection, source_shape)
     dense_fan_out = original_fan_out(layer, source_shape)
     samples, steps = activity.shape[:2]
     spikes = int(recording.kept[layer.name].sum(dtype=np.int64))
@@ -139,14 +138,14 @@ def _measure_layer(graph: Graph, recording: Recording, layer: Layer) -> LayerMea
         source=layer.source,
         neurons=layer.size,
         neurons_original=int(np.prod(layer.shape)),
-        synapses=matrix.nnz,
+        synapses=int(effective_fan_out.sum()),
         synapses_original=int(original_fan_out(layer, full_source).sum()),
         spikes=spikes,
         firing_rate=spikes / updates if updates else 0.0,
         events_in=int(per_source.sum()),
-        synops_effective=int(per_source @ fan_out),
+        synops_effective=int(per_source @ effective_fan_out),
         synops_dense=int(per_source @ dense_fan_out),
-        synops_effective_unary=int(magnitude @ fan_out),
+        synops_effective_unary=int(magnitude @ effective_fan_out),
         neuron_updates=updates,
         neuron_updates_with_input=_updates_with_input(layer, activity),
     )

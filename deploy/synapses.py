@@ -3,10 +3,13 @@
 Compilation proves that no sum of a graph leaves 24 bits, so whole numbers in float32 lose nothing.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from deploy.graph import Connection, ConvConnection, Layer
+from deploy.graph.connection import Shape, pooled_shape
 
 
 def dense_weight(connection: Connection) -> np.ndarray:
@@ -52,3 +55,62 @@ def reached(layer: Layer, arriving: np.ndarray) -> np.ndarray:
     arrived = synaptic_sums(layer.connection, present, events)
     # Counts are whole: anything at all is at least 1.
     return (arrived > 0.5).numpy().reshape(*arriving.shape[:2], -1)
+
+
+def fan_out(connection: Connection, source: Shape) -> np.ndarray:
+    """Synapses of each source neuron with a weight other than zero, exact at the borders of a convolution.
+
+    Parameters
+    ----------
+    connection : Connection
+    source : tuple of int
+        Shape of the source before pooling.
+
+    Returns
+    -------
+    int64 array of the source's shape, flattened
+    """
+    pool, pooled = connection.pool, pooled_shape(source, connection.pool)
+    if isinstance(connection, ConvConnection):
+        present = (connection.dense_weight() != 0).sum(axis=0)
+        counts = np.zeros(pooled, np.int64)
+        for ky, kx in np.ndindex(present.shape[1:]):
+            _, sources = overlap(connection, pooled, (ky, kx))
+            counts[(slice(None), *sources)] += present[:, ky, kx, None, None]
+    else:
+        counts = np.asarray(connection.matrix.getnnz(axis=0), np.int64).reshape(pooled)
+    if pool == 1:
+        return counts.ravel()
+    full = np.zeros(source, np.int64)
+    spread = counts.repeat(pool, axis=1).repeat(pool, axis=2)
+    full[:, : spread.shape[1], : spread.shape[2]] = spread
+    return full.ravel()
+
+
+def overlap(
+    connection: ConvConnection, source: Shape, place: tuple[int, int]
+) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Positions that one place of a convolution's kernel connects.
+
+    Parameters
+    ----------
+    connection : ConvConnection
+    source : tuple of int
+        Shape of the source after pooling.
+    place : tuple of two int
+        Row and column in the kernel.
+
+    Returns
+    -------
+    tuple of two pairs of slices
+        Rows and columns of the targets, and those of their sources.
+    """
+    _, *extents = replace(connection, pool=1).output_shape(source)
+    targets, sources = [], []
+    for offset, extent, size in zip(place, extents, source[1:], strict=True):
+        shift = offset - connection.padding
+        start = max(0, -shift)
+        stop = max(start, min(extent, size - shift))
+        targets.append(slice(start, stop))
+        sources.append(slice(start + shift, stop + shift))
+    return tuple(targets), tuple(sources)

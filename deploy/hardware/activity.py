@@ -85,9 +85,15 @@ def _count_layer(layer: Layer, placed: LayerMapping, arriving: np.ndarray, spike
         ),
         shape=(placed.cores, placed.neurons),
     )
-    synapses = placed.synapses_on.T.tocsr()
+    synapses = placed.stored.T.tocsr()
     routes = synapses.sign()
-    events, fired = _neurons_first(arriving), _neurons_first(spikes)
+    # Sources in one pooling window have the same synapses: their spikes are summed up first.
+    inside = np.flatnonzero(placed.axon_of >= 0)
+    windows = sparse.csr_matrix(
+        (np.ones(len(inside), np.int64), (placed.axon_of[inside], inside)),
+        shape=(placed.stored.shape[0], len(placed.axon_of)),
+    )
+    events, fired = windows @ _neurons_first(arriving), _neurons_first(spikes)
     return np.stack(
         [
             on_core @ _neurons_first(reached(layer, arriving)),

@@ -96,7 +96,7 @@ def _synaptic_events(measurement: Measurement, name: str, placed: LayerMapping) 
     """Spikes times the synapses that are stored for them; a graded input counts by its magnitude."""
     activity = source_activity(measurement.recording, measurement.graph[name])
     arriving = activity.sum(axis=(0, 1), dtype=np.int64)
-    return int(arriving.ravel() @ np.asarray(placed.synapses_on.sum(axis=1)).ravel())
+    return int(arriving.ravel() @ placed.of_sources(np.asarray(placed.stored.sum(axis=1)).ravel()))
 
 
 def _step_times(

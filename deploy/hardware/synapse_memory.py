@@ -25,8 +25,6 @@ How each encoding is counted:
 An axon without synapses on a core has no list there.
 """
 
-from itertools import pairwise
-
 import numpy as np
 from scipy import sparse
 
@@ -103,35 +101,17 @@ def index_bits(largest: int, layout: SynapseFormat) -> int:
 
 
 def core_bits(weights: sparse.csc_matrix, encoding: str, layout: SynapseFormat) -> int:
-    """Bits that the synapses of one core take.
+    """Bits that the single synapses of one core take.
 
     Parameters
     ----------
     weights : csc_matrix of shape (neurons of the core, input axons)
-        Indices sorted.
     encoding : str
-        ``dense``, ``sparse`` or ``convolution``.
+        ``dense`` or ``sparse``.
     layout : SynapseFormat
     """
-    lengths = stored_lengths(weights, encoding)
     if not weights.nnz:
         return 0
-    if encoding == DENSE:
-        return int(bits_per_axon(lengths, 0, layout).sum())
-    indices = weights.indices
-    if encoding == CONVOLUTION:
-        indices, lengths = _shared_lists(weights, layout.axon_base_range.whole)
-    width = index_bits(int(indices.max()), layout)
+    lengths = stored_lengths(weights, encoding)
+    width = 0 if encoding == DENSE else index_bits(int(weights.indices.max()), layout)
     return int(bits_per_axon(lengths, width, layout).sum())
-
-
-def _shared_lists(weights: sparse.csc_matrix, base_range: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of all lists without their axons' offsets, and the lengths of the lists that differ."""
-    lengths = np.diff(weights.indptr)
-    used = lengths > 0
-    first = np.zeros(len(lengths), weights.indices.dtype)
-    first[used] = weights.indices[weights.indptr[:-1][used]]
-    indices = weights.indices - np.repeat(first % base_range, lengths)
-    entries = np.stack([indices, weights.data.astype(indices.dtype)], axis=1)
-    lists = {entries[start:stop].tobytes(): stop - start for start, stop in pairwise(weights.indptr)}
-    return indices, np.fromiter(lists.values(), np.int64)

@@ -9,6 +9,7 @@ its magnitude, since Loihi 1 has binary spikes only.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from deploy.graph import INPUT
 from deploy.hardware.mapping import Mapping
@@ -47,13 +48,20 @@ def count_traffic(recording: Recording, mapping: Mapping, structure: Loihi1Struc
     for layer in recording.graph.layers:
         placed = mapping.layers[layer.name]
         spikes = source_activity(recording, layer).sum(axis=(0, 1), dtype=np.int64).ravel()
-        routes = placed.synapses_on.tocoo()
-        sent = spikes[routes.row]
+        routes = placed.stored.sign()
         if layer.source == INPUT:
-            from_input += int(sent.sum())
+            from_input += int(spikes @ placed.of_sources(routes.getnnz(axis=1).astype(np.int64)))
             continue
-        chip, x, y = tile_position(mapping.layers[layer.source].core_of[routes.row], structure)
-        to_chip, to_x, to_y = tile_position(placed.first_core + routes.col, structure)
+        # Packets from each core of the source to each core of the layer.
+        active = np.flatnonzero((spikes > 0) & (placed.axon_of >= 0))
+        origin = mapping.layers[layer.source].core_of[active]
+        emitted = sparse.csr_matrix(
+            (spikes[active], (origin, placed.axon_of[active])), shape=(origin.max(initial=0) + 1, routes.shape[0])
+        )
+        flow = (emitted @ routes).tocoo()
+        sent = flow.data
+        chip, x, y = tile_position(flow.row, structure)
+        to_chip, to_x, to_y = tile_position(placed.first_core + flow.col, structure)
         on_chip = sent * (chip == to_chip)
         packets += int(sent.sum())
         between += int((sent - on_chip).sum())
