@@ -2,20 +2,27 @@
 
 from deploy.hardware.config import Hardware, list_hardware, load_hardware
 from deploy.hardware.estimate import estimate
+from deploy.hardware.loihi2 import CoreRange
 from deploy.hardware.mapping import LayerMapping, Mapping, map_graph
 from deploy.hardware.quantity import Quantity
 from deploy.hardware.result import CostSetEstimate, Estimate, Part
+from deploy.hardware.rules import check_graph
 from deploy.hardware.traffic import Traffic, count_traffic
+from deploy.hardware.violation import PlacementError, Violation
 
 __all__ = [
+    "CoreRange",
     "CostSetEstimate",
     "Estimate",
     "Hardware",
     "LayerMapping",
     "Mapping",
     "Part",
+    "PlacementError",
     "Quantity",
     "Traffic",
+    "Violation",
+    "check_graph",
     "count_traffic",
     "estimate",
     "list_hardware",

@@ -33,9 +33,7 @@ _SHORTENER.maxlevel, _SHORTENER.maxdict, _SHORTENER.maxstring = 2, 3, 60
 AnyCostSet = Annotated[Davies2018Costs | SanafeCosts | OperationCosts, Field(discriminator="model")]
 """Every form that a set of costs can have."""
 
-AnyStructure = Annotated[
-    Loihi1Structure | Loihi2Structure | OperationsStructure, Field(discriminator="kind")
-]
+AnyStructure = Annotated[Loihi1Structure | Loihi2Structure | OperationsStructure, Field(discriminator="kind")]
 """Every form that a structure can have."""
 
 

@@ -227,7 +227,9 @@ class _Placement:
         self._fan_in = synapses.largest_fan_in
         self._sampled: dict[int, dict[str, float]] = {}
         # Splitting does not help where one neuron hears too much.
-        self._binding = [name for name in limits if name != INPUT_AXONS or self._fan_in <= limits[INPUT_AXONS]]
+        self._binding = [
+            name for name in limits if name != INPUT_AXONS or self._fan_in <= limits[INPUT_AXONS]
+        ]
         self.cores = self._search(oversized)
         self.usage = self._usage(self.cores, np.arange(self.cores))
 

@@ -25,7 +25,8 @@ from typing import Literal
 
 from deploy.graph import INPUT
 from deploy.hardware.quantity import Description, Energy, Quantity, Time
-from deploy.hardware.result import Part
+from deploy.hardware.result import Kind, Part
+from deploy.hardware.workload import Unknown
 from deploy.measurement import LayerMeasurement, Measurement
 
 Counting = Literal["spikes", "every_synapse"]
@@ -64,8 +65,14 @@ class OperationCosts(Description):
     message: Energy | None = None
     step: Time
 
-    def parts(self, measurement: Measurement) -> tuple[Part, ...]:
-        """Every part of the energy of an inference; one of unknown cost has the value None."""
+    def parts(self, measurement: Measurement, unknown: Unknown = "refuse") -> tuple[Part, ...]:
+        """Every part of the energy of an inference; one of unknown cost has the value None.
+
+        Raises
+        ------
+        UnknownValue
+            The energy of an operation that there is, is unknown, and that is refused.
+        """
         counts = dict.fromkeys(("accumulate", "multiply_accumulate", "neuron_update"), 0)
         for layer in measurement.layers.values():
             for name, count in self._counts(layer, measurement).items():
@@ -75,28 +82,39 @@ class OperationCosts(Description):
             layer.events_in for layer in measurement.layers.values() if layer.source == INPUT
         )
         kinds = (
-            ("accumulations", counts["accumulate"], self.accumulate),
-            ("multiplications and accumulations", counts["multiply_accumulate"], self.multiply_accumulate),
-            ("neuron updates", counts["neuron_update"], self.neuron_update),
-            ("memory accesses", synops, self.memory_access),
-            ("messages", sent, self.message),
+            ("accumulations", "synapses", counts["accumulate"], self.accumulate),
+            (
+                "multiplications and accumulations",
+                "synapses",
+                counts["multiply_accumulate"],
+                self.multiply_accumulate,
+            ),
+            ("neuron updates", "neurons", counts["neuron_update"], self.neuron_update),
+            ("memory accesses", "synapses", synops, self.memory_access),
+            ("messages", "messages", sent, self.message),
         )
+        if unknown == "refuse":
+            for _, _, count, energy in kinds:
+                if count and energy is not None:
+                    # Raises where it is unknown.
+                    _ = energy.si
         return tuple(
-            _part(name, count, energy, measurement.samples)
-            for name, count, energy in kinds
+            _part(name, kind, count, energy, measurement.samples)
+            for name, kind, count, energy in kinds
             if energy is not None
         )
 
     def layer_energy(self, layer: LayerMeasurement, measurement: Measurement) -> dict[str, float | None]:
         """Joules an inference of a layer's ``synapses`` and ``neurons``; None where a cost is unknown."""
         counts = self._counts(layer, measurement)
-        synapses = [
-            _part(name, counts[name], getattr(self, name), measurement.samples).value
-            for name in ("accumulate", "multiply_accumulate")
-            if counts[name]
-        ]
-        neurons = _part("", counts["neuron_update"], self.neuron_update, measurement.samples).value
-        return {"synapses": None if None in synapses else sum(synapses), "neurons": neurons}
+        kinds = {"synapses": ("accumulate", "multiply_accumulate"), "neurons": ("neuron_update",)}
+        energies = {}
+        for kind, names in kinds.items():
+            used = [(counts[name], getattr(self, name)) for name in names if counts[name]]
+            known = all(energy.known for _, energy in used)
+            total = sum(count * energy.si for count, energy in used) if known else None
+            energies[kind] = None if total is None else total / measurement.samples
+        return energies
 
     def time(self, measurement: Measurement) -> float | None:
         """Seconds of an inference, None where the time of a step is unknown."""
@@ -126,6 +144,6 @@ class OperationCosts(Description):
         }
 
 
-def _part(name: str, count: int, energy: Quantity, samples: int) -> Part:
+def _part(name: str, kind: Kind, count: int, energy: Quantity, samples: int) -> Part:
     value = count * energy.si / samples if energy.known else None
-    return Part(name, value, count / samples, energy.evidence, energy.source)
+    return Part(name, kind, value, count / samples, energy.evidence, energy.source)

@@ -22,6 +22,7 @@ other.
 Source: Boyle et al., SANA-FE, IEEE TCAD 44(8), 2025, and ``arch/loihi.yaml`` of its repository.
 """
 
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -76,24 +77,26 @@ class SanafeCosts(CostSet):
         synops = dict.fromkeys(SynapseCosts.model_fields, 0)
         for layer in work.layers.values():
             synops[layer.encoding] += layer.synops
+        priced = partial(part, work=work, options=options)
+        received = traffic.packets + traffic.input_packets
         return (
             *(
-                part(
+                priced(
                     f"synaptic events, {encoding}",
+                    "synapses",
                     count,
                     getattr(self.synapse, encoding).energy,
-                    work,
                     needed=count > 0,
                 )
                 for encoding, count in synops.items()
             ),
-            part("neuron accesses", work.total("updates"), self.soma.access.energy, work),
-            part("neuron updates", work.total("updated"), self.soma.update.energy, work),
-            part("spikes", work.total("fired"), self.soma.spike.energy, work),
-            part("packets sent", traffic.packets, self.message_out.energy, work),
-            part("packets received", traffic.packets + traffic.input_packets, self.message_in.energy, work),
-            part("hops east-west", traffic.hops_east_west, self.hop_east_west.energy, work),
-            part("hops north-south", traffic.hops_north_south, self.hop_north_south.energy, work),
+            priced("neuron accesses", "neurons", work.total("updates"), self.soma.access.energy),
+            priced("neuron updates", "neurons", work.total("updated"), self.soma.update.energy),
+            priced("spikes", "neurons", work.total("fired"), self.soma.spike.energy),
+            priced("packets sent", "messages", traffic.packets, self.message_out.energy),
+            priced("packets received", "messages", received, self.message_in.energy),
+            priced("hops east-west", "hops", traffic.hops_east_west, self.hop_east_west.energy),
+            priced("hops north-south", "hops", traffic.hops_north_south, self.hop_north_south.energy),
         )
 
     def layer_energy(self, layer: LayerWork, options: Options) -> dict[str, float]:

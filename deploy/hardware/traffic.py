@@ -56,7 +56,8 @@ def count_traffic(recording: Recording, mapping: Mapping, structure: Loihi1Struc
         active = np.flatnonzero((spikes > 0) & (placed.axon_of >= 0))
         origin = mapping.layers[layer.source].core_of[active]
         emitted = sparse.csr_matrix(
-            (spikes[active], (origin, placed.axon_of[active])), shape=(origin.max(initial=0) + 1, routes.shape[0])
+            (spikes[active], (origin, placed.axon_of[active])),
+            shape=(origin.max(initial=0) + 1, routes.shape[0]),
         )
         flow = (emitted @ routes).tocoo()
         sent = flow.data

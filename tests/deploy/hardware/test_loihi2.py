@@ -24,7 +24,9 @@ PILOTNET = {
 
 
 def pilotnet():
-    layers = [Population(name, shape, synapses, lists) for name, (shape, synapses, lists, _) in PILOTNET.items()]
+    layers = [
+        Population(name, shape, synapses, lists) for name, (shape, synapses, lists, _) in PILOTNET.items()
+    ]
     return core_range(layers, STRUCTURE)
 
 

@@ -1,7 +1,6 @@
 from itertools import pairwise
 
 import numpy as np
-import pytest
 from handmade import convolution, dense, graph
 from hypothesis import given, settings
 from hypothesis import strategies as st
