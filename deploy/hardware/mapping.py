@@ -40,8 +40,11 @@ from deploy.hardware.violation import PlacementError, Violation
 NEURONS, SYNAPSE_MEMORY = "neurons", "synapse memory"
 INPUT_AXONS, OUTPUT_AXONS = "input axons", "output axons"
 
-SAMPLED_CORES = 32
+SAMPLED_CORES = 128
 """Cores that are looked at while the number of cores is searched for."""
+
+FIRST_CORES, CORES_AT_A_TIME = 8, 512
+"""Cores that are looked at first, and then together, until one is found that is too full."""
 
 Oversized = Literal["refuse", "place"]
 
@@ -225,13 +228,13 @@ class _Placement:
         self._order = placement_order(layer)
         self._destinations = destinations
         self._fan_in = synapses.largest_fan_in
-        self._sampled: dict[int, dict[str, float]] = {}
+        self._whole: dict[int, dict[str, np.ndarray]] = {}
         # Splitting does not help where one neuron hears too much.
         self._binding = [
             name for name in limits if name != INPUT_AXONS or self._fan_in <= limits[INPUT_AXONS]
         ]
         self.cores = self._search(oversized)
-        self.usage = self._usage(self.cores, np.arange(self.cores))
+        self.usage = self._whole.get(self.cores) or self._usage(self.cores, np.arange(self.cores))
 
     def mapping(self, axon_of: np.ndarray) -> LayerMapping:
         """The placement, its cores counted from 0."""
@@ -248,7 +251,7 @@ class _Placement:
             usage_by_core=self.usage,
             fan_in=self._fan_in,
             core_of=core_of,
-            stored=self._synapses.stored(bounds),
+            stored=self._synapses.stored(bounds, self.usage[INPUT_AXONS]),
             axon_of=axon_of,
             destinations=self._destinations,
         )
@@ -257,8 +260,9 @@ class _Placement:
         size, limits = self._layer.size, self._limits
         low = max(-(-size // limits[NEURONS]), -(-self._synapses.heard // limits[INPUT_AXONS]))
         cores = _fewest(self._sample_fits, min(size, low), size)
-        while cores is not None and not self._fits(self._usage(cores, np.arange(cores))):
-            cores = cores + 1 if cores < size else None
+        if cores is not None:
+            # No number below passes even the sample.
+            cores = _fewest(self._all_fit, cores, size)
         if cores is not None:
             return cores
         if oversized == "place":
@@ -283,25 +287,34 @@ class _Placement:
             OUTPUT_AXONS: np.diff(sums[bounds])[chosen],
         }
 
-    def _fits(self, usage: dict[str, np.ndarray]) -> bool:
-        return all(usage[name].max() <= self._limits[name] for name in self._binding)
-
-    def _sample(self, cores: int) -> dict[str, float]:
-        """How full the fullest core of a sample is; the sample is every core where there are few."""
-        if cores not in self._sampled:
-            chosen = np.unique(np.linspace(0, cores - 1, min(cores, SAMPLED_CORES)).astype(np.int64))
-            usage = self._usage(cores, chosen)
-            self._sampled[cores] = {name: usage[name].max() / limit for name, limit in self._limits.items()}
-        return self._sampled[cores]
+    def _sample(self, cores: int) -> np.ndarray:
+        """Cores that stand for all of so many: every one where there are few."""
+        return np.unique(np.linspace(0, cores - 1, min(cores, SAMPLED_CORES)).astype(np.int64))
 
     def _sample_fits(self, cores: int) -> bool:
-        return all(self._sample(cores)[name] <= 1 for name in self._binding)
+        return self._usage_that_fits(cores, self._sample(cores)) is not None
+
+    def _all_fit(self, cores: int) -> bool:
+        usage = self._usage_that_fits(cores, np.arange(cores))
+        if usage is not None:
+            self._whole[cores] = usage
+        return usage is not None
+
+    def _usage_that_fits(self, cores: int, chosen: np.ndarray) -> dict[str, np.ndarray] | None:
+        """What the chosen cores have, or None as soon as one of them is found too full."""
+        parts = []
+        for part in np.split(chosen, range(FIRST_CORES, len(chosen), CORES_AT_A_TIME)):
+            parts.append(self._usage(cores, part))
+            if any(parts[-1][name].max() > self._limits[name] for name in self._binding):
+                return None
+        return {name: np.concatenate([part[name] for part in parts]) for name in self._limits}
 
     def _limited_by(self) -> str:
         if self.cores > 1 and self._layer.size > self._limits[NEURONS] * (self.cores - 1):
             return NEURONS
-        before = self._sample(max(1, self.cores - 1))
-        return max(before, key=before.get)
+        before = max(1, self.cores - 1)
+        usage = self._usage(before, self._sample(before))
+        return max(usage, key=lambda name: usage[name].max() / self._limits[name])
 
 
 ADVICE = {

@@ -57,8 +57,15 @@ class PlacedSynapses(Protocol):
         cores : int64 array
         """
 
-    def stored(self, bounds: np.ndarray) -> sparse.csr_matrix:
-        """Stored synapses of each axon on each core, int64 ``(axons, cores)``; dense lists with their zeros."""
+    def stored(self, bounds: np.ndarray, axons: np.ndarray) -> sparse.csr_matrix:
+        """Stored synapses of each axon on each core, int64 ``(axons, cores)``; dense lists with their zeros.
+
+        Parameters
+        ----------
+        bounds : int64 array of shape (cores + 1,)
+        axons : int64 array of shape (cores,)
+            Input axons of each core, as :meth:`usage` counts them.
+        """
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +103,7 @@ class MatrixSynapses:
             axons[index] = np.count_nonzero(np.diff(part.indptr))
         return bits, axons
 
-    def stored(self, bounds: np.ndarray) -> sparse.csr_matrix:
+    def stored(self, bounds: np.ndarray, axons: np.ndarray) -> sparse.csr_matrix:
         """Stored synapses of each axon on each core."""
         sizes = np.diff(bounds)
         core_of = np.repeat(np.arange(len(sizes)), sizes)
@@ -156,14 +163,12 @@ class ConvolutionSynapses:
             bits[index] = counts @ tables[width][: len(counts)]
         return bits, lists.axons
 
-    def stored(self, bounds: np.ndarray) -> sparse.csr_matrix:
+    def stored(self, bounds: np.ndarray, axons: np.ndarray) -> sparse.csr_matrix:
         """Stored synapses of each axon on each core."""
-        cores = np.arange(len(bounds) - 1)
-        lists = core_lists(*self._geometry, self.layout.axon_base_range.whole, bounds, cores)
-        axons, counts = core_routes(*self._geometry, bounds, lists.axons)
-        indptr = np.concatenate([[0], np.cumsum(lists.axons)])
-        shape = (prod(self.source), len(cores))
-        return sparse.csc_matrix((counts, axons, indptr), shape=shape).tocsr()
+        heard, counts = core_routes(*self._geometry, bounds, axons)
+        indptr = np.concatenate([[0], np.cumsum(axons)])
+        shape = (prod(self.source), len(axons))
+        return sparse.csc_matrix((counts, heard, indptr), shape=shape).tocsr()
 
     @cached_property
     def _geometry(self) -> tuple:

@@ -61,9 +61,9 @@ def test_lists_with_other_weights_are_not_shared():
 def test_a_dense_list_has_a_weight_for_every_neuron_of_its_core():
     # Two neurons a core. Axon 0 has a synapse on the first core, axon 1 on both, axon 2 on none.
     layer = dense("fc", INPUT, [[2, 2, 0], [0, 2, 0], [0, 2, 0], [0, 0, 0]])
-    bounds = split(4, 2)
-    assert placed(layer, (3,), "dense").stored(bounds).toarray().tolist() == [[2, 0], [2, 2], [0, 0]]
-    assert placed(layer, (3,), "sparse").stored(bounds).toarray().tolist() == [[1, 0], [2, 1], [0, 0]]
+    bounds, axons = split(4, 2), np.array([2, 1])
+    assert placed(layer, (3,), "dense").stored(bounds, axons).toarray().tolist() == [[2, 0], [2, 2], [0, 0]]
+    assert placed(layer, (3,), "sparse").stored(bounds, axons).toarray().tolist() == [[1, 0], [2, 1], [0, 0]]
 
 
 def by_unrolling(layer, source, bounds):
@@ -117,7 +117,7 @@ def test_a_convolution_is_counted_as_if_it_were_unrolled(
     bits, axons, stored = by_unrolling(layer, shape, bounds)
     counted = synapses.usage(bounds, np.arange(cores))
     assert (counted[0].tolist(), counted[1].tolist()) == (bits, axons)
-    np.testing.assert_array_equal(synapses.stored(bounds).toarray(), stored)
+    np.testing.assert_array_equal(synapses.stored(bounds, counted[1]).toarray(), stored)
     matrix = unrolled(layer.connection, shape)
     assert synapses.heard == np.count_nonzero(matrix.getnnz(axis=0))
     assert synapses.largest_fan_in == matrix.getnnz(axis=1).max()
