@@ -1,9 +1,10 @@
 """Time and memory of mapping and pricing a large convolutional network with all its synapses.
 
 ``128C3-128C3-AP2-256C3-256C3-AP2-512C3-512C3-512FC-10FC`` on 32 x 32 with 3 channels, no synapse pruned: 1.1
-thousand million synapses, kernels and pools unrolled. Weights and spikes are random, since what they are does not
-matter to the time. On Loihi 1 two of its layers exceed the input axons of a core, and one the synaptic memory; it
-is placed all the same (``oversized="place"``). Memory is the peak resident set of the process, imports included.
+thousand million synapses, kernels and pools unrolled. Weights and spikes are random, since what they are
+does not matter to the time. On Loihi 1 two of its layers exceed the input axons of a core, and one the
+synaptic memory; it is placed all the same (``oversized="place"``). Memory is the peak resident set of the
+process, imports included.
 
     uv run python benchmarks/pricing.py [--steps 4] [--samples 1] [--hardware loihi1] [--json]
 """
@@ -29,7 +30,9 @@ def weights(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return (2 * rng.integers(1, 64, shape) * rng.choice([-1, 1], shape)).astype(np.int16)
 
 
-def convolution(rng: np.random.Generator, name: str, source: str, channels: tuple[int, int], side: int, pool: int):
+def convolution(
+    rng: np.random.Generator, name: str, source: str, channels: tuple[int, int], side: int, pool: int
+):
     """A layer of 3 x 3 kernels with padding 1."""
     inputs, outputs = channels
     connection = ConvConnection(

@@ -48,7 +48,7 @@ def show_command(
 def check_command(
     file: Annotated[Path, typer.Argument(help="A hardware description, a YAML file.")], json: Json = False
 ) -> None:
-    """Check a description of your own; status 2 names the field that is wrong, its value, and what to write."""
+    """Check a description of your own; what is wrong is named by field, value and what was expected."""
     from deploy.hardware.config import load_hardware
 
     target = load_hardware(file)

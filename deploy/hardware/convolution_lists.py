@@ -1,18 +1,18 @@
 r"""Lists of synapses that a convolution takes on each core, counted from its kernels without unrolling them.
 
 Neurons lie on cores in the order position, channel: neuron :math:`n = p C + o` for channel :math:`o` of
-:math:`C` at position :math:`p`. Source channel :math:`i` at position :math:`q` has on a core one list, with the
-weights :math:`K_{o i}(q - p)` for all of the core's neurons that it reaches. With tables of the kernels summed up
-over :math:`o`, a list's length, its first and last index, and a fingerprint are the sum over at most as many
-positions as a kernel has.
+:math:`C` at position :math:`p`. Source channel :math:`i` at position :math:`q` has on a core one list,
+with the weights :math:`K_{o i}(q - p)` for all of the core's neurons that it reaches. With tables of the
+kernels summed up over :math:`o`, a list's length, its first and last index, and a fingerprint are sums over
+at most as many positions as a kernel has.
 
-Two lists are stored once if they have the same weights at the same indices, after an axon has taken its offset
-off (:mod:`deploy.hardware.synapse_memory`). They are told apart by a fingerprint of 64 bits,
+Two lists are stored once if they have the same weights at the same indices, after an axon has taken its
+offset off (:mod:`deploy.hardware.synapse_memory`). They are told apart by a fingerprint of 64 bits,
 
 .. math:: h = \sum_k g(w_k) \, r^{\,j_k} \bmod 2^{64}
 
-over their weights :math:`w_k` at indices :math:`j_k`, with an odd :math:`r` and random numbers :math:`g`: lists
-that differ have the same one with a probability that is negligible (about :math:`2^{-60}` a pair).
+over their weights :math:`w_k` at indices :math:`j_k`, with an odd :math:`r` and random numbers :math:`g`:
+lists that differ have the same one with a probability that is negligible (about :math:`2^{-60}` a pair).
 """
 
 from dataclasses import dataclass

@@ -48,12 +48,12 @@ def estimate(
         Which neuron updates a set counts that prices active and inactive ones: those in which a spike arrives
         (``input``), those in which the neuron spikes (``spiking``), or ``all``.
     unknown : str
-        What an unknown cost of an operation does: ``refuse`` the estimate, or leave the operation out, so that
-        energies are lower bounds and times unknown (``bound``). The energy of a barrier, which no source
+        What an unknown cost of an operation does: ``refuse`` the estimate, or leave the operation out, so
+        that energies are lower bounds and times unknown (``bound``). The energy of a barrier, which no source
         gives, is always left out and said to be.
     oversized : str
-        Whether a layer one neuron of which needs more than a core has is refused (``refuse``), or priced as if
-        it fitted, with the violations listed (``place``).
+        Whether a layer one neuron of which needs more than a core has is refused (``refuse``), or priced
+        as if it fitted, with the violations listed (``place``).
     cost_set : str, optional
         Price by this set alone.
 

@@ -18,7 +18,7 @@ it is a rule that was found on one network, and no fit that was verified on anot
 """
 
 from dataclasses import dataclass
-from math import prod
+from math import ceil, prod
 
 from deploy.graph import ConvConnection, Graph, Layer
 from deploy.graph.connection import Shape, pooled_shape
@@ -141,8 +141,9 @@ def _upper(population: Population, structure: Loihi2Structure) -> int:
 
 def _parts(channels: int, lists: int, structure: Loihi2Structure) -> int:
     def ratio(parts: int) -> int:
-        words = lists * -(-(-(-channels // parts)) // structure.weights_per_word.whole)
-        return -(-words // structure.words_per_core.whole)
+        weights = ceil(channels / parts)
+        words = lists * ceil(weights / structure.weights_per_word.whole)
+        return ceil(words / structure.words_per_core.whole)
 
     parts = max(1, ratio(1))
     while parts < channels and ratio(parts) > 1:

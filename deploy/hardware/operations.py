@@ -90,7 +90,7 @@ class OperationCosts(Description):
                 self.multiply_accumulate,
             ),
             ("neuron updates", "neurons", counts["neuron_update"], self.neuron_update),
-            ("memory accesses", "synapses", synops, self.memory_access),
+            ("memory accesses", "memory", synops, self.memory_access),
             ("messages", "messages", sent, self.message),
         )
         if unknown == "refuse":

@@ -89,7 +89,7 @@ class Quantity(Description):
         if self.value is None:
             raise UnknownValue(
                 f"{self._field} is unknown ({self.source}), and this estimate needs it; describe the hardware"
-                " in a file of your own if you know it"
+                " in a file of your own if you know it, or ask for a lower bound (unknown: bound)"
             )
         return self.value / UNITS[self.unit][1]
 

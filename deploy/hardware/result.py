@@ -8,7 +8,7 @@ from deploy.hardware.mapping import LayerMapping
 from deploy.hardware.traffic import Traffic
 from deploy.hardware.violation import Violation
 
-Kind = Literal["synapses", "neurons", "messages", "hops", "synchronisation"]
+Kind = Literal["synapses", "memory", "neurons", "messages", "hops", "synchronisation"]
 """What energy is spent on, whatever a cost set calls it."""
 
 
@@ -20,7 +20,7 @@ class Part:
     ----------
     name : str
     kind : str
-        ``synapses``, ``neurons``, ``messages``, ``hops`` or ``synchronisation``.
+        ``synapses``, ``memory``, ``neurons``, ``messages``, ``hops`` or ``synchronisation``.
     value : float or None
         Joules an inference; None where the energy of one is not published.
     count : float

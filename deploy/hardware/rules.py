@@ -13,9 +13,9 @@ def check_graph(graph: Graph, target: Hardware, mapping: Mapping | None = None) 
     """Every limit of a target that a graph exceeds; empty where it fits.
 
     On Loihi 1 these are, for each layer, the bits of weights and thresholds, the axons that one neuron hears,
-    and on its fullest core neurons, synaptic memory, and input and output axons. On Loihi 2, whose axon limits
-    are not published, they are the bits of weights and of a graded input. A target that nothing is placed on
-    has no limits.
+    and on its fullest core neurons, synaptic memory, and input and output axons. On Loihi 2, whose axon
+    limits are not published, they are the bits of weights and of a graded input. A target that nothing is
+    placed on has no limits.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def check_graph(graph: Graph, target: Hardware, mapping: Mapping | None = None) 
 
 
 def weight_bits(weights: np.ndarray) -> tuple[int, int]:
-    """Bits of signed weights in two's complement, with and without the low bits that are zero in all of them."""
+    """Bits of signed weights in two's complement, and without low bits that are zero in all of them."""
     nonzero = np.asarray(weights, np.int64).ravel()
     nonzero = nonzero[nonzero != 0]
     if not len(nonzero):

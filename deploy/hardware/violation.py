@@ -12,8 +12,8 @@ class Violation:
     Attributes
     ----------
     rule : str
-        The resource that is limited: ``neurons``, ``synapse memory`` (bits), ``input axons``, ``output axons``,
-        ``fan-in`` (axons that one neuron hears), ``weight bits`` or ``threshold bits``.
+        The resource that is limited: ``neurons``, ``synapse memory`` (bits), ``input axons``, ``output
+        axons``, ``fan-in`` (axons that one neuron hears), ``weight bits`` or ``threshold bits``.
     where : str
         The layer, and the core where it is one: ``fc1, core 3``.
     actual, limit : int

@@ -69,8 +69,8 @@ class Options:
         Neuron updates that are active: those in which a spike arrives (``input``), those in which the neuron
         spikes (``spiking``), or ``all``.
     unknown : str
-        What an unknown cost of an operation does: ``refuse`` the estimate, or leave the operation out, so that
-        energies are lower bounds (``bound``).
+        What an unknown cost of an operation does: ``refuse`` the estimate, or leave the operation out, so
+        that energies are lower bounds (``bound``).
     """
 
     active: ActiveUpdates = "input"

@@ -9,7 +9,8 @@ from deploy.hardware.loihi2 import Population, core_range, graph_populations
 STRUCTURE = load_hardware("loihi2").structure
 
 PILOTNET = {
-    # lava-dl, pilotnet_snn/benchmark.ipynb: shape (channels, height, width), kernel 3 x 3, and the cores printed.
+    # lava-dl, pilotnet_snn/benchmark.ipynb: shape (channels, height, width), kernel 3 x 3, and the cores
+    # printed.
     "input": ((3, 66, 200), 0, 0, 13),
     "conv1": ((24, 32, 99), 24 * 3 * 9, 3 * 9, 25),
     "conv2": ((36, 15, 49), 36 * 24 * 9, 24 * 9, 13),

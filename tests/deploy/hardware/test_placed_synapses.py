@@ -51,8 +51,8 @@ def test_lists_are_shared_only_within_the_reach_of_an_axons_offset():
 
 
 def test_lists_with_other_weights_are_not_shared():
-    # Three channels at one position, each with one weight. Offsets take all indices to 0, which needs no bits:
-    # 8 + 10 = 18 -> 64 bits, for the weights 2 and 4.
+    # Three channels at one position, each with one weight. Offsets take all indices to 0, which needs no
+    # bits: 8 + 10 = 18 -> 64 bits, for the weights 2 and 4.
     kernels = np.diag([2, 2, 4]).reshape(3, 3, 1, 1)
     bits, axons = usage(placed(convolution("conv", INPUT, kernels, 1, 0), (3, 1, 1)), 3)
     assert (bits.tolist(), axons.tolist()) == ([2 * 64], [3])
