@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     )
     from deploy.formats.h5 import load
     from deploy.graph import Graph
-    from deploy.hardware import Estimate, estimate, list_hardware, load_hardware
+    from deploy.hardware import Comparison, Estimate, compare, estimate, list_hardware, load_hardware
     from deploy.measurement import Measurement, measure
     from deploy.recording import Recording
     from deploy.runner import run
@@ -25,7 +25,7 @@ _MODULES = {
     "deploy.errors": ("BackendError", "BackendUnavailable", "CompileError", "FormatError", "HardwareError"),
     "deploy.formats.h5": ("load",),
     "deploy.graph": ("Graph",),
-    "deploy.hardware": ("Estimate", "estimate", "list_hardware", "load_hardware"),
+    "deploy.hardware": ("Comparison", "Estimate", "compare", "estimate", "list_hardware", "load_hardware"),
     "deploy.measurement": ("Measurement", "measure"),
     "deploy.recording": ("Recording",),
     "deploy.runner": ("run",),
@@ -38,6 +38,7 @@ __all__ = [
     "BackendError",
     "BackendUnavailable",
     "Certificate",
+    "Comparison",
     "CompileError",
     "Estimate",
     "FormatError",
@@ -46,6 +47,7 @@ __all__ = [
     "Measurement",
     "Recording",
     "certify",
+    "compare",
     "compile",
     "estimate",
     "list_hardware",

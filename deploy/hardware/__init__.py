@@ -1,5 +1,6 @@
 """Pricing a measured network on named hardware: cores, traffic, energy and time."""
 
+from deploy.hardware.comparison import Comparison, Saving, compare
 from deploy.hardware.config import Hardware, list_hardware, load_hardware
 from deploy.hardware.estimate import estimate
 from deploy.hardware.loihi2 import CoreRange
@@ -11,6 +12,7 @@ from deploy.hardware.traffic import Traffic, count_traffic
 from deploy.hardware.violation import PlacementError, Violation
 
 __all__ = [
+    "Comparison",
     "CoreRange",
     "CostSetEstimate",
     "Estimate",
@@ -20,9 +22,11 @@ __all__ = [
     "Part",
     "PlacementError",
     "Quantity",
+    "Saving",
     "Traffic",
     "Violation",
     "check_graph",
+    "compare",
     "count_traffic",
     "estimate",
     "list_hardware",

@@ -11,7 +11,7 @@ from deploy.hardware.activity import count_steps
 from deploy.hardware.config import Hardware, load_hardware
 from deploy.hardware.cost_set import CostSet
 from deploy.hardware.loihi2 import core_range, graph_populations
-from deploy.hardware.mapping import LayerMapping, Oversized, map_graph
+from deploy.hardware.mapping import LayerMapping, Mapping, Oversized, map_graph
 from deploy.hardware.result import CostSetEstimate, Estimate, Part
 from deploy.hardware.rules import check_graph
 from deploy.hardware.structure import Loihi2Structure
@@ -65,6 +65,24 @@ def estimate(
     InputError
         The measurement has no sample, or an option is not known.
     """
+    options = checked_options(active, unknown, oversized)
+    if not measurement.samples:
+        raise InputError("the measurement is of 0 samples; record at least one")
+    target = chosen_target(hardware, cost_set)
+    if not target.places_neurons:
+        return estimate_operations(measurement, target, options)
+    mapping = map_graph(measurement.graph, target.structure, target.synapse_format, oversized)
+    return estimate_placed(measurement, target, options, mapping)
+
+
+def checked_options(active: ActiveUpdates, unknown: Unknown, oversized: Oversized) -> Options:
+    """Options of an estimate, each of which is one of those there are.
+
+    Raises
+    ------
+    InputError
+        One is not.
+    """
     for name, value, kind in (
         ("active", active, ActiveUpdates),
         ("unknown", unknown, Unknown),
@@ -72,26 +90,28 @@ def estimate(
     ):
         if value not in get_args(kind):
             raise InputError(f"{name} is {value!r}; use one of {', '.join(get_args(kind))}")
-    if not measurement.samples:
-        raise InputError("the measurement is of 0 samples; record at least one")
-    target = hardware if isinstance(hardware, Hardware) else load_hardware(hardware)
-    if cost_set is not None:
-        target = _with_one_set(target, cost_set)
-    options = Options(active, unknown)
-    if target.places_neurons:
-        return _estimate_placed(measurement, target, options, oversized)
-    return _estimate_operations(measurement, target, options)
+    return Options(active, unknown)
 
 
-def count_work(measurement: Measurement, target: Hardware, oversized: Oversized = "refuse") -> Workload:
-    """Map a measured network and count what it did there.
+def chosen_target(hardware: str | Path | Hardware, cost_set: str | None) -> Hardware:
+    """The target, with one of its cost sets alone where one is named.
 
     Raises
     ------
     HardwareError
-        The network cannot be placed on the target.
+        There is no such target or cost set.
     """
-    mapping = map_graph(measurement.graph, target.structure, target.synapse_format, oversized)
+    target = hardware if isinstance(hardware, Hardware) else load_hardware(hardware)
+    if cost_set is None:
+        return target
+    if cost_set not in target.cost_sets:
+        known = ", ".join(target.cost_sets)
+        raise HardwareError(f"{target.name} has no cost set {cost_set!r}; use one of {known}")
+    return target.model_copy(update={"cost_sets": {cost_set: target.cost_sets[cost_set]}})
+
+
+def count_work(measurement: Measurement, target: Hardware, mapping: Mapping) -> Workload:
+    """Count what a measured network did on the cores that it is mapped to."""
     layers = {
         name: LayerWork(
             encoding=mapping.layers[name].encoding,
@@ -106,17 +126,11 @@ def count_work(measurement: Measurement, target: Hardware, oversized: Oversized 
     return Workload(measurement.samples, measurement.time_steps, layers, traffic, mapping)
 
 
-def _with_one_set(target: Hardware, name: str) -> Hardware:
-    if name not in target.cost_sets:
-        known = ", ".join(target.cost_sets)
-        raise HardwareError(f"{target.name} has no cost set {name!r}; use one of {known}")
-    return target.model_copy(update={"cost_sets": {name: target.cost_sets[name]}})
-
-
-def _estimate_placed(
-    measurement: Measurement, target: Hardware, options: Options, oversized: Oversized
+def estimate_placed(
+    measurement: Measurement, target: Hardware, options: Options, mapping: Mapping
 ) -> Estimate:
-    work = count_work(measurement, target, oversized)
+    """Estimate on a target with cores that neurons are placed on."""
+    work = count_work(measurement, target, mapping)
     times = _step_times(measurement, target, work, options)
     shared = (*_label(target), *assumptions.placement(measurement, work))
     return Estimate(
@@ -137,7 +151,8 @@ def _estimate_placed(
     )
 
 
-def _estimate_operations(measurement: Measurement, target: Hardware, options: Options) -> Estimate:
+def estimate_operations(measurement: Measurement, target: Hardware, options: Options) -> Estimate:
+    """Estimate on a target that is known by its operations alone."""
     bounds, structure = None, target.structure
     if isinstance(structure, Loihi2Structure):
         bounds = core_range(graph_populations(measurement.graph), structure)

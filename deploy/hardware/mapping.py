@@ -147,7 +147,11 @@ class Mapping:
 
 
 def map_graph(
-    graph: Graph, structure: Loihi1Structure, layout: SynapseFormat, oversized: Oversized = "refuse"
+    graph: Graph,
+    structure: Loihi1Structure,
+    layout: SynapseFormat,
+    oversized: Oversized = "refuse",
+    cores: dict[str, int] | None = None,
 ) -> Mapping:
     """Place a graph on cores (see the module).
 
@@ -159,6 +163,8 @@ def map_graph(
     oversized : str
         What to do with a layer one neuron of which needs more than a core has: ``refuse`` it, or ``place``
         one neuron a core as if it fitted. Too many input axons alone never refuse.
+    cores : dict of str to int, optional
+        Cores that each layer is spread over, if it has so many neurons, in place of the least that hold it.
 
     Raises
     ------
@@ -168,7 +174,8 @@ def map_graph(
     placed: dict[str, LayerMapping] = {}
     destinations = {layer.name: np.zeros(layer.size, np.int64) for layer in graph.layers}
     for layer in reversed(graph.layers):
-        mapping = _place(graph, layer, destinations[layer.name], structure, layout, oversized)
+        given = None if cores is None else min(cores[layer.name], layer.size)
+        mapping = _place(graph, layer, destinations[layer.name], structure, layout, oversized, given)
         placed[layer.name] = mapping
         if layer.source in destinations:
             cores_heard = mapping.stored.getnnz(axis=1).astype(np.int64)
@@ -197,6 +204,7 @@ def _place(
     structure: Loihi1Structure,
     layout: SynapseFormat,
     oversized: Oversized,
+    cores: int | None,
 ) -> LayerMapping:
     """Place a layer in the encoding of the fewest cores, then of the least memory, then the plainer."""
     limits = {
@@ -206,7 +214,7 @@ def _place(
         OUTPUT_AXONS: structure.output_axons_per_core.whole,
     }
     placements = [
-        _Placement(layer, synapses, destinations, limits, oversized)
+        _Placement(layer, synapses, destinations, limits, oversized, cores)
         for synapses in placed_synapses(graph, layer, layout)
     ]
     best = min(placements, key=lambda placement: (placement.cores, placement.usage[SYNAPSE_MEMORY].max()))
@@ -223,6 +231,7 @@ class _Placement:
         destinations: np.ndarray,
         limits: dict[str, int],
         oversized: Oversized,
+        cores: int | None,
     ):
         self._layer, self._synapses, self._limits = layer, synapses, limits
         self._order = placement_order(layer)
@@ -233,7 +242,7 @@ class _Placement:
         self._binding = [
             name for name in limits if name != INPUT_AXONS or self._fan_in <= limits[INPUT_AXONS]
         ]
-        self.cores = self._search(oversized)
+        self.cores = self._search(oversized) if cores is None else cores
         self.usage = self._whole.get(self.cores) or self._usage(self.cores, np.arange(self.cores))
 
     def mapping(self, axon_of: np.ndarray) -> LayerMapping:
