@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from deploy.formats.h5 import load
     from deploy.graph import Graph
     from deploy.hardware import Comparison, Estimate, compare, estimate, list_hardware, load_hardware
+    from deploy.hardware.stopping import early_exit, stop_when_confident
     from deploy.measurement import Measurement, measure
     from deploy.recording import Recording
     from deploy.runner import run
@@ -29,6 +30,7 @@ _MODULES = {
     "deploy.measurement": ("Measurement", "measure"),
     "deploy.recording": ("Recording",),
     "deploy.runner": ("run",),
+    "deploy.hardware.stopping": ("early_exit", "stop_when_confident"),
     "deploy.verification": ("Certificate", "certify", "verify"),
 }
 
@@ -49,12 +51,14 @@ __all__ = [
     "certify",
     "compare",
     "compile",
+    "early_exit",
     "estimate",
     "list_hardware",
     "load",
     "load_hardware",
     "measure",
     "run",
+    "stop_when_confident",
     "verify",
 ]
 
