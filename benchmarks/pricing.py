@@ -97,9 +97,9 @@ def main() -> None:
     recording = random_recording(graph, options.samples)
     started = time.perf_counter()
     measurement = measure(graph, recording)
-    measured = time.perf_counter()
+    measured, cpu = time.perf_counter(), time.process_time()
     result = estimate(measurement, options.hardware, unknown="bound", oversized="place")
-    priced = time.perf_counter()
+    priced, cpu = time.perf_counter(), time.process_time() - cpu
     figures = {
         "hardware": options.hardware,
         "samples": options.samples,
@@ -108,6 +108,7 @@ def main() -> None:
         "cores": result.cores,
         "measure_seconds": round(measured - started, 2),
         "map_and_price_seconds": round(priced - measured, 2),
+        "map_and_price_cpu_seconds": round(cpu, 2),
         "seconds": round(priced - started, 2),
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3),
     }

@@ -146,8 +146,8 @@ class SanafeCosts(CostSet):
         """What the formulas take for granted."""
         return (
             self._errors(),
-            "A neuron is updated in a step in which a spike reaches it, and only accessed in others; SANA-FE's own"
-            " neurons are also updated while they keep a potential that is not zero.",
+            "A neuron is updated in a step in which a spike reaches it, and only accessed in others;"
+            " SANA-FE's own neurons are also updated while they keep a potential that is not zero.",
             "A step lasts as long as synchronisation and its slowest core, and packets do not wait for each"
             " other. The time of synchronisation is the one fitted for the nearest number of tiles that is"
             " not above the tiles in use.",
