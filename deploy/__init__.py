@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     )
     from deploy.formats.h5 import load
     from deploy.graph import Graph
-    from deploy.hardware import Estimate, estimate, list_hardware, load_hardware
+    from deploy.hardware import Comparison, Estimate, compare, estimate, list_hardware, load_hardware
+    from deploy.hardware.stopping import early_exit, stop_when_confident
     from deploy.measurement import Measurement, measure
     from deploy.recording import Recording
     from deploy.runner import run
@@ -25,10 +26,11 @@ _MODULES = {
     "deploy.errors": ("BackendError", "BackendUnavailable", "CompileError", "FormatError", "HardwareError"),
     "deploy.formats.h5": ("load",),
     "deploy.graph": ("Graph",),
-    "deploy.hardware": ("Estimate", "estimate", "list_hardware", "load_hardware"),
+    "deploy.hardware": ("Comparison", "Estimate", "compare", "estimate", "list_hardware", "load_hardware"),
     "deploy.measurement": ("Measurement", "measure"),
     "deploy.recording": ("Recording",),
     "deploy.runner": ("run",),
+    "deploy.hardware.stopping": ("early_exit", "stop_when_confident"),
     "deploy.verification": ("Certificate", "certify", "verify"),
 }
 
@@ -38,6 +40,7 @@ __all__ = [
     "BackendError",
     "BackendUnavailable",
     "Certificate",
+    "Comparison",
     "CompileError",
     "Estimate",
     "FormatError",
@@ -46,13 +49,16 @@ __all__ = [
     "Measurement",
     "Recording",
     "certify",
+    "compare",
     "compile",
+    "early_exit",
     "estimate",
     "list_hardware",
     "load",
     "load_hardware",
     "measure",
     "run",
+    "stop_when_confident",
     "verify",
 ]
 
