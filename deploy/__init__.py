@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     )
     from deploy.formats.h5 import load
     from deploy.graph import Graph
-    from deploy.hardware import Estimate, estimate, list_hardware, load_hardware
+    from deploy.hardware import Comparison, Estimate, compare, estimate, list_hardware, load_hardware
+    from deploy.hardware.stopping import early_exit, stop_when_confident
     from deploy.measurement import Measurement, measure
     from deploy.recording import Recording
     from deploy.runner import run
@@ -26,11 +27,12 @@ _MODULES = {
     "deploy.errors": ("BackendError", "BackendUnavailable", "CompileError", "FormatError", "HardwareError"),
     "deploy.formats.h5": ("load",),
     "deploy.graph": ("Graph",),
-    "deploy.hardware": ("Estimate", "estimate", "list_hardware", "load_hardware"),
+    "deploy.hardware": ("Comparison", "Estimate", "compare", "estimate", "list_hardware", "load_hardware"),
     "deploy.measurement": ("Measurement", "measure"),
     "deploy.recording": ("Recording",),
     "deploy.runner": ("run",),
     "deploy.simulator": ("Simulator",),
+    "deploy.hardware.stopping": ("early_exit", "stop_when_confident"),
     "deploy.verification": ("Certificate", "certify", "verify"),
 }
 
@@ -40,6 +42,7 @@ __all__ = [
     "BackendError",
     "BackendUnavailable",
     "Certificate",
+    "Comparison",
     "CompileError",
     "Estimate",
     "FormatError",
@@ -49,13 +52,16 @@ __all__ = [
     "Recording",
     "Simulator",
     "certify",
+    "compare",
     "compile",
+    "early_exit",
     "estimate",
     "list_hardware",
     "load",
     "load_hardware",
     "measure",
     "run",
+    "stop_when_confident",
     "verify",
 ]
 

@@ -12,7 +12,8 @@ import dpap
 from deploy.background import Background
 from deploy.compiler import compile
 from deploy.graph import Graph
-from deploy.hardware import estimate
+from deploy.hardware import compare, estimate
+from deploy.hardware.stopping import early_exit
 from deploy.measurement import measure
 from deploy.report import LayerPruning, ReportData, Variant, render
 from deploy.run_directory import RunDirectory
@@ -220,6 +221,12 @@ def _write(config: DemoConfig, result: DemoResult, directory: RunDirectory, test
     both = {"dpap": pruned, "control": control}
     directory.write_json("measurement.json", {name: v.measurement.to_dict() for name, v in both.items()})
     directory.write_json("estimate.json", {name: v.estimate.to_dict() for name, v in both.items()})
+    comparison = compare(control.measurement, pruned.measurement, config.hardware)
+    directory.write_json("comparison.json", comparison.to_dict())
+    exits = [
+        early_exit(variant.recording, test_split.labels, config.hardware) for variant in (control, pruned)
+    ]
+    directory.write_json("early_exit.json", {"control": exits[0].to_dict(), "dpap": exits[1].to_dict()})
     data = ReportData(
         title="DPAP on handwritten digits",
         settings=_settings(config, pruned.graph) | installed,
@@ -227,6 +234,8 @@ def _write(config: DemoConfig, result: DemoResult, directory: RunDirectory, test
         control=control,
         labels=test_split.labels.tolist(),
         certificate=result.certificate,
+        comparison=comparison,
+        early_exit=tuple(exits),
     )
     directory.write_text("report.html", render(data))
 

@@ -15,6 +15,10 @@ class HardwareError(InputError):
     """A hardware description or a name of one is wrong, or lacks a value that was asked for."""
 
 
+class UnknownValue(HardwareError):  # noqa: N818 - it is the value that is unknown, not the error
+    """A value that a hardware description leaves unknown was asked for."""
+
+
 class BackendUnavailable(InputError):  # noqa: N818 - the name is part of the contract
     """A backend cannot run here; the message says what is missing."""
 

@@ -16,6 +16,7 @@ would have to send it.
 """
 
 from dataclasses import asdict, dataclass
+from math import prod
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from deploy.arrivals import all_arriving
 from deploy.graph import INPUT, Graph, Incoming, Layer
 from deploy.graph.geometry import Shape, pooled_shape
 from deploy.recording import Recording
-from deploy.synapses import reached
+from deploy.synapses import fan_out, reached
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def measure(graph: Graph, recording: Recording) -> Measurement:
 
 def source_activity(recording: Recording, layer: Layer) -> np.ndarray:
     """What arrives at a layer, ``(N, T, source neurons)``: all its sources, one after the other."""
-    parts = [part.reshape(*part.shape[:2], -1) for part in arriving_at(recording, layer)]
+    parts = [part.reshape(*part.shape[:2], prod(part.shape[2:])) for part in arriving_at(recording, layer)]
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
 
 
@@ -129,12 +130,33 @@ def arriving_at(recording: Recording, layer: Layer) -> list[np.ndarray]:
     return all_arriving(layer, recording.inputs, recording.kept)
 
 
+def from_input(measurement: Measurement, name: str) -> tuple[int, int]:
+    """What the network's input does in one layer, whatever else the layer hears.
+
+    Returns
+    -------
+    tuple of two int
+        Its share of ``events_in`` and of ``synops_effective``.
+    """
+    graph, layer = measurement.graph, measurement.graph[name]
+    if layer.sources == (INPUT,):
+        return measurement[name].events_in, measurement[name].synops_effective
+    events = synops = 0
+    for incoming, part in zip(layer.inputs, arriving_at(measurement.recording, layer), strict=True):
+        if incoming.source == INPUT:
+            arrived = np.count_nonzero(part, axis=(0, 1)).ravel()
+            events += int(arrived.sum())
+            synops += int(arrived @ fan_out(incoming.connection, graph.source_shape(incoming)))
+    return events, synops
+
+
 def _measure_layer(graph: Graph, recording: Recording, layer: Layer) -> LayerMeasurement:
     activity = source_activity(recording, layer)
     per_source = np.count_nonzero(activity, axis=(0, 1))
     magnitude = activity.sum(axis=(0, 1), dtype=np.int64)
-    matrix = graph.synapse_matrix(layer)
-    fan_out = np.asarray(matrix.getnnz(axis=0), np.int64)
+    effective_fan_out = np.concatenate(
+        [fan_out(incoming.connection, graph.source_shape(incoming)) for incoming in layer.inputs]
+    )
     dense_fan_out = np.concatenate(
         [original_fan_out(layer, incoming, graph.source_shape(incoming)) for incoming in layer.inputs]
     )
@@ -150,14 +172,14 @@ def _measure_layer(graph: Graph, recording: Recording, layer: Layer) -> LayerMea
         source="+".join(layer.sources),
         neurons=layer.size,
         neurons_original=int(np.prod(layer.shape)),
-        synapses=matrix.nnz,
+        synapses=int(effective_fan_out.sum()),
         synapses_original=originally,
         spikes=spikes,
         firing_rate=spikes / updates if updates else 0.0,
         events_in=int(per_source.sum()),
-        synops_effective=int(per_source @ fan_out),
+        synops_effective=int(per_source @ effective_fan_out),
         synops_dense=int(per_source @ dense_fan_out),
-        synops_effective_unary=int(magnitude @ fan_out),
+        synops_effective_unary=int(magnitude @ effective_fan_out),
         neuron_updates=updates,
         neuron_updates_with_input=_updates_with_input(recording, layer),
     )

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from deploy.graph import Connection, ConvConnection, Layer
+from deploy.graph.connection import Shape, pooled_shape
 
 
 def dense_weight(connection: Connection) -> np.ndarray:
@@ -68,3 +69,69 @@ def reached(layer: Layer, arriving: list[np.ndarray]) -> np.ndarray:
         # Counts are whole: anything at all is at least 1.
         anything |= (arrived > 0.5).numpy().reshape(anything.shape)
     return anything
+
+
+def fan_out(connection: Connection, source: Shape) -> np.ndarray:
+    """Synapses of each source neuron with a weight other than zero, exact at the borders of a convolution.
+
+    Parameters
+    ----------
+    connection : Connection
+    source : tuple of int
+        Shape of the source before pooling.
+
+    Returns
+    -------
+    int64 array of the source's shape, flattened
+    """
+    pool, pooled = connection.pool, pooled_shape(source, connection.pool)
+    if isinstance(connection, ConvConnection):
+        reach = _between_positions(connection, pooled)
+        counts = np.einsum(
+            "ckl,kyo,lxp->cyx", _present(connection, connection.indices, pooled[0]), *reach, optimize=True
+        )
+    else:
+        counts = np.asarray(connection.matrix.getnnz(axis=0), np.int64).reshape(pooled)
+    if pool == 1:
+        return counts.ravel()
+    full = np.zeros(source, np.int64)
+    spread = counts.repeat(pool, axis=1).repeat(pool, axis=2)
+    full[:, : spread.shape[1], : spread.shape[2]] = spread
+    return full.ravel()
+
+
+def fan_in(connection: Connection, source: Shape) -> np.ndarray:
+    """Sources, after pooling, that each target has a synapse from with a weight other than zero.
+
+    Parameters
+    ----------
+    connection : Connection
+    source : tuple of int
+        Shape of the source before pooling.
+
+    Returns
+    -------
+    int64 array, one element a target
+    """
+    if not isinstance(connection, ConvConnection):
+        return np.asarray(connection.matrix.getnnz(axis=1), np.int64)
+    reach = _between_positions(connection, pooled_shape(source, connection.pool))
+    present = _present(connection, connection.rows, connection.outputs)
+    return np.einsum("ckl,kyo,lxp->cop", present, *reach, optimize=True).ravel()
+
+
+def _present(connection: ConvConnection, channel: np.ndarray, channels: int) -> np.ndarray:
+    """Weights other than zero at each place of the kernels of each channel, ``(channels, height, width)``."""
+    counts = np.zeros((channels, *connection.geometry.kernel), np.int64)
+    np.add.at(counts, channel, connection.kernels != 0)
+    return counts
+
+
+def _between_positions(connection: ConvConnection, source: Shape) -> list[np.ndarray]:
+    """Whether a place of the kernel joins two positions: for each axis, ``(kernel, inputs, outputs)``."""
+    geometry = connection.geometry
+    reach = []
+    for axis, (inputs, outputs) in enumerate(zip(source[1:], geometry.extent(*source[1:]), strict=True)):
+        positions = geometry.sources(axis, outputs)
+        reach.append((positions[:, None] == np.arange(inputs)[:, None]).astype(np.int64))
+    return reach

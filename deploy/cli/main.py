@@ -10,7 +10,7 @@ import traceback
 import typer
 from typer.exceptions import TyperException
 
-from deploy.cli import demo, doctor, simulate, train, verify
+from deploy.cli import demo, doctor, estimate, hardware, simulate, train, verify
 from dpap.errors import InputError
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -26,6 +26,8 @@ app.command("demo")(demo.command)
 app.command("train")(train.command)
 app.command("simulate")(simulate.command)
 app.command("verify")(verify.command)
+app.command("estimate")(estimate.command)
+app.add_typer(hardware.app, name="hardware")
 app.command("doctor")(doctor.command)
 
 
@@ -55,5 +57,7 @@ def _run(arguments: list[str], debug: bool) -> int:
 def _report(message: str, status: int, debug: bool) -> int:
     if debug:
         traceback.print_exc()
-    print(f"dpap: error: {' '.join(message.split())}", file=sys.stderr)
+    # A command without arguments has printed its help and has no message.
+    if message:
+        print(f"dpap: error: {' '.join(message.split())}", file=sys.stderr)
     return status

@@ -1,14 +1,15 @@
 """What each core does in each step, counted from a recording."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
 
-from deploy.graph import Layer
+from deploy.graph import INPUT, Layer
+from deploy.hardware.axons import source_parts
 from deploy.hardware.mapping import LayerMapping, Mapping
-from deploy.measurement import source_activity
+from deploy.measurement import arriving_at
 from deploy.recording import Recording
 from deploy.synapses import reached
 
@@ -25,11 +26,12 @@ class StepCounts:
     neurons : array of shape (cores,)
         On each core, every one of which is updated in every step.
     updated : array
-        Neurons that at least one spike reached.
+        Neurons that at least one spike reached; a bias that drives a neuron reaches it not.
     fired : array
         Neurons that spiked.
     sent, received : array
-        Packets that left and that arrived; those of the input arrive too.
+        Packets that left and that arrived; those of the input arrive too. Both count in the step in which
+        the spike arrives, late where it is delayed or comes from the layer itself.
     synops : array
         Synaptic events.
     """
@@ -66,37 +68,57 @@ def count_steps(
         chosen = slice(start, start + batch)
         count = min(batch, samples - start)
         totals = np.zeros((5, mapping.cores, count * steps), np.int64)
+        part = replace(
+            recording,
+            inputs=recording.inputs[chosen],
+            kept={layer.name: recording.kept[layer.name][chosen] for layer in recording.graph.layers},
+        )
         for layer in recording.graph.layers:
-            placed = mapping.layers[layer.name]
-            cores = slice(placed.first_core, placed.first_core + placed.cores)
-            arriving = source_activity(recording, layer)[chosen]
-            spikes = recording.kept[layer.name][chosen]
-            totals[:, cores] = _count_layer(layer, placed, arriving, spikes)
+            _count_layer(part, layer, mapping, totals)
         shaped = np.moveaxis(totals.reshape(5, mapping.cores, count, steps), 1, -1)
         yield StepCounts(neurons, *shaped)
 
 
-def _count_layer(layer: Layer, placed: LayerMapping, arriving: np.ndarray, spikes: np.ndarray) -> np.ndarray:
-    """Rows of :class:`StepCounts` for one layer's cores, ``(5, cores, samples * steps)``."""
-    on_core = sparse.csr_matrix(
-        (
-            np.ones(placed.neurons, np.int64),
-            (placed.core_of - placed.first_core, np.arange(placed.neurons)),
-        ),
-        shape=(placed.cores, placed.neurons),
+def _count_layer(recording: Recording, layer: Layer, mapping: Mapping, totals: np.ndarray) -> None:
+    """Add what one layer does, and what its sources send to it, to ``totals``.
+
+    Parameters
+    ----------
+    recording : Recording
+    layer : Layer
+    mapping : Mapping
+    totals : int64 array of shape (5, cores, samples * steps)
+        Rows of :class:`StepCounts` from ``updated`` on.
+    """
+    updated, fired, sent, received, synops = totals
+    placed = mapping.layers[layer.name]
+    cores = slice(placed.first_core, placed.first_core + placed.cores)
+    arriving = arriving_at(recording, layer)
+    on_core = _on_core(placed)
+    updated[cores] = on_core @ _neurons_first(reached(layer, arriving))
+    fired[cores] = on_core @ _neurons_first(recording.kept[layer.name])
+    arrived = np.concatenate([_neurons_first(part) for part in arriving])
+    synapses = placed.stored.T.tocsr()
+    # Sources in one pooling window have the same synapses: their spikes are summed up first.
+    inside = np.flatnonzero(placed.axon_of >= 0)
+    windows = sparse.csr_matrix(
+        (np.ones(len(inside), np.int64), (placed.axon_of[inside], inside)),
+        shape=(placed.stored.shape[0], len(placed.axon_of)),
     )
-    synapses = placed.synapses_on.T.tocsr()
-    routes = synapses.sign()
-    events, fired = _neurons_first(arriving), _neurons_first(spikes)
-    return np.stack(
-        [
-            on_core @ _neurons_first(reached(layer, arriving)),
-            on_core @ fired,
-            on_core @ (fired * placed.destinations[:, None]),
-            routes @ events,
-            synapses @ events,
-        ]
-    )
+    events = windows @ arrived
+    received[cores] = synapses.sign() @ events
+    synops[cores] = synapses @ events
+    for source, part in source_parts(recording.graph, layer):
+        if source != INPUT:
+            origin = mapping.layers[source]
+            leaves = arrived[part] * placed.cores_heard[part, None]
+            sent[origin.first_core : origin.first_core + origin.cores] += _on_core(origin) @ leaves
+
+
+def _on_core(placed: LayerMapping) -> sparse.csr_matrix:
+    """Which of a layer's cores each neuron is on, ``(cores, neurons)``."""
+    where = (placed.core_of - placed.first_core, np.arange(placed.neurons))
+    return sparse.csr_matrix((np.ones(placed.neurons, np.int64), where), shape=(placed.cores, placed.neurons))
 
 
 def _neurons_first(activity: np.ndarray) -> np.ndarray:
@@ -107,6 +129,7 @@ def _neurons_first(activity: np.ndarray) -> np.ndarray:
 
 def _bytes_a_sample(recording: Recording) -> int:
     # Sources, spikes and what reached the neurons in int64, with float32 and temporary copies of each.
-    sizes = [int(np.prod(recording.graph.input_shape))]
-    sizes += [layer.size for layer in recording.graph.layers]
-    return recording.graph.time_steps * max(sizes) * 6 * 8
+    graph = recording.graph
+    sizes = [layer.size for layer in graph.layers]
+    sizes += [source_parts(graph, layer)[-1][1].stop for layer in graph.layers]
+    return graph.time_steps * max(sizes) * 6 * 8

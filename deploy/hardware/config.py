@@ -15,17 +15,26 @@ from pydantic import Field, ValidationError, model_validator
 
 from deploy.errors import HardwareError
 from deploy.hardware.davies2018 import Davies2018Costs
+from deploy.hardware.operations import OperationCosts
 from deploy.hardware.quantity import WRONG_VALUE, Description, Power, name_fields, wrong_value
 from deploy.hardware.sanafe import SanafeCosts
-from deploy.hardware.structure import Loihi1Structure, SynapseFormat
+from deploy.hardware.structure import (
+    Loihi1Structure,
+    Loihi2Structure,
+    OperationsStructure,
+    SynapseFormat,
+)
 
 SUFFIXES = (".yaml", ".yml")
 
 _SHORTENER = reprlib.Repr()
 _SHORTENER.maxlevel, _SHORTENER.maxdict, _SHORTENER.maxstring = 2, 3, 60
 
-AnyCostSet = Annotated[Davies2018Costs | SanafeCosts, Field(discriminator="model")]
+AnyCostSet = Annotated[Davies2018Costs | SanafeCosts | OperationCosts, Field(discriminator="model")]
 """Every form that a set of costs can have."""
+
+AnyStructure = Annotated[Loihi1Structure | Loihi2Structure | OperationsStructure, Field(discriminator="kind")]
+"""Every form that a structure can have."""
 
 
 class Hardware(Description):
@@ -34,10 +43,12 @@ class Hardware(Description):
     Attributes
     ----------
     name, title : str
-    structure : Loihi1Structure
-        Cores, tiles and limits.
-    synapse_format : SynapseFormat
-        Layout of synaptic memory.
+    label : str or None
+        What every result has to say of this target.
+    structure : Loihi1Structure, Loihi2Structure or OperationsStructure
+        Cores, tiles and limits, as far as there are any.
+    synapse_format : SynapseFormat or None
+        Layout of synaptic memory, where the structure is ``loihi1``.
     static_power : dict of str to Quantity
         Of one chip, by source; alternatives, never to be averaged.
     cost_sets : dict of str to CostSet
@@ -46,13 +57,34 @@ class Hardware(Description):
 
     name: str = Field(min_length=1)
     title: str = Field(min_length=1)
-    structure: Loihi1Structure
-    synapse_format: SynapseFormat
+    label: str | None = Field(None, min_length=1)
+    structure: AnyStructure
+    synapse_format: SynapseFormat | None = None
     static_power: dict[str, Power]
     cost_sets: dict[str, AnyCostSet] = Field(min_length=1)
 
+    @property
+    def places_neurons(self) -> bool:
+        """Whether neurons can be placed on its cores one by one, so that packets and hops can be counted."""
+        return isinstance(self.structure, Loihi1Structure)
+
+    @model_validator(mode="after")
+    def _parts_belong_together(self) -> "Hardware":
+        kind = self.structure.kind
+        if self.places_neurons and self.synapse_format is None:
+            raise wrong_value("synapse_format", f"a layout of synaptic memory, since the structure is {kind}")
+        if not self.places_neurons and self.synapse_format is not None:
+            raise wrong_value("synapse_format", f"no such field, since the structure is {kind}")
+        for name, costs in self.cost_sets.items():
+            if isinstance(costs, OperationCosts) == self.places_neurons:
+                fitting = "davies2018 or sanafe" if self.places_neurons else "operations"
+                raise wrong_value(f"cost_sets.{name}.model", f"{fitting}, since the structure is {kind}")
+        return self
+
     @model_validator(mode="after")
     def _neurons_have_indices(self) -> "Hardware":
+        if not self.places_neurons:
+            return self
         neurons, bits = self.structure.neurons_per_core, self.synapse_format.index_bits_max
         if neurons.known and bits.known and neurons.whole > 1 << bits.whole:
             raise wrong_value(
@@ -132,9 +164,10 @@ def _explain(error: ValidationError, raw: Any) -> str:
     if kind == "extra_forbidden":
         return f"{field} is {_short(value)}; expected no such field"
     if kind == "union_tag_not_found":
-        return f"{field}.model is missing"
+        return f"{field}.{_discriminator(context)} is missing"
     if kind == "union_tag_invalid":
-        return f"{field}.model is {_short(context['tag'])}; expected one of {context['expected_tags']}"
+        tags = f"{_short(context['tag'])}; expected one of {context['expected_tags']}"
+        return f"{field}.{_discriminator(context)} is {tags}"
     expected = {
         WRONG_VALUE: context.get("expected"),
         "model_type": "a mapping of fields",
@@ -151,6 +184,10 @@ def _explain(error: ValidationError, raw: Any) -> str:
         "value_error": str(context.get("error")),
     }.get(kind, first["msg"])
     return f"{field} is {_short(value)}; expected {_in_one_line(expected)}"
+
+
+def _discriminator(context: dict) -> str:
+    return str(context["discriminator"]).strip("'")
 
 
 def _locate(location: tuple, raw: Any) -> tuple[list, Any]:

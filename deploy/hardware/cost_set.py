@@ -6,7 +6,7 @@ import numpy as np
 
 from deploy.hardware.activity import StepCounts
 from deploy.hardware.quantity import Description, Quantity
-from deploy.hardware.result import Part
+from deploy.hardware.result import Kind, Part
 from deploy.hardware.workload import LayerWork, Options, Workload
 
 
@@ -40,23 +40,35 @@ class CostSet(Description):
         return None
 
 
-def part(name: str, count: int, energy: Quantity, work: Workload, *, needed: bool = True) -> Part:
+def part(
+    name: str,
+    kind: Kind,
+    count: int,
+    energy: Quantity,
+    work: Workload,
+    options: Options,
+    *,
+    needed: bool = True,
+) -> Part:
     """A count of a recording times the energy of one, per inference.
 
     Parameters
     ----------
-    name : str
+    name, kind : str
     count : int
         Over all samples.
     energy : Quantity
     work : Workload
+    options : Options
     needed : bool
-        Whether an unknown energy is an error; else the part has the value None.
+        Whether an unknown energy is an error where unknown costs are refused; else the part has the value
+        None.
 
     Raises
     ------
-    HardwareError
-        The energy is unknown and needed.
+    UnknownValue
+        The energy is unknown, needed, and refused.
     """
-    value = count * energy.si / work.samples if needed or energy.known else None
-    return Part(name, value, count / work.samples, energy.evidence, energy.source)
+    refused = needed and options.unknown == "refuse"
+    value = count * energy.si / work.samples if refused or energy.known else None
+    return Part(name, kind, value, count / work.samples, energy.evidence, energy.source)

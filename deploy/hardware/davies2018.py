@@ -21,6 +21,7 @@ one operation of a core after the other, while packets travel. The printed energ
 minimum and its time a maximum. No energy of a barrier is printed: it is a part of unknown value.
 """
 
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -79,14 +80,17 @@ class Davies2018Costs(CostSet):
         # Every tile meets the barrier once a step, but its energy is of the whole barrier: one a step.
         barriers = work.samples * work.time_steps
         packets = traffic.packets + traffic.input_packets
+        priced = partial(part, work=work, options=options)
         return (
-            part("synaptic operations", work.total("synops"), self.synaptic_operation.energy, work),
-            part("neuron updates, active", active, update.active.energy, work),
-            part("neuron updates, inactive", work.total("updates") - active, update.inactive.energy, work),
-            part("spikes within a tile", packets, self.spike_within_tile.energy, work),
-            part("hops east-west", traffic.hops_east_west, self.hop_east_west.energy, work),
-            part("hops north-south", traffic.hops_north_south, self.hop_north_south.energy, work),
-            part("barriers", barriers, self.barrier.energy, work, needed=False),
+            priced("synaptic operations", "synapses", work.total("synops"), self.synaptic_operation.energy),
+            priced("neuron updates, active", "neurons", active, update.active.energy),
+            priced(
+                "neuron updates, inactive", "neurons", work.total("updates") - active, update.inactive.energy
+            ),
+            priced("spikes within a tile", "messages", packets, self.spike_within_tile.energy),
+            priced("hops east-west", "hops", traffic.hops_east_west, self.hop_east_west.energy),
+            priced("hops north-south", "hops", traffic.hops_north_south, self.hop_north_south.energy),
+            priced("barriers", "synchronisation", barriers, self.barrier.energy, needed=False),
         )
 
     def layer_energy(self, layer: LayerWork, options: Options) -> dict[str, float]:

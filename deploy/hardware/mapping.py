@@ -10,30 +10,42 @@ first: the cores of what a layer sends to are known before its own.
 Rules that are ours, the compilers of Loihi 1 being closed:
 
 - A layer is split into equal contiguous ranges of neurons, channel by channel at each position, so that
-neighbours
-  in an image stay together: a core then hears a part of the image and not all of it.
+  neighbours in an image stay together: a core then hears a part of the image and not all of it.
 - Layers lie on consecutive cores in the order of the graph; no core holds neurons of two layers.
 - Sources in one pooling window have the same synapses and share one input axon (several neurons may send to
-one
-  axon of a core: nengo-loihi's decode neurons do).
+  one axon of a core: nengo-loihi's decode neurons do), unless their delays differ. Each input of a layer has
+  axons of its own, so that a neuron that a layer hears in two ways sends it two packets.
+- A neuron of a recurrent layer takes output axons to its own layer's cores, too: what they are is counted for
+  every number of cores that is tried.
+
+The number of cores is searched for on a sample of the cores, and confirmed on all of them.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from scipy import sparse
 
-from deploy.errors import HardwareError
 from deploy.graph import Graph, Layer
-from deploy.graph.connection import pooled_shape, unrolled
+from deploy.hardware.axons import Axons, axons_of, source_parts
 from deploy.hardware.mesh import tiles_used
+from deploy.hardware.placed_synapses import PlacedSynapses, placed_synapses, placement_order
 from deploy.hardware.structure import Loihi1Structure, SynapseFormat
-from deploy.hardware.synapse_memory import DENSE, core_bits, encodings_of
+from deploy.hardware.violation import PlacementError, Violation
 
 NEURONS, SYNAPSE_MEMORY = "neurons", "synapse memory"
 INPUT_AXONS, OUTPUT_AXONS = "input axons", "output axons"
+
+SAMPLED_CORES = 128
+"""Cores that are looked at while the number of cores is searched for."""
+
+FIRST_CORES, CORES_AT_A_TIME = 8, 512
+"""Cores that are looked at first, and then together, until one is found that is too full."""
+
+Oversized = Literal["refuse", "place"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,19 +62,23 @@ class LayerMapping:
         What would be too full with one core less: ``neurons``, ``synapse memory``, ``input axons`` or
         ``output axons``; the neurons where they would be, and else the fullest. With one core, what is
         fullest on it.
-    usage : dict of str to int
-        What the fullest core has of each, synaptic memory in bits.
-    utilisation : dict of str to float
-        The same over the limit; at most 1 where the layer fits.
-    fits : bool
-        Whether all cores keep within their limits. A neuron that hears more sources than a core has input
-        axons fits nowhere.
+    limits : dict of str to int
+        What a core has of each, synaptic memory in bits.
+    usage_by_core : dict of str to int64 array of shape (cores,)
+        What each core has of each.
+    fan_in : int
+        Most input axons that one neuron hears.
     core_of : int64 array
         Core of each neuron, in the graph's order.
-    synapses_on : int64 csr_matrix of shape (source neurons, cores)
-        Stored synapses of each source neuron on each of the layer's cores, zeros of a dense list included.
+    stored : int64 csr_matrix of shape (axons, cores)
+        Stored synapses of each axon on each of the layer's cores, zeros of a dense list included. Sources in
+        one pooling window share an axon.
+    axon_of : int64 array
+        Axon of each source neuron, all sources one after the other; -1 for what lies in no pooling window.
+    longest_delay : int
+        Most steps that a synapse delays a spike.
     destinations : int64 array
-        Cores that each neuron of the layer sends its spikes to.
+        Axons on cores that each neuron of the layer sends its spikes to.
     """
 
     encoding: str
@@ -70,12 +86,48 @@ class LayerMapping:
     cores: int
     first_core: int
     limited_by: str
-    usage: dict[str, int]
-    utilisation: dict[str, float]
-    fits: bool
+    limits: dict[str, int]
+    usage_by_core: dict[str, np.ndarray]
+    fan_in: int
     core_of: np.ndarray
-    synapses_on: sparse.csr_matrix
+    stored: sparse.csr_matrix
+    axon_of: np.ndarray
+    longest_delay: int
     destinations: np.ndarray
+
+    @property
+    def usage(self) -> dict[str, int]:
+        """What the fullest core has of each, synaptic memory in bits."""
+        return {name: int(values.max()) for name, values in self.usage_by_core.items()}
+
+    @property
+    def utilisation(self) -> dict[str, float]:
+        """The same over the limit; at most 1 where the layer fits."""
+        return {name: used / self.limits[name] for name, used in self.usage.items()}
+
+    @property
+    def fits(self) -> bool:
+        """Whether all cores keep within their limits.
+
+        A neuron that hears more sources than a core has input axons fits nowhere.
+        """
+        return all(ratio <= 1 for ratio in self.utilisation.values())
+
+    @cached_property
+    def synapses_on(self) -> sparse.csr_matrix:
+        """Stored synapses of each source neuron on each of the layer's cores, ``(source neurons, cores)``."""
+        # An axon of -1 finds the empty row at the end.
+        nothing = sparse.csr_matrix((1, self.cores), dtype=self.stored.dtype)
+        return sparse.vstack([self.stored, nothing], format="csr")[self.axon_of]
+
+    @cached_property
+    def cores_heard(self) -> np.ndarray:
+        """Cores of the layer that each source neuron has an axon on, int64 ``(source neurons,)``."""
+        return self.of_sources(self.stored.getnnz(axis=1).astype(np.int64))
+
+    def of_sources(self, of_axons: np.ndarray) -> np.ndarray:
+        """Values of the axons as values of the source neurons; zero for what lies in no pooling window."""
+        return np.append(of_axons, of_axons.dtype.type(0))[self.axon_of]
 
     def to_dict(self) -> dict:
         """Plain numbers and text, for JSON; the arrays are left out."""
@@ -101,20 +153,41 @@ class Mapping:
     chips: int
 
 
-def map_graph(graph: Graph, structure: Loihi1Structure, layout: SynapseFormat) -> Mapping:
+def map_graph(
+    graph: Graph,
+    structure: Loihi1Structure,
+    layout: SynapseFormat,
+    oversized: Oversized = "refuse",
+    cores: dict[str, int] | None = None,
+) -> Mapping:
     """Place a graph on cores (see the module).
+
+    Parameters
+    ----------
+    graph : Graph
+    structure : Loihi1Structure
+    layout : SynapseFormat
+    oversized : str
+        What to do with a layer one neuron of which needs more than a core has: ``refuse`` it, or ``place``
+        one neuron a core as if it fitted. Too many input axons alone never refuse.
+    cores : dict of str to int, optional
+        Cores that each layer is spread over, if it has so many neurons, in place of the least that hold it.
 
     Raises
     ------
-    HardwareError
-        A single neuron needs more than a core has, of something other than input axons.
+    PlacementError
+        A single neuron needs more than a core has, and that is refused.
     """
     placed: dict[str, LayerMapping] = {}
     destinations = {layer.name: np.zeros(layer.size, np.int64) for layer in graph.layers}
     for layer in reversed(graph.layers):
-        placed[layer.name] = _place(graph, layer, destinations[layer.name], structure, layout)
-        if layer.source in destinations:
-            destinations[layer.source] += placed[layer.name].synapses_on.getnnz(axis=1)
+        given = None if cores is None else min(cores[layer.name], layer.size)
+        mapping = _place(graph, layer, destinations[layer.name], structure, layout, oversized, given)
+        placed[layer.name] = mapping
+        for source, part in source_parts(graph, layer):
+            # What a layer sends to itself is in its own mapping.
+            if source in destinations and source != layer.name:
+                destinations[source] += mapping.cores_heard[part]
     layers, first = {}, 0
     for layer in graph.layers:
         mapping = placed[layer.name]
@@ -132,103 +205,158 @@ def split(neurons: int, cores: int) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(sizes)])
 
 
-def placement_order(layer: Layer) -> np.ndarray:
-    """Neurons in the order in which they are dealt to cores: by position, all channels of each in turn."""
-    index = np.arange(layer.size)
-    if len(layer.kept_shape) == 1:
-        return index
-    return np.moveaxis(index.reshape(layer.kept_shape), 0, -1).ravel()
-
-
 def _place(
     graph: Graph,
     layer: Layer,
     destinations: np.ndarray,
     structure: Loihi1Structure,
     layout: SynapseFormat,
+    oversized: Oversized,
+    cores: int | None,
 ) -> LayerMapping:
     """Place a layer in the encoding of the fewest cores, then of the least memory, then the plainer."""
-    placed = [
-        _place_encoded(graph, layer, encoding, destinations, structure, layout)
-        for encoding in encodings_of(layer.connection)
-    ]
-    return min(placed, key=lambda mapping: (mapping.cores, mapping.usage[SYNAPSE_MEMORY]))
-
-
-def _place_encoded(
-    graph: Graph,
-    layer: Layer,
-    encoding: str,
-    destinations: np.ndarray,
-    structure: Loihi1Structure,
-    layout: SynapseFormat,
-) -> LayerMapping:
-    source, order = graph.source_shape(layer), placement_order(layer)
-    # Sources of a pooling window share an axon: one column each.
-    axons = unrolled(replace(layer.connection, pool=1), pooled_shape(source, layer.connection.pool))[order]
     limits = {
         NEURONS: structure.neurons_per_core.whole,
         SYNAPSE_MEMORY: structure.synapse_words_per_core.whole * layout.word_bits.whole,
         INPUT_AXONS: structure.input_axons_per_core.whole,
         OUTPUT_AXONS: structure.output_axons_per_core.whole,
     }
-    known: dict[int, dict[str, int]] = {}
-
-    def ratios(cores: int) -> dict[str, float]:
-        if cores not in known:
-            bounds = split(layer.size, cores)
-            known[cores] = _fullest_core(axons, encoding, layout, destinations[order], bounds)
-        return {name: known[cores][name] / limit for name, limit in limits.items()}
-
-    heard = int(np.count_nonzero(axons.getnnz(axis=0)))
-    low = min(layer.size, max(-(-layer.size // limits[NEURONS]), -(-heard // limits[INPUT_AXONS])))
-    hears_too_many = int(axons.getnnz(axis=1).max()) > limits[INPUT_AXONS]
-    binding = [name for name in limits if name != INPUT_AXONS or not hears_too_many]
-    cores = _fewest(lambda n: all(ratios(n)[name] <= 1 for name in binding), low, layer.size)
-    if cores is None:
-        name = max(binding, key=ratios(layer.size).get)
-        needed = known[layer.size][name]
-        raise HardwareError(f"{layer.name}: one neuron needs {needed} {name}; a core has {limits[name]}")
-    utilisation = ratios(cores)
-    core_of = np.empty(layer.size, np.int64)
-    core_of[order] = np.repeat(np.arange(cores), np.diff(split(layer.size, cores)))
-    return LayerMapping(
-        encoding=encoding,
-        neurons=layer.size,
-        cores=cores,
-        first_core=0,
-        limited_by=_limited_by(layer.size, cores, limits[NEURONS], ratios),
-        usage=known[cores],
-        utilisation=utilisation,
-        fits=all(ratio <= 1 for ratio in utilisation.values()),
-        core_of=core_of,
-        synapses_on=_synapses_on(unrolled(layer.connection, source), encoding, core_of, cores),
-        destinations=destinations,
-    )
+    axons = axons_of(graph, layer)
+    own = [part for source, part in source_parts(graph, layer) if source == layer.name]
+    loops = [axons.of_source[part] for part in own]
+    placements = [
+        _Placement(layer, synapses, destinations, loops, limits, oversized, cores)
+        for synapses in placed_synapses(graph, layer, axons, layout)
+    ]
+    best = min(placements, key=lambda placement: (placement.cores, placement.usage[SYNAPSE_MEMORY].max()))
+    return best.mapping(axons)
 
 
-def _limited_by(neurons: int, cores: int, limit: int, ratios: Callable[[int], dict[str, float]]) -> str:
-    if cores > 1 and neurons > limit * (cores - 1):
-        return NEURONS
-    before = ratios(max(1, cores - 1))
-    return max(before, key=before.get)
+class _Placement:
+    """One layer in one encoding on the least cores that hold it."""
+
+    def __init__(
+        self,
+        layer: Layer,
+        synapses: PlacedSynapses,
+        destinations: np.ndarray,
+        loops: list[np.ndarray],
+        limits: dict[str, int],
+        oversized: Oversized,
+        cores: int | None,
+    ):
+        self._layer, self._synapses, self._limits = layer, synapses, limits
+        self._order = placement_order(layer)
+        self._elsewhere, self._loops = destinations, loops
+        self._fan_in = synapses.largest_fan_in
+        self._whole: dict[int, dict[str, np.ndarray]] = {}
+        self._own: dict[int, np.ndarray] = {}
+        # Splitting does not help where one neuron hears too much.
+        self._binding = [
+            name for name in limits if name != INPUT_AXONS or self._fan_in <= limits[INPUT_AXONS]
+        ]
+        self.cores = self._search(oversized) if cores is None else cores
+        self.usage = self._whole.get(self.cores) or self._usage(self.cores, np.arange(self.cores))
+
+    def mapping(self, axons: Axons) -> LayerMapping:
+        """The placement, its cores counted from 0."""
+        bounds = split(self._layer.size, self.cores)
+        core_of = np.empty(self._layer.size, np.int64)
+        core_of[self._order] = np.repeat(np.arange(self.cores), np.diff(bounds))
+        return LayerMapping(
+            encoding=self._synapses.encoding,
+            neurons=self._layer.size,
+            cores=self.cores,
+            first_core=0,
+            limited_by=self._limited_by(),
+            limits=self._limits,
+            usage_by_core=self.usage,
+            fan_in=self._fan_in,
+            core_of=core_of,
+            stored=self._synapses.stored(bounds, self.usage[INPUT_AXONS]),
+            axon_of=axons.of_source,
+            longest_delay=int(axons.delay.max(initial=0)),
+            destinations=self._destinations(bounds),
+        )
+
+    def _search(self, oversized: Oversized) -> int:
+        size, limits = self._layer.size, self._limits
+        low = max(-(-size // limits[NEURONS]), -(-self._synapses.heard // limits[INPUT_AXONS]))
+        cores = _fewest(self._sample_fits, min(size, low), size)
+        if cores is not None:
+            # No number below passes even the sample.
+            cores = _fewest(self._all_fit, cores, size)
+        if cores is not None:
+            return cores
+        if oversized == "place":
+            return size
+        usage = self._usage(size, np.arange(size))
+        name = max(self._binding, key=lambda name: usage[name].max() / limits[name])
+        needed, limit = int(usage[name].max()), limits[name]
+        raise PlacementError(
+            f"{self._layer.name}: one neuron needs {needed} {name}; a core has {limit}",
+            Violation(name, f"{self._layer.name}, one neuron", needed, limit, ADVICE[name]),
+        )
+
+    def _usage(self, cores: int, chosen: np.ndarray) -> dict[str, np.ndarray]:
+        """What each chosen one of so many cores has of each resource."""
+        bounds = split(self._layer.size, cores)
+        bits, axons = self._synapses.usage(bounds, chosen)
+        sums = np.concatenate([[0], np.cumsum(self._destinations(bounds)[self._order])])
+        return {
+            NEURONS: np.diff(bounds)[chosen],
+            SYNAPSE_MEMORY: bits,
+            INPUT_AXONS: axons,
+            OUTPUT_AXONS: np.diff(sums[bounds])[chosen],
+        }
+
+    def _destinations(self, bounds: np.ndarray) -> np.ndarray:
+        """Output axons of each neuron with the layer split at ``bounds``, to the layer itself, too."""
+        if not self._loops:
+            return self._elsewhere
+        if len(bounds) not in self._own:
+            # Kernels of a layer that hears itself are unrolled, so that their routes need no count of axons.
+            heard = np.append(self._synapses.stored(bounds, np.zeros(0, np.int64)).getnnz(axis=1), 0)
+            self._own = {len(bounds): sum(heard[axon] for axon in self._loops).astype(np.int64)}
+        return self._elsewhere + self._own[len(bounds)]
+
+    def _sample(self, cores: int) -> np.ndarray:
+        """Cores that stand for all of so many: every one where there are few."""
+        return np.unique(np.linspace(0, cores - 1, min(cores, SAMPLED_CORES)).astype(np.int64))
+
+    def _sample_fits(self, cores: int) -> bool:
+        return self._usage_that_fits(cores, self._sample(cores)) is not None
+
+    def _all_fit(self, cores: int) -> bool:
+        usage = self._usage_that_fits(cores, np.arange(cores))
+        if usage is not None:
+            self._whole[cores] = usage
+        return usage is not None
+
+    def _usage_that_fits(self, cores: int, chosen: np.ndarray) -> dict[str, np.ndarray] | None:
+        """What the chosen cores have, or None as soon as one of them is found too full."""
+        parts = []
+        for part in np.split(chosen, range(FIRST_CORES, len(chosen), CORES_AT_A_TIME)):
+            parts.append(self._usage(cores, part))
+            if any(parts[-1][name].max() > self._limits[name] for name in self._binding):
+                return None
+        return {name: np.concatenate([part[name] for part in parts]) for name in self._limits}
+
+    def _limited_by(self) -> str:
+        if self.cores > 1 and self._layer.size > self._limits[NEURONS] * (self.cores - 1):
+            return NEURONS
+        before = max(1, self.cores - 1)
+        usage = self._usage(before, self._sample(before))
+        return max(usage, key=lambda name: usage[name].max() / self._limits[name])
 
 
-def _fullest_core(
-    axons: sparse.csr_matrix,
-    encoding: str,
-    layout: SynapseFormat,
-    destinations: np.ndarray,
-    bounds: np.ndarray,
-) -> dict[str, int]:
-    """Most of each resource on any core, for neurons in the order of placement split at ``bounds``."""
-    parts = [axons[start:stop].tocsc() for start, stop in pairwise(bounds)]
-    return {
-        NEURONS: int(np.diff(bounds).max()),
-        SYNAPSE_MEMORY: max(core_bits(part, encoding, layout) for part in parts),
-        INPUT_AXONS: max(int(np.count_nonzero(np.diff(part.indptr))) for part in parts),
-        OUTPUT_AXONS: int(np.add.reduceat(destinations, bounds[:-1]).max()),
-    }
+ADVICE = {
+    NEURONS: "split the layer over more cores",
+    SYNAPSE_MEMORY: "prune synapses of this layer, or use fewer channels in its source",
+    INPUT_AXONS: "prune neurons of its source, pool it, or make the layer a convolution",
+    OUTPUT_AXONS: "prune the layer that hears it, so that its neurons lie on fewer cores",
+}
+"""What to do where a core would have too much of a resource."""
 
 
 def _fewest(fits: Callable[[int], bool], low: int, high: int) -> int | None:
@@ -249,19 +377,3 @@ def _fewest(fits: Callable[[int], bool], low: int, high: int) -> int | None:
         else:
             failed = middle
     return reached
-
-
-def _synapses_on(
-    synapses: sparse.csr_matrix, encoding: str, core_of: np.ndarray, cores: int
-) -> sparse.csr_matrix:
-    """``(sources, cores)`` counts of stored synapses, from the ``(targets, sources)`` matrix of weights."""
-    sources = synapses.shape[1]
-    rows = np.repeat(core_of, np.diff(synapses.indptr))
-    counted = sparse.coo_matrix(
-        (np.ones(synapses.nnz, np.int64), (synapses.indices, rows)), shape=(sources, cores)
-    )
-    counts = counted.tocsr()
-    if encoding == DENSE:
-        # A list that is there at all has a weight for every neuron of its core.
-        counts.data = np.bincount(core_of, minlength=cores)[counts.indices]
-    return counts

@@ -1,11 +1,12 @@
 """Values of a hardware description: each with its unit, its evidence and its source."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 from pydantic_core import PydanticCustomError
 
-from deploy.errors import HardwareError
+from deploy.errors import UnknownValue
 
 UNITS: dict[str, tuple[str, float]] = {
     "J": ("energy", 1),
@@ -21,7 +22,10 @@ UNITS: dict[str, tuple[str, float]] = {
     "mW": ("power", 1e3),
     "count": ("count", 1),
     "bit": ("bits", 1),
+    "byte": ("memory", 1),
+    "KiB": ("memory", 1 / 1024),
     "percent": ("ratio", 1e2),
+    "times": ("ratio", 1),
 }
 """Every unit that a description may use: what it measures, and how many of it make one SI unit."""
 
@@ -75,23 +79,23 @@ class Quantity(Description):
 
     @property
     def si(self) -> float:
-        """The value in joules, seconds, watts, bits, or as a plain number.
+        """The value in joules, seconds, watts, bits, bytes, or as a plain number.
 
         Raises
         ------
-        HardwareError
+        UnknownValue
             The value is unknown.
         """
         if self.value is None:
-            raise HardwareError(
+            raise UnknownValue(
                 f"{self._field} is unknown ({self.source}), and this estimate needs it; describe the hardware"
-                " in a file of your own if you know it"
+                " in a file of your own if you know it, or ask for a lower bound (unknown: bound)"
             )
         return self.value / UNITS[self.unit][1]
 
     @property
     def whole(self) -> int:
-        """The value of a count or of bits, as an integer."""
+        """The value of a count, of bits or of bytes, as an integer."""
         return int(self.si)
 
 
@@ -119,6 +123,7 @@ Power = Annotated[Quantity, _measures("power")]
 Ratio = Annotated[Quantity, _measures("ratio")]
 Bits = Annotated[Quantity, _measures("bits", whole=True)]
 Count = Annotated[Quantity, _measures("count", whole=True, least=1)]
+Memory = Annotated[Quantity, _measures("memory", whole=True)]
 
 
 class Cost(Description):
@@ -134,13 +139,22 @@ class Cost(Description):
     time: Time
 
 
+def quantities(part: object, path: str = "") -> Iterator[tuple[str, Quantity]]:
+    """Every quantity below ``part`` with its dotted path, in the order of the description."""
+    if isinstance(part, Quantity):
+        yield path, part
+        return
+    if isinstance(part, dict):
+        children = part.items()
+    elif isinstance(part, BaseModel):
+        children = ((key, getattr(part, key)) for key in type(part).model_fields)
+    else:
+        return
+    for key, child in children:
+        yield from quantities(child, f"{path}.{key}" if path else str(key))
+
+
 def name_fields(part: object, path: str) -> None:
     """Tell every quantity below ``part`` the name of its field, so that its errors can say it."""
-    if isinstance(part, Quantity):
-        part._field = path
-    elif isinstance(part, dict):
-        for key, value in part.items():
-            name_fields(value, f"{path}.{key}")
-    elif isinstance(part, BaseModel):
-        for key in type(part).model_fields:
-            name_fields(getattr(part, key), f"{path}.{key}")
+    for name, quantity in quantities(part, path):
+        quantity._field = name

@@ -22,6 +22,7 @@ other.
 Source: Boyle et al., SANA-FE, IEEE TCAD 44(8), 2025, and ``arch/loihi.yaml`` of its repository.
 """
 
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -76,24 +77,26 @@ class SanafeCosts(CostSet):
         synops = dict.fromkeys(SynapseCosts.model_fields, 0)
         for layer in work.layers.values():
             synops[layer.encoding] += layer.synops
+        priced = partial(part, work=work, options=options)
+        received = traffic.packets + traffic.input_packets
         return (
             *(
-                part(
+                priced(
                     f"synaptic events, {encoding}",
+                    "synapses",
                     count,
                     getattr(self.synapse, encoding).energy,
-                    work,
                     needed=count > 0,
                 )
                 for encoding, count in synops.items()
             ),
-            part("neuron accesses", work.total("updates"), self.soma.access.energy, work),
-            part("neuron updates", work.total("updated"), self.soma.update.energy, work),
-            part("spikes", work.total("fired"), self.soma.spike.energy, work),
-            part("packets sent", traffic.packets, self.message_out.energy, work),
-            part("packets received", traffic.packets + traffic.input_packets, self.message_in.energy, work),
-            part("hops east-west", traffic.hops_east_west, self.hop_east_west.energy, work),
-            part("hops north-south", traffic.hops_north_south, self.hop_north_south.energy, work),
+            priced("neuron accesses", "neurons", work.total("updates"), self.soma.access.energy),
+            priced("neuron updates", "neurons", work.total("updated"), self.soma.update.energy),
+            priced("spikes", "neurons", work.total("fired"), self.soma.spike.energy),
+            priced("packets sent", "messages", traffic.packets, self.message_out.energy),
+            priced("packets received", "messages", received, self.message_in.energy),
+            priced("hops east-west", "hops", traffic.hops_east_west, self.hop_east_west.energy),
+            priced("hops north-south", "hops", traffic.hops_north_south, self.hop_north_south.energy),
         )
 
     def layer_energy(self, layer: LayerWork, options: Options) -> dict[str, float]:
@@ -142,21 +145,31 @@ class SanafeCosts(CostSet):
     def assumptions(self, options: Options) -> tuple[str, ...]:
         """What the formulas take for granted."""
         return (
-            "Costs were fitted to a Loihi board by SANA-FE, whose energies were within"
-            f" {self.energy_error:.1%} and times within {self.time_error:.1%} of the board; for another"
-            " network the error may be larger.",
-            "A neuron is updated in a step in which a spike reaches it, and only accessed in others.",
+            self._errors(),
+            "A neuron is updated in a step in which a spike reaches it, and only accessed in others;"
+            " SANA-FE's own neurons are also updated while they keep a potential that is not zero.",
             "A step lasts as long as synchronisation and its slowest core, and packets do not wait for each"
             " other. The time of synchronisation is the one fitted for the nearest number of tiles that is"
             " not above the tiles in use.",
         )
 
     @property
-    def energy_error(self) -> float:
-        """Published relative error of energies."""
-        return self.published_error.energy.si
+    def energy_error(self) -> float | None:
+        """Published relative error of energies, None where there is none."""
+        error = self.published_error.energy
+        return error.si if error.known else None
 
     @property
-    def time_error(self) -> float:
-        """Published relative error of times."""
-        return self.published_error.time.si
+    def time_error(self) -> float | None:
+        """Published relative error of times, None where there is none."""
+        error = self.published_error.time
+        return error.si if error.known else None
+
+    def _errors(self) -> str:
+        if self.energy_error is None or self.time_error is None:
+            return "No error of these costs against a chip is published."
+        return (
+            "Costs were fitted to a Loihi board by SANA-FE, whose energies were within"
+            f" {self.energy_error:.1%} and times within {self.time_error:.1%} of the board; for another"
+            " network the error may be larger."
+        )

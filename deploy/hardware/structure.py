@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from deploy.hardware.quantity import Bits, Count, Description, wrong_value
+from deploy.hardware.quantity import Bits, Count, Description, Memory, Ratio, Time, wrong_value
 
 
 class Loihi1Structure(Description):
@@ -43,6 +43,51 @@ class Loihi1Structure(Description):
     def tiles_per_chip(self) -> int:
         """Tiles of a chip, the last perhaps not full."""
         return -(-self.cores_per_chip.whole // self.cores_per_tile.whole)
+
+
+class Loihi2Structure(Description):
+    """Cores and limits of Loihi 2, as far as they are published; each field is a quantity of the description.
+
+    Its compiler's rules are not public, so that a network has a range of cores
+    (:mod:`deploy.hardware.loihi2`). The fields from ``synapse_bytes`` on are assumptions of that range.
+
+    Attributes
+    ----------
+    step_time_bound : Quantity
+        A step of the whole chip takes at least some time below this.
+    neuron_speedup, synapse_speedup, spike_speedup : Quantity
+        How many times faster than Loihi 1 it updates a neuron, operates a synapse, and generates a spike.
+    synapse_bytes : Quantity
+        Least memory of one synapse.
+    block_neurons : Quantity
+        Most neurons that the compiler puts on a core for a block of an image.
+    words_per_core, weights_per_word : Quantity
+        What the compiler counts synapses in: words on a core, and weights of one list in a word.
+    """
+
+    kind: Literal["loihi2"]
+    cores_per_chip: Count
+    neurons_per_core: Count
+    memory_per_core: Memory
+    synapse_memory_per_core: Memory
+    weight_bits: Bits
+    graded_spike_bits: Bits
+    step_time_bound: Time
+    neuron_speedup: Ratio
+    synapse_speedup: Ratio
+    spike_speedup: Ratio
+    input_axons_per_core: Count
+    output_axons_per_core: Count
+    synapse_bytes: Memory
+    block_neurons: Count
+    words_per_core: Count
+    weights_per_word: Count
+
+
+class OperationsStructure(Description):
+    """A target that is described by what its operations cost alone: nothing is placed on it."""
+
+    kind: Literal["operations"]
 
 
 class SynapseFormat(Description):

@@ -22,10 +22,9 @@ How each encoding is counted:
     to the indices of its list, so that axons at different positions can share one. Lists with the same
     weights and the same remaining indices are stored once, as nengo-loihi stores convolutions.
 
-An axon without synapses on a core has no list there.
+An axon without synapses on a core has no list there. Lists of a convolution with other delays are not the
+same. The delay takes as many bits as the longest of the layer.
 """
-
-from itertools import pairwise
 
 import numpy as np
 from scipy import sparse
@@ -37,16 +36,21 @@ from deploy.hardware.structure import SynapseFormat
 DENSE, SPARSE, CONVOLUTION = "dense", "sparse", "convolution"
 
 
-def encodings_of(connection: Connection) -> tuple[str, ...]:
-    """Encodings that a connection can have on a core, the plainer first.
+def encodings_of(connections: list[Connection], matrix: sparse.csr_matrix) -> tuple[str, ...]:
+    """Encodings that a layer's connections can have together on a core, the plainer first.
 
-    ``convolution`` where kernels are stored; for a matrix ``dense`` and ``sparse``, in this order if it has
-    no zero.
+    ``convolution`` where all are kernels; else ``dense`` and ``sparse``, in this order if there is no zero.
+
+    Parameters
+    ----------
+    connections : list of Connection
+    matrix : csr_matrix
+        All their weights side by side.
     """
-    if isinstance(connection, ConvConnection):
+    if all(isinstance(connection, ConvConnection) for connection in connections):
         return (CONVOLUTION,)
-    targets, sources = connection.matrix.shape
-    return (DENSE, SPARSE) if connection.matrix.nnz == targets * sources else (SPARSE, DENSE)
+    targets, sources = matrix.shape
+    return (DENSE, SPARSE) if matrix.nnz == targets * sources else (SPARSE, DENSE)
 
 
 def stored_lengths(weights: sparse.csc_matrix, encoding: str) -> np.ndarray:
@@ -103,35 +107,17 @@ def index_bits(largest: int, layout: SynapseFormat) -> int:
 
 
 def core_bits(weights: sparse.csc_matrix, encoding: str, layout: SynapseFormat) -> int:
-    """Bits that the synapses of one core take.
+    """Bits that the single synapses of one core take.
 
     Parameters
     ----------
     weights : csc_matrix of shape (neurons of the core, input axons)
-        Indices sorted.
     encoding : str
-        ``dense``, ``sparse`` or ``convolution``.
+        ``dense`` or ``sparse``.
     layout : SynapseFormat
     """
-    lengths = stored_lengths(weights, encoding)
     if not weights.nnz:
         return 0
-    if encoding == DENSE:
-        return int(bits_per_axon(lengths, 0, layout).sum())
-    indices = weights.indices
-    if encoding == CONVOLUTION:
-        indices, lengths = _shared_lists(weights, layout.axon_base_range.whole)
-    width = index_bits(int(indices.max()), layout)
+    lengths = stored_lengths(weights, encoding)
+    width = 0 if encoding == DENSE else index_bits(int(weights.indices.max()), layout)
     return int(bits_per_axon(lengths, width, layout).sum())
-
-
-def _shared_lists(weights: sparse.csc_matrix, base_range: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of all lists without their axons' offsets, and the lengths of the lists that differ."""
-    lengths = np.diff(weights.indptr)
-    used = lengths > 0
-    first = np.zeros(len(lengths), weights.indices.dtype)
-    first[used] = weights.indices[weights.indptr[:-1][used]]
-    indices = weights.indices - np.repeat(first % base_range, lengths)
-    entries = np.stack([indices, weights.data.astype(indices.dtype)], axis=1)
-    lists = {entries[start:stop].tobytes(): stop - start for start, stop in pairwise(weights.indptr)}
-    return indices, np.fromiter(lists.values(), np.int64)

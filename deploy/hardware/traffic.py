@@ -1,6 +1,8 @@
 """Spike packets between cores, and the hops they take: exact, from a recording and a mapping.
 
-A spike becomes one packet for each core on which its neuron has a synapse. A packet between tiles of one chip
+A spike becomes one packet for each core on which its neuron has a synapse, and for each way by which a layer
+hears it. A spike that arrives later counts when it arrives; what would arrive after the last step of a sample
+does not count. A packet between tiles of one chip
 takes as many hops as the tiles are apart, first along one axis of the mesh and then along the other. Packets
 of the network's input come from off chip: they are counted apart, and have no hops. A graded input counts by
 its magnitude, since Loihi 1 has binary spikes only.
@@ -9,8 +11,10 @@ its magnitude, since Loihi 1 has binary spikes only.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from deploy.graph import INPUT
+from deploy.hardware.axons import source_parts
 from deploy.hardware.mapping import Mapping
 from deploy.hardware.mesh import tile_position
 from deploy.hardware.structure import Loihi1Structure
@@ -46,17 +50,27 @@ def count_traffic(recording: Recording, mapping: Mapping, structure: Loihi1Struc
     packets = from_input = east_west = north_south = between = 0
     for layer in recording.graph.layers:
         placed = mapping.layers[layer.name]
-        spikes = source_activity(recording, layer).sum(axis=(0, 1), dtype=np.int64).ravel()
-        routes = placed.synapses_on.tocoo()
-        sent = spikes[routes.row]
-        if layer.source == INPUT:
-            from_input += int(sent.sum())
-            continue
-        chip, x, y = tile_position(mapping.layers[layer.source].core_of[routes.row], structure)
-        to_chip, to_x, to_y = tile_position(placed.first_core + routes.col, structure)
-        on_chip = sent * (chip == to_chip)
-        packets += int(sent.sum())
-        between += int((sent - on_chip).sum())
-        east_west += int(on_chip @ np.abs(x - to_x))
-        north_south += int(on_chip @ np.abs(y - to_y))
+        arrived = source_activity(recording, layer).sum(axis=(0, 1), dtype=np.int64)
+        routes = placed.stored.sign()
+        for source, part in source_parts(recording.graph, layer):
+            spikes, axons = arrived[part], placed.axon_of[part]
+            if source == INPUT:
+                from_input += int(spikes @ placed.cores_heard[part])
+                continue
+            # Packets from each core of the source to each core of the layer.
+            active = np.flatnonzero((spikes > 0) & (axons >= 0))
+            origin = mapping.layers[source].core_of[active]
+            emitted = sparse.csr_matrix(
+                (spikes[active], (origin, axons[active])),
+                shape=(origin.max(initial=0) + 1, routes.shape[0]),
+            )
+            flow = (emitted @ routes).tocoo()
+            sent = flow.data
+            chip, x, y = tile_position(flow.row, structure)
+            to_chip, to_x, to_y = tile_position(placed.first_core + flow.col, structure)
+            on_chip = sent * (chip == to_chip)
+            packets += int(sent.sum())
+            between += int((sent - on_chip).sum())
+            east_west += int(on_chip @ np.abs(x - to_x))
+            north_south += int(on_chip @ np.abs(y - to_y))
     return Traffic(packets, from_input, east_west, north_south, between)

@@ -8,6 +8,8 @@ from deploy.hardware.traffic import Traffic
 
 ActiveUpdates = Literal["input", "spiking", "all"]
 
+Unknown = Literal["refuse", "bound"]
+
 
 @dataclass(frozen=True)
 class LayerWork:
@@ -66,6 +68,10 @@ class Options:
     active : str
         Neuron updates that are active: those in which a spike arrives (``input``), those in which the neuron
         spikes (``spiking``), or ``all``.
+    unknown : str
+        What an unknown cost of an operation does: ``refuse`` the estimate, or leave the operation out, so
+        that energies are lower bounds (``bound``).
     """
 
     active: ActiveUpdates = "input"
+    unknown: Unknown = "refuse"

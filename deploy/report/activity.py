@@ -1,5 +1,7 @@
 """What the networks do for an inference: spikes, and synaptic operations."""
 
+import numpy as np
+
 from deploy.graph import INPUT
 from deploy.measurement import LayerMeasurement
 from deploy.report.bars import Series, bars, network_keys
@@ -25,7 +27,7 @@ def _spikes(data: ReportData) -> Html:
 
     def values(variant: Variant) -> list[float]:
         layers = variant.measurement.layers.values()
-        received = next(layer.events_in for layer in layers if layer.source == INPUT)
+        received = np.count_nonzero(variant.recording.inputs)
         return [
             count / variant.measurement.samples for count in (received, *(layer.spikes for layer in layers))
         ]
@@ -48,8 +50,9 @@ def _synops(data: ReportData) -> Html:
     control, pruned = network_keys(data.pruned.label, data.control.label)
     dense = Key(f"{data.pruned.label}, if pruned zeros were kept (dense mapping)", PRUNED, "hatched")
     # What receives the input comes first: its work is done for the input, whatever is pruned behind it.
-    layers = sorted(data.pruned.measurement.layers.values(), key=lambda layer: layer.source != INPUT)
-    from_input = sum(layer.source == INPUT for layer in layers)
+    hears_input = {layer.name: INPUT in layer.sources for layer in data.pruned.graph.layers}
+    layers = sorted(data.pruned.measurement.layers.values(), key=lambda layer: not hears_input[layer.name])
+    from_input = sum(hears_input.values())
 
     def values(variant: Variant, count: str) -> list[float]:
         measurement = variant.measurement

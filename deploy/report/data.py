@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deploy.graph import Graph
-from deploy.hardware import Estimate
+from deploy.hardware import Comparison, Estimate
+from deploy.hardware.stopping import EarlyExit
 from deploy.measurement import Measurement
 from deploy.recording import Recording
 from deploy.verification import Certificate
@@ -84,6 +85,10 @@ class ReportData:
         Of the pruned network.
     raster_sample : int
         Index of the test sample whose spikes are drawn.
+    comparison : Comparison, optional
+        Of the control with the pruned network.
+    early_exit : pair of EarlyExit, optional
+        Of the control and of the pruned network.
     """
 
     title: str
@@ -93,3 +98,5 @@ class ReportData:
     labels: Sequence[int]
     certificate: Certificate
     raster_sample: int = 0
+    comparison: Comparison | None = None
+    early_exit: tuple[EarlyExit, EarlyExit] | None = None

@@ -13,6 +13,8 @@ from deploy.report.markup import Html, tag
 from deploy.report.pruning import pruning_section
 from deploy.report.raster import raster_section
 from deploy.report.resources import resources_section
+from deploy.report.savings import savings_section
+from deploy.report.stopping import stopping_section
 from deploy.report.style import stylesheet
 from deploy.report.summary import summary
 from deploy.report.training import training_section
@@ -24,6 +26,8 @@ _SECTIONS = (
     activity_section,
     energy_section,
     resources_section,
+    savings_section,
+    stopping_section,
     certificate_section,
     measurement_section,
     assumptions_section,

@@ -58,8 +58,8 @@ def test_demo_refuses_a_network_with_another_number_of_classes(capsys, tmp_path)
 
 
 def test_demo_refuses_what_cannot_be_compiled_before_it_trains(capsys, tmp_path):
-    outcome = run(capsys, "demo", "--out", tmp_path / "run", "--network", "4C3-AP2-AP2-10FC")
-    fails_with_one_line(outcome, 2, "pool2", "two pools in a row")
+    outcome = run(capsys, "demo", "--out", tmp_path / "run", "--network", "4C3-AP2-MP2-10FC")
+    fails_with_one_line(outcome, 2, "pool2", "the maximum over anything but spikes")
     assert list(tmp_path.iterdir()) == []
 
 

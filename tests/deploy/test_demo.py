@@ -18,7 +18,9 @@ from dpap.data import load_digits
 FILES = [
     "certificate.json",
     "checkpoint.pt",
+    "comparison.json",
     "config.yaml",
+    "early_exit.json",
     "estimate.json",
     "history.csv",
     "measurement.json",

@@ -4,7 +4,7 @@ import numpy as np
 import yaml
 from scipy import sparse
 
-from deploy.graph import ConvConnection, ConvolutionShape, Graph, Layer, MatrixConnection, Neuron
+from deploy.graph import ConvConnection, Geometry, Graph, Incoming, Layer, MatrixConnection, Neuron
 from deploy.hardware import load_hardware
 from deploy.recording import Recording
 
@@ -27,16 +27,17 @@ def convolution(name, source, weight, extent, padding, pool=1):
         indptr=np.arange(outputs + 1, dtype=np.int32) * inputs,
         indices=np.tile(np.arange(inputs, dtype=np.int32), outputs),
         inputs=inputs,
-        padding=padding,
+        geometry=Geometry((side, side), padding=(padding, padding)),
         pool=pool,
     )
     shape = (outputs, extent, extent)
-    return _layer(name, source, shape, connection, ConvolutionShape(side, padding))
+    return _layer(name, source, shape, connection, connection.geometry)
 
 
 def _layer(name, source, shape, connection, geometry):
     kept, unheard = np.arange(shape[0], dtype=np.int32), np.zeros(0, np.int32)
-    return Layer(name, source, shape, kept, unheard, NEURON, connection, 1.0, geometry)
+    incoming = Incoming(source, connection, geometry)
+    return Layer(name, shape, kept, unheard, NEURON, (incoming,), 1.0)
 
 
 def graph(input_shape, layers, time_steps=1, input_max=1):

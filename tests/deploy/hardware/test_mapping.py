@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from factories import firing_network, halved
@@ -5,6 +7,7 @@ from handmade import convolution, dense, graph, small_chip
 
 import deploy
 from deploy.graph import INPUT
+from deploy.graph.connection import unrolled
 from deploy.hardware import load_hardware, map_graph
 from deploy.hardware.mapping import split
 
@@ -103,6 +106,81 @@ def test_two_layers_that_hear_one_source_both_take_its_output_axons():
     mapping = mapped(graph((1,), layers))
     assert mapping.layers["a"].destinations.tolist() == [2, 1]
     assert mapping.layers["a"].usage["output axons"] == 3
+
+
+def hearing(layer, *sources):
+    """The layer with the synapses of its only input from other sources, in this order."""
+    return replace(layer, inputs=tuple(replace(layer.inputs[0], source=name) for name in sources))
+
+
+def test_a_layer_of_two_sources_has_axons_of_both_and_both_have_output_axons_to_it():
+    # c: 3 neurons on one core, fully connected to the 2 neurons of a and the 2 of b: 4 axons, and lists of 3
+    # weights, 3 * 8 + 10 -> 64 bits. From a to c is one layer less: a delay of 1, 3 * 9 + 10 -> 64 bits.
+    layers = [dense("a", INPUT, full(2, 1)), dense("b", "a", full(2, 2))]
+    c = hearing(dense("c", "a", full(3, 2)), "a", "b")
+    mapping = mapped(graph((1,), [*layers, c]))
+    a, b, c = mapping.layers.values()
+    assert (c.encoding, c.usage["input axons"], c.usage["synapse memory"]) == ("dense", 4, 4 * 64)
+    assert (c.fan_in, c.longest_delay, c.axon_of.tolist()) == (4, 1, [0, 1, 2, 3])
+    # a sends to b and to c.
+    assert (a.destinations.tolist(), b.destinations.tolist()) == ([2, 2], [1, 1])
+    assert c.synapses_on.toarray().tolist() == [[3]] * 4
+
+
+def test_a_recurrent_layer_takes_output_axons_to_its_own_cores(tmp_path):
+    # Every one of 8 neurons hears all 8, and has one output axon to each of the layer's own cores. On n cores
+    # with ceil(8 / n) neurons the fullest has n * ceil(8 / n): 8, 8, 9, 8 for n = 1 to 4. 3 neurons a core
+    # say at least 3 cores; 8 output axons say not 3, but 4.
+    layer, own = dense("r", INPUT, full(8, 1)), dense("r", "r", full(8, 8))
+    network = graph((1,), [replace(layer, inputs=(*layer.inputs, *own.inputs))])
+    chip = small_chip(tmp_path, neurons_per_core=3, output_axons_per_core=8)
+    r = mapped(network, chip).layers["r"]
+    assert (r.cores, r.destinations.tolist(), r.usage["output axons"]) == (4, [4] * 8, 8)
+    assert r.usage_by_core["input axons"].tolist() == [9] * 4
+    # With room for 9 three cores do.
+    r = mapped(network, small_chip(tmp_path, neurons_per_core=3, output_axons_per_core=9)).layers["r"]
+    assert (r.cores, r.destinations.tolist()) == (3, [3] * 8)
+    # What its neurons send is what its cores hear, beside what others send.
+    assert r.cores_heard[1:].tolist() == [3] * 8
+
+
+@pytest.mark.parametrize(
+    "notation",
+    [
+        "4C3-Res(4C3)-AP2-Res(6FC-6FC|6FC)-5FC",
+        "20RFC-Delay2-12RFC-5FC",
+        "4C3s2-4C3d2g2-MP2-SP2-Delay3-8FC",
+    ],
+)
+def test_every_core_of_every_kind_of_network_by_brute_force(tmp_path, notation):
+    shape = (2, 9, 9) if "C" in notation.replace("FC", "") else (6,)
+    compiled = deploy.compile(firing_network(notation, shape, 4))
+    limits = {"neurons_per_core": 24, "input_axons_per_core": 150}
+    mapping = mapped(compiled, small_chip(tmp_path, **limits))
+    sends = {layer.name: np.zeros(layer.size, int) for layer in compiled.layers}
+    for layer in compiled.layers:
+        placed = mapping.layers[layer.name]
+        first, axons = 0, np.zeros(placed.cores, int)
+        assert placed.fits and placed.cores > layer.size // 25
+        for incoming in layer.inputs:
+            synapses = unrolled(incoming.connection, compiled.source_shape(incoming)).toarray() != 0
+            on = np.zeros((synapses.shape[1], placed.cores), int)
+            for target, sources in enumerate(synapses):
+                on[sources, placed.core_of[target] - placed.first_core] += 1
+            part = slice(first, first + len(on))
+            if placed.encoding != "dense":
+                np.testing.assert_array_equal(placed.synapses_on[part].toarray(), on)
+            np.testing.assert_array_equal(placed.synapses_on[part].toarray() > 0, on > 0)
+            for core in range(placed.cores):
+                axons[core] += len(set(placed.axon_of[part][on[:, core] > 0]))
+            if incoming.source != INPUT:
+                sends[incoming.source] += (on > 0).sum(axis=1)
+            first += len(on)
+        assert placed.usage_by_core["input axons"].tolist() == axons.tolist()
+    for name, placed in mapping.layers.items():
+        assert placed.destinations.tolist() == sends[name].tolist()
+        output_axons = np.bincount(placed.core_of - placed.first_core, sends[name])
+        assert placed.usage_by_core["output axons"].tolist() == output_axons.tolist()
 
 
 def test_splitting_helps_where_parts_hear_other_sources(tmp_path):

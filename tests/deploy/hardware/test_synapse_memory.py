@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
+from factories import only_connection
 from handmade import convolution, dense
 from scipy import sparse
 
 import deploy
-from deploy.graph import INPUT
-from deploy.graph.connection import unrolled
+from deploy.graph import INPUT, MatrixConnection
 from deploy.hardware import load_hardware
 from deploy.hardware.synapse_memory import bits_per_axon, core_bits, encodings_of, index_bits
 
@@ -62,42 +62,20 @@ def test_a_sparse_matrix_stores_its_synapses_with_indices():
 
 
 def test_a_core_without_synapses_takes_no_memory():
-    for encoding in ("dense", "sparse", "convolution"):
+    for encoding in ("dense", "sparse"):
         assert core_bits(sparse.csc_matrix((4, 3), dtype=np.int32), encoding, LAYOUT) == 0
 
 
-def test_equal_lists_of_a_convolution_are_stored_once():
-    # One channel, kernel 3 without a zero, 5 x 5 to 5 x 5. A source reaches the targets around it: an inner
-    # one 9, one at an edge 6, one at a corner 4. Offsets of axons are all below 256, so that what remains of
-    # a list is the same for the same part of the kernel: 3 kinds of rows (first, inner, last) by 3 of columns
-    # = 9 lists: one of 9 weights, four of 6, four of 4. The largest index is 2 * 5 + 2 = 12: 6 bits, 14 with
-    # the weight. 9 * 14 + 10 = 136 -> 192; 6 * 14 + 10 = 94 -> 128; 4 * 14 + 10 = 66 -> 128.
-    kernel = np.arange(2, 20, 2).reshape(1, 1, 3, 3)
-    layer = convolution("conv", INPUT, kernel, extent=5, padding=1)
-    weights = unrolled(layer.connection, (1, 5, 5)).tocsc()
-    assert core_bits(weights, "convolution", LAYOUT) == 192 + 4 * 128 + 4 * 128
-    # Without sharing, 25 lists, and indices up to 24 still take 6 bits: 9 inner, 12 at edges, 4 at corners.
-    assert core_bits(weights, "sparse", LAYOUT) == 9 * 192 + 12 * 128 + 4 * 128
-
-
-def test_lists_are_shared_only_within_the_reach_of_an_axons_offset():
-    # One channel, kernel 1, 20 x 20: every axon has one weight to its own position. Positions 0 to 255 are
-    # offsets; from 256 on 256 stays in the index. Two lists, indices 0 and 256: 9 bits, 17 + 10 = 27 -> 64
-    # bits each.
-    layer = convolution("conv", INPUT, [[[[4]]]], extent=20, padding=0)
-    weights = unrolled(layer.connection, (1, 20, 20)).tocsc()
-    assert core_bits(weights, "convolution", LAYOUT) == 2 * 64
-
-
-def test_lists_with_other_weights_are_not_shared():
-    weights = sparse.csc_matrix(np.diag([2, 2, 4]).astype(np.int32))
-    # Offsets take all indices to 0, which needs no bits: 8 + 10 = 18 -> 64 bits, for the weights 2 and 4.
-    assert core_bits(weights, "convolution", LAYOUT) == 2 * 64
+def encodings(*layers):
+    connections = [only_connection(layer) for layer in layers]
+    matrices = [one.matrix for one in connections if isinstance(one, MatrixConnection)]
+    return encodings_of(connections, sparse.hstack(matrices) if matrices else None)
 
 
 def test_encodings():
-    assert encodings_of(dense("a", INPUT, [[2, 4], [6, 8]]).connection) == ("dense", "sparse")
-    assert encodings_of(dense("a", INPUT, [[2, 0], [6, 8]]).connection) == ("sparse", "dense")
-    assert encodings_of(convolution("a", INPUT, [[[[2]]]], extent=2, padding=0).connection) == (
-        "convolution",
-    )
+    assert encodings(dense("a", INPUT, [[2, 4], [6, 8]])) == ("dense", "sparse")
+    assert encodings(dense("a", INPUT, [[2, 0], [6, 8]])) == ("sparse", "dense")
+    assert encodings(convolution("a", INPUT, [[[[2]]]], extent=2, padding=0)) == ("convolution",)
+    # A zero in one of two matrices is one in both.
+    full = dense("a", INPUT, [[2, 4], [6, 8]])
+    assert encodings(full, dense("a", INPUT, [[2, 0], [6, 8]])) == ("sparse", "dense")

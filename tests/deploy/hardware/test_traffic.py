@@ -1,10 +1,16 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from factories import firing_network, random_inputs, with_random_states
 from handmade import dense, graph, pulses, recording, small_chip
 
+import deploy
 from deploy.graph import INPUT
+from deploy.graph.connection import unrolled
 from deploy.hardware import Traffic, count_traffic, load_hardware, map_graph
 from deploy.hardware.mesh import tile_position
+from deploy.measurement import arriving_at
 
 
 @pytest.mark.parametrize(
@@ -66,4 +72,61 @@ def test_packets_between_chips_are_counted_and_have_no_hops(tmp_path):
     run = recording(network, pulses([1]), a=pulses([1]), b=np.zeros((1, 1, 128)))
     assert counted(network, run, chip) == Traffic(
         packets=3, input_packets=1, hops_east_west=7, hops_north_south=3, packets_between_chips=1
+    )
+
+
+def test_a_recurrent_and_a_delayed_packet_by_hand(tmp_path):
+    # One neuron a core: a on cores 0 to 4, a4 on tile 1 at (0, 1). a0 hears the input and a4; a4 hears a0,
+    # and b (core 5, tile 1) hears a0 two steps late. a0 spikes in steps 0, 1, 2 of 3.
+    chip = small_chip(tmp_path, neurons_per_core=1)
+    own = np.zeros((5, 5), int)
+    own[4, 0] = own[0, 4] = 2
+    a, loop = dense("a", INPUT, np.eye(5, 1, dtype=int) * 2), dense("a", "a", own)
+    a = replace(a, inputs=(*a.inputs, *loop.inputs))
+    b = dense("b", "a", [[2, 0, 0, 0, 0]])
+    b = replace(b, inputs=(replace(b.inputs[0], delays=np.full(5, 2, np.int16)),))
+    network = graph((1,), [a, b], 3)
+    spikes = np.zeros((1, 3, 5), int)
+    spikes[0, :, 0], spikes[0, 1, 4] = 1, 1
+    run = recording(network, pulses([1], [0], [0]), a=spikes, b=pulses([0], [0], [1]))
+    # a0 to a4 one step late: of three spikes two arrive, 1 hop south each. a4 to a0: one, 1 hop. a0 to b two
+    # steps late: one arrives, 1 hop.
+    assert counted(network, run, chip) == Traffic(
+        packets=4, input_packets=1, hops_east_west=0, hops_north_south=4, packets_between_chips=0
+    )
+
+
+@pytest.mark.parametrize(
+    "notation, shape",
+    [
+        ("4C3-Res(4C3)-AP2-Res(6FC-6FC|6FC)-5FC", (2, 6, 6)),
+        ("30RFC-Delay2-20RFC-5FC", (6,)),
+        ("4C3s2-4C3d2g2-MP2-8FC", (2, 11, 11)),
+    ],
+)
+def test_packets_and_hops_of_every_kind_of_network_one_by_one(tmp_path, notation, shape):
+    chip = small_chip(tmp_path, neurons_per_core=2)
+    network = with_random_states(firing_network(notation, shape, 4, bias=True))
+    run = deploy.run(deploy.compile(network), random_inputs(network, 2))
+    mapping = map_graph(run.graph, chip.structure, chip.synapse_format)
+    structure, totals = chip.structure, dict.fromkeys(("input", "sent", "between", "x", "y"), 0)
+    for layer in run.graph.layers:
+        core_of = mapping.layers[layer.name].core_of
+        for incoming, arrived in zip(layer.inputs, arriving_at(run, layer), strict=True):
+            synapses = unrolled(incoming.connection, run.graph.source_shape(incoming)).toarray()
+            times = arrived.sum(axis=(0, 1), dtype=int).ravel()
+            for neuron in np.flatnonzero(times):
+                for core in set(core_of[synapses[:, neuron] != 0].tolist()):
+                    if incoming.source == INPUT:
+                        totals["input"] += times[neuron]
+                        continue
+                    origin = mapping.layers[incoming.source].core_of[neuron]
+                    (chip0, x0, y0), (chip1, x1, y1) = (tile_position(c, structure) for c in (origin, core))
+                    totals["sent"] += times[neuron]
+                    totals["between"] += times[neuron] * (chip0 != chip1)
+                    totals["x"] += times[neuron] * abs(x0 - x1) * (chip0 == chip1)
+                    totals["y"] += times[neuron] * abs(y0 - y1) * (chip0 == chip1)
+    assert totals["x"] > 0 and totals["y"] > 0
+    assert count_traffic(run, mapping, structure) == Traffic(
+        totals["sent"], totals["input"], totals["x"], totals["y"], totals["between"]
     )

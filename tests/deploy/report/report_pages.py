@@ -21,7 +21,11 @@ NOTATION, INPUT_SHAPE, TIME_STEPS = "3C3-AP2-6FC-4FC", (1, 6, 6), 4
 def renamed(graph, names):
     """A graph whose layers have other names."""
     layers = tuple(
-        replace(layer, name=names.get(layer.name, layer.name), source=names.get(layer.source, layer.source))
+        replace(
+            layer,
+            name=names.get(layer.name, layer.name),
+            inputs=tuple(replace(one, source=names.get(one.source, one.source)) for one in layer.inputs),
+        )
         for layer in graph.layers
     )
     return replace(graph, layers=layers)
