@@ -9,10 +9,13 @@ if TYPE_CHECKING:
         BackendError,
         BackendUnavailable,
         CompileError,
+        ExportError,
         FormatError,
         HardwareError,
     )
     from deploy.formats.h5 import load
+    from deploy.formats.nir import from_nir
+    from deploy.formats.registry import export
     from deploy.graph import Graph
     from deploy.hardware import Estimate, estimate, list_hardware, load_hardware
     from deploy.measurement import Measurement, measure
@@ -22,8 +25,17 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "deploy.compiler": ("compile",),
-    "deploy.errors": ("BackendError", "BackendUnavailable", "CompileError", "FormatError", "HardwareError"),
+    "deploy.errors": (
+        "BackendError",
+        "BackendUnavailable",
+        "CompileError",
+        "ExportError",
+        "FormatError",
+        "HardwareError",
+    ),
     "deploy.formats.h5": ("load",),
+    "deploy.formats.nir": ("from_nir",),
+    "deploy.formats.registry": ("export",),
     "deploy.graph": ("Graph",),
     "deploy.hardware": ("Estimate", "estimate", "list_hardware", "load_hardware"),
     "deploy.measurement": ("Measurement", "measure"),
@@ -40,6 +52,7 @@ __all__ = [
     "Certificate",
     "CompileError",
     "Estimate",
+    "ExportError",
     "FormatError",
     "Graph",
     "HardwareError",
@@ -48,6 +61,8 @@ __all__ = [
     "certify",
     "compile",
     "estimate",
+    "export",
+    "from_nir",
     "list_hardware",
     "load",
     "load_hardware",
