@@ -10,7 +10,7 @@ import traceback
 import typer
 from typer.exceptions import TyperException
 
-from deploy.cli import demo, doctor, simulate, verify
+from deploy.cli import demo, doctor, export, simulate, verify
 from dpap.errors import InputError
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -25,6 +25,7 @@ app = typer.Typer(
 app.command("demo")(demo.command)
 app.command("simulate")(simulate.command)
 app.command("verify")(verify.command)
+app.command("export")(export.command)
 app.command("doctor")(doctor.command)
 
 

@@ -9,9 +9,17 @@ import os
 import sys
 import traceback
 from pathlib import Path
+from types import ModuleType
 
 import h5py
 import numpy as np
+
+
+def without_slayer():
+    """Spare netx the import of SLAYER, most of this process's time: it is for resonators' parameters alone."""
+    for name in ("lava.lib.dl.slayer", "lava.lib.dl.slayer.neuron", "lava.lib.dl.slayer.neuron.rf"):
+        sys.modules[name] = ModuleType(name)
+    sys.modules["lava.lib.dl.slayer.neuron.rf"].neuron_params = None
 
 
 def run(path, inputs):
@@ -54,6 +62,7 @@ def run(path, inputs):
 if __name__ == "__main__":
     status = 0
     try:
+        without_slayer()
         for path in sorted(Path(sys.argv[1]).glob("*.net")):
             np.savez(path.with_suffix(".npz"), **run(path, np.load(path.with_suffix(".npy"))))
             print(path.name, flush=True)
