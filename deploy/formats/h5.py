@@ -2,7 +2,7 @@
 
 Layout (schema version 2)::
 
-    /                     attributes: format = "dpap-graph", schema = 1, input_shape, input_max, time_steps,
+    /                     attributes: format = "dpap-graph", schema = 2, input_shape, input_max, time_steps,
                           description (JSON object of text)
     /layers/<index>       one group a layer, in order; attributes: name, shape, current_decay,
                           voltage_decay, threshold, scale
@@ -24,6 +24,7 @@ import numpy as np
 from scipy import sparse
 
 from deploy.errors import FormatError
+from deploy.formats.heaps import check_heaps
 from deploy.graph import (
     Connection,
     ConvConnection,
@@ -70,6 +71,7 @@ def load(path: str | Path) -> Graph:
     path = Path(path)
     if not path.is_file():
         raise FormatError(f"{path}: no such file")
+    check_heaps(path)
     try:
         with h5py.File(path, "r") as file:
             return _read(file, path)

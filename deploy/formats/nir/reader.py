@@ -1,7 +1,7 @@
 """Reading NIR files that others wrote: checked before the package ``nir`` reads them.
 
-nir reads HDF5 by h5py and unpickles nothing, but it reads every data set whole, whatever its size, and
-follows links into other files.
+nir reads HDF5 by h5py and unpickles nothing, but it reads every data set whole, whatever its size, follows
+links into other files, and waits for ever where text is damaged.
 """
 
 from pathlib import Path
@@ -11,6 +11,7 @@ import numpy as np
 
 from deploy.errors import FormatError
 from deploy.formats.h5 import MAX_ELEMENTS
+from deploy.formats.heaps import check_heaps
 from deploy.formats.nir.package import import_nir
 
 MAX_OBJECTS = 1 << 16
@@ -21,6 +22,9 @@ MAX_DEPTH = 12
 
 MAX_TEXT = 1 << 24
 """Bytes of all text."""
+
+_REFERENCE = np.dtype([("length", "<u4"), ("heap", "<u8"), ("index", "<u4")])
+"""What a data set of text has for each element: where it is in the file's heaps."""
 
 
 def read_nir(path: str | Path):
@@ -36,10 +40,16 @@ def read_nir(path: str | Path):
     path = Path(path)
     if not path.is_file():
         raise FormatError(f"{path}: no such file")
+    check_heaps(path)
     try:
         with h5py.File(path, "r") as file:
-            _Scan().group(file)
-        graph = nir.read(path, type_check=False)
+            _Scan(path).group(file)
+            root = bytes(file["node/type"][()]).decode("utf-8")
+        if root != "NIRGraph":
+            raise FormatError(f"a single {root}; expected a NIRGraph")
+        # nir computes shapes from whatever the file has.
+        with np.errstate(all="ignore"):
+            return nir.read(path, type_check=False)
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from error
     except (
@@ -55,15 +65,13 @@ def read_nir(path: str | Path):
     ) as error:
         # What h5py and nir raise for damaged files differs by where the damage lies.
         raise FormatError(f"{path}: not a NIR file, or damaged ({type(error).__name__}: {error})") from error
-    if not isinstance(graph, nir.NIRGraph):
-        raise FormatError(f"{path}: a single {type(graph).__name__}; expected a NIRGraph")
-    return graph
 
 
 class _Scan:
     """Everything that a file holds, counted without reading it."""
 
-    def __init__(self):
+    def __init__(self, path: Path):
+        self.path = path
         self.objects = self.elements = self.text = 0
 
     def group(self, group: h5py.Group, depth: int = 0) -> None:
@@ -92,17 +100,17 @@ class _Scan:
         self.elements += data.size or 0
         if self.elements > MAX_ELEMENTS:
             raise FormatError(f"more than {MAX_ELEMENTS} numbers")
-        if string is None:
-            return
-        if string.length is not None:
-            self._count_text(string.length * (data.size or 0))
-            return
-        # Many elements may be the same long text in the file, so only reading tells.
-        self._count_text(data.size or 0)
-        for index in np.ndindex(data.shape):
-            self._count_text(len(data[index]))
-
-    def _count_text(self, length: int) -> None:
-        self.text += length
+        if string is not None:
+            self.text += string.length * data.size if string.length else self._text(data)
         if self.text > MAX_TEXT:
             raise FormatError(f"more than {MAX_TEXT} bytes of text")
+
+    def _text(self, data: h5py.Dataset) -> int:
+        """Bytes of text of variable length, from the references to it: HDF5 would allocate what they say."""
+        offset = data.id.get_offset()
+        if offset is None or data.id.get_storage_size() != data.size * _REFERENCE.itemsize:
+            raise FormatError(f"{data.name}: text in chunks; expected it in one piece, as nir writes it")
+        with self.path.open("rb") as file:
+            file.seek(offset)
+            raw = file.read(data.size * _REFERENCE.itemsize)
+        return int(np.frombuffer(raw, _REFERENCE)["length"].sum(dtype=np.int64))
