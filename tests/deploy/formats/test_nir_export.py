@@ -100,19 +100,21 @@ def test_truncation_moves_few_spikes(tmp_path, neuron):
     assert different <= 2e-3 * compared
 
 
-@pytest.mark.parametrize("neuron", [LIF(voltage_decay=0.37), SLOW])
+@pytest.mark.parametrize(
+    "neuron",
+    [LIF(voltage_decay=0.37, threshold=20), LIF(current_decay=0.3, voltage_decay=0.1, threshold=200)],
+)
 def test_only_voltages_near_the_threshold_fire_otherwise(tmp_path, neuron):
-    network = firing_network("300FC", (12,), 30, neuron=neuron, gain=1.0, excitation=0.0)
-    # Nothing makes a neuron fire but that the thresholds are low: truncation counts most.
-    block = network.layers["fc1"]
-    block.weight.data.mul_(0.02)
-    block.weight.data[0, 0] = 100 * neuron.threshold
+    network = firing_network("300FC", (12,), 30, neuron=neuron)
+    # The largest weight makes the scale 1; the others are small, as is the threshold: truncation counts most.
+    weight = torch.randint(-3, 5, (300, 12), generator=torch.Generator().manual_seed(0)) * 2.0
+    weight[0, 0] = 254
+    network.layers["fc1"].weight.data = weight
     graph, inputs = deploy.compile(network), random_inputs(network, 6)
     deploy.export(graph, tmp_path / "model.nir")
     ours = deploy.run(graph, inputs).output
     different = ours != in_snntorch(tmp_path / "model.nir", ["fc1"], inputs)["fc1"]
-    weight = torch.from_numpy(graph["fc1"].inputs[0].connection.dense.astype(np.float64))
-    sums = torch.from_numpy(inputs.astype(np.float64)).swapaxes(0, 1) @ weight.T
+    sums = torch.from_numpy(inputs.astype(np.float32)).swapaxes(0, 1) @ weight.T
     kept = 4096 - graph["fc1"].neuron.current_decay, 4096 - graph["fc1"].neuron.voltage_decay
     spikes, voltages = reference.forward(sums, *kept, graph["fc1"].neuron.threshold)
     assert np.array_equal(spikes.swapaxes(0, 1).numpy(), ours)
@@ -123,7 +125,7 @@ def test_only_voltages_near_the_threshold_fire_otherwise(tmp_path, neuron):
     first = different & (different.cumsum(1) == 1)
     distance = abs(voltages.swapaxes(0, 1).numpy() - 64 * graph["fc1"].neuron.threshold)
     assert (distance[first] <= bound).all()
-    assert different.mean() < 0.01
+    assert 0 < different.mean() < 0.01
 
 
 def test_a_sum_at_the_threshold_does_not_fire(tmp_path):
