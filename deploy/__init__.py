@@ -9,10 +9,13 @@ if TYPE_CHECKING:
         BackendError,
         BackendUnavailable,
         CompileError,
+        ExportError,
         FormatError,
         HardwareError,
     )
     from deploy.formats.h5 import load
+    from deploy.formats.nir import from_nir
+    from deploy.formats.registry import export
     from deploy.graph import Graph
     from deploy.hardware import Comparison, Estimate, compare, estimate, list_hardware, load_hardware
     from deploy.hardware.stopping import early_exit, stop_when_confident
@@ -24,8 +27,17 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "deploy.compiler": ("compile",),
-    "deploy.errors": ("BackendError", "BackendUnavailable", "CompileError", "FormatError", "HardwareError"),
+    "deploy.errors": (
+        "BackendError",
+        "BackendUnavailable",
+        "CompileError",
+        "ExportError",
+        "FormatError",
+        "HardwareError",
+    ),
     "deploy.formats.h5": ("load",),
+    "deploy.formats.nir": ("from_nir",),
+    "deploy.formats.registry": ("export",),
     "deploy.graph": ("Graph",),
     "deploy.hardware": ("Comparison", "Estimate", "compare", "estimate", "list_hardware", "load_hardware"),
     "deploy.measurement": ("Measurement", "measure"),
@@ -45,6 +57,7 @@ __all__ = [
     "Comparison",
     "CompileError",
     "Estimate",
+    "ExportError",
     "FormatError",
     "Graph",
     "HardwareError",
@@ -56,6 +69,8 @@ __all__ = [
     "compile",
     "early_exit",
     "estimate",
+    "export",
+    "from_nir",
     "list_hardware",
     "load",
     "load_hardware",

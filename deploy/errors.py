@@ -11,6 +11,10 @@ class FormatError(InputError):
     """A file is not of the expected format: truncated, foreign, of another version, or inconsistent."""
 
 
+class ExportError(InputError):
+    """A format cannot say what a graph is; the layer is named."""
+
+
 class HardwareError(InputError):
     """A hardware description or a name of one is wrong, or lacks a value that was asked for."""
 

@@ -4,7 +4,7 @@ Before the HDF5 stands a block of 512 bytes with the SHA-256 of all that follows
 
 Layout (schema version 2)::
 
-    /                     attributes: format = "dpap-graph", schema = 1, input_shape, input_max, time_steps,
+    /                     attributes: format = "dpap-graph", schema = 2, input_shape, input_max, time_steps,
                           description (JSON object of text)
     /layers/<index>       one group a layer, in order; attributes: name, shape, current_decay,
                           voltage_decay, threshold, scale
@@ -26,6 +26,7 @@ import numpy as np
 from scipy import sparse
 
 from deploy.errors import FormatError
+from deploy.formats.heaps import check_heaps
 from deploy.formats.seal import BLOCK_BYTES, check_seal, seal
 from deploy.graph import (
     Connection,
@@ -73,8 +74,9 @@ def load(path: str | Path) -> Graph:
     path = Path(path)
     if not path.is_file():
         raise FormatError(f"{path}: no such file")
+    check_seal(path)
+    check_heaps(path)
     try:
-        check_seal(path)
         with h5py.File(path, "r") as file:
             return _read(file, path)
     except FormatError:

@@ -1,5 +1,7 @@
 """The choice between encodings of a connection."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from deploy.graph.connection import Connection, ConvConnection, MatrixConnection, unrolled
@@ -75,11 +77,53 @@ def as_matrix(connection: ConvConnection, source: Shape) -> MatrixConnection:
     source : tuple of int
         Shape of the source before pooling.
     """
-    unpooled = ConvConnection(
-        connection.kernels, connection.indptr, connection.indices, connection.inputs, connection.geometry
-    )
-    matrix = unrolled(unpooled, pooled_shape(source, connection.pool))
+    matrix = unrolled(replace(connection, pool=1), pooled_shape(source, connection.pool))
     return MatrixConnection(matrix.astype(np.int16), connection.pool)
+
+
+def as_convolution(
+    connection: Connection, geometry: Geometry | None, source: Shape, target: Shape
+) -> ConvConnection | None:
+    """The same synapses with shared kernels: the inverse of :func:`as_matrix`.
+
+    Parameters
+    ----------
+    connection : Connection
+    geometry : Geometry or None
+        What the connection was before it was encoded otherwise (``Incoming.convolution``).
+    source, target : tuple of int
+        Shapes of the source before pooling and of the targets.
+
+    Returns
+    -------
+    ConvConnection or None
+        None where the synapses are not those of a convolution.
+    """
+    if isinstance(connection, ConvConnection):
+        return connection
+    if geometry is None or len(source) != 3 or len(target) != 3:
+        return None
+    pooled = pooled_shape(source, connection.pool)
+    if geometry.extent(*pooled[1:]) != tuple(target[1:]):
+        return None
+    matrix = connection.matrix.tocoo()
+    post, *positions = np.unravel_index(matrix.row, target)
+    pre, *origins = np.unravel_index(matrix.col, pooled)
+    elements = []
+    for axis in range(2):
+        offset = origins[axis] + geometry.padding[axis] - positions[axis] * geometry.stride[axis]
+        element, rest = np.divmod(offset, geometry.dilation[axis])
+        if rest.any() or (element < 0).any() or (element >= geometry.kernel[axis]).any():
+            return None
+        elements.append(element)
+    weight = np.zeros((target[0], pooled[0], *geometry.kernel), np.int16)
+    weight[post, pre, elements[0], elements[1]] = matrix.data
+    # Kernels between groups, which are absent, come out as zeros and are not stored.
+    ungrouped = encode_convolution(weight, replace(geometry, groups=1), connection.pool, pooled[0])
+    convolution = replace(ungrouped, geometry=geometry)
+    # Positions may disagree about a kernel that they should share.
+    same = (unrolled(convolution, source) != unrolled(connection, source)).nnz == 0
+    return convolution if same else None
 
 
 def _index_bits(sources: int) -> int:

@@ -1,0 +1,240 @@
+"""lava-dl's netx description of a network, ``.net``: HDF5 that ``lava.lib.dl.netx.hdf5.Network`` reads.
+
+The file is a chain of blocks, ``/layer/0`` (the input's shape), ``/layer/1``, ... with the fields of lava-dl
+0.6: ``type``, ``shape``, ``neuron/{type, iDecay, vDecay, vThMant, refDelay, gradedSpike}``, ``weight``,
+``weight_rec``, ``bias``, ``delay``, ``stride``, ``padding``, ``dilation``, ``groups``. The integers are the
+graph's, so Lava's fixed-point simulation of the file has its spikes.
+
+netx has neither pools nor axonal delays of convolutions, so these are written in other words:
+
+* a pool before a convolution as one convolution, whose kernel repeats each element over the pool's window;
+* a maximum over spikes as a depthwise convolution;
+* a convolution with delays, or whose pool leaves out a border, and all that comes after it, as dense layers.
+
+What netx does not take from the file, but as arguments of ``Network``, is in the attributes of the root:
+``input_message_bits``, ``reset_interval`` and ``reset_offset`` (1, since netx resets one step early at 0).
+``one_sample_a_run`` is true where spikes are under way for more than a step, in delays or recurrence: Lava
+lets them through into the next sample. Attributes of a block's group: ``name``, ``kept`` (which of the
+network's channels or neurons its are) and ``network_shape``.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from deploy.errors import ExportError
+from deploy.graph import INPUT, ConvConnection, Geometry, Graph, Incoming, Layer
+from deploy.graph.connection import unrolled
+from deploy.graph.encoding import as_convolution
+from deploy.graph.geometry import Shape
+from dpap.files import write_atomically
+
+MAX_DELAY = 62
+"""Largest delay that netx does not clip."""
+
+MAX_EXTENT = 127
+"""Lava keeps kernel sizes, strides, paddings, dilations and groups of a convolution in 8 bits."""
+
+MAX_WEIGHTS = 1 << 26
+"""Weights of one dense block beyond which no file is written: netx has no sparse ones."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """One block: the data sets of its group, and what its neurons are.
+
+    Attributes
+    ----------
+    kind : str
+        netx's ``type``: ``conv``, ``dense``, ``dense_rec`` or ``flatten``.
+    shape : tuple of int
+        Shape of its output.
+    arrays : dict of str to array
+    layer : Layer or None
+        The layer that it is; None for ``flatten``.
+    """
+
+    kind: str
+    shape: Shape
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    layer: Layer | None = None
+
+
+def save(graph: Graph, path: str | Path) -> None:
+    """Write a graph as netx reads it; the file appears whole or not at all.
+
+    Raises
+    ------
+    ExportError
+        netx cannot say a layer, which is named with what to do.
+    """
+    blocks = netx_blocks(graph)
+    write_atomically(path, lambda temporary: _write(graph, blocks, temporary))
+
+
+def netx_blocks(graph: Graph) -> list[Block]:
+    """The chain of blocks that says a graph, without the input."""
+    blocks: list[Block] = []
+    before, shape, spatial = INPUT, graph.input_shape, len(graph.input_shape) == 3
+    for layer in graph.layers:
+        forward, own = _sources(layer, before)
+        block = _conv_block(layer, forward, shape) if spatial and own is None else None
+        if block is None:
+            if spatial:
+                blocks.append(Block("flatten", (int(np.prod(shape)),)))
+            block = _dense_block(layer, forward, own, shape)
+        blocks.append(block)
+        before, shape, spatial = layer.name, layer.kept_shape, block.kind == "conv"
+    return blocks
+
+
+def _sources(layer: Layer, before: str) -> tuple[Incoming, Incoming | None]:
+    """What a layer hears from the block before it, and from itself."""
+    forward = [incoming for incoming in layer.inputs if incoming.source == before]
+    own = [incoming for incoming in layer.inputs if incoming.source == layer.name]
+    if len(forward) != 1 or len(forward) + len(own) != len(layer.inputs):
+        raise ExportError(
+            f"{layer.name}: it hears {', '.join(layer.sources)}, and a netx file is a chain, in which it"
+            f" hears {before} alone; use NIR (.nir), or a network without residual connections"
+        )
+    if own and (own[0].delays is not None or forward[0].delays is not None):
+        raise ExportError(
+            f"{layer.name}: netx cannot run a recurrent layer with delays; remove the Delay, or use NIR"
+            " (.nir)"
+        )
+    return forward[0], own[0] if own else None
+
+
+def _conv_block(layer: Layer, incoming: Incoming, source: Shape) -> Block | None:
+    """A layer as a convolution, or None where netx has no such convolution."""
+    connection = as_convolution(incoming.connection, incoming.convolution, source, layer.kept_shape)
+    if connection is None or incoming.delays is not None:
+        return None
+    weight, groups = connection.dense_weight(), 1
+    if connection.depthwise and connection.outputs <= MAX_EXTENT:
+        weight, groups = np.ascontiguousarray(connection.kernels[:, None]), connection.outputs
+    folded = _fold_pool(weight, connection, source)
+    if folded is None:
+        return None
+    weight, geometry = folded
+    pairs = (geometry.kernel, geometry.stride, geometry.padding, geometry.dilation)
+    if max(max(pair) for pair in pairs) > MAX_EXTENT:
+        return None
+    arrays = {
+        "weight": weight,
+        "stride": np.array(geometry.stride),
+        "padding": np.array(geometry.padding),
+        "dilation": np.array(geometry.dilation),
+        "groups": np.array(groups),
+    }
+    if layer.bias is not None:
+        arrays["bias"] = layer.bias
+    return Block("conv", layer.kept_shape, arrays, layer)
+
+
+def _fold_pool(
+    weight: np.ndarray, connection: ConvConnection, source: Shape
+) -> tuple[np.ndarray, Geometry] | None:
+    """Kernels and geometry of one convolution that sums the pool's windows too; None where it leaves any out.
+
+    With a pool of p and a kernel of k, dilation d, stride s and padding q, the kernel is of
+    ``p (d (k - 1) + 1)``, the stride ``p s`` and the padding ``p q``.
+    """
+    pool, geometry = connection.pool, connection.geometry
+    if pool == 1:
+        return weight, geometry
+    if source[1] % pool or source[2] % pool:
+        # The convolution would hear the rows and columns that fill no window.
+        return None
+    spread = [d * (k - 1) + 1 for d, k in zip(geometry.dilation, geometry.kernel, strict=True)]
+    dilated = np.zeros((*weight.shape[:2], *spread), weight.dtype)
+    dilated[:, :, :: geometry.dilation[0], :: geometry.dilation[1]] = weight
+    folded = np.kron(dilated, np.ones((1, 1, pool, pool), weight.dtype))
+    stride, padding = ((pool * y, pool * x) for y, x in (geometry.stride, geometry.padding))
+    return folded, Geometry(folded.shape[2:], stride, padding)
+
+
+def _dense_block(layer: Layer, incoming: Incoming, own: Incoming | None, source: Shape) -> Block:
+    size, sources = layer.size, int(np.prod(source))
+    if size * (sources + (size if own else 0)) > MAX_WEIGHTS:
+        raise ExportError(
+            f"{layer.name}: as a dense block it has {size} x {sources} weights, more than {MAX_WEIGHTS}; let"
+            " pools tile their input and leave out delays before convolutions, so that it stays a convolution"
+        )
+    arrays = {"weight": unrolled(incoming.connection, source).toarray()}
+    kind = "dense"
+    if own is not None:
+        kind, arrays["weight_rec"] = "dense_rec", own.connection.dense
+    if not any(weight.any() for weight in arrays.values()):
+        _inhibit_one(layer, arrays["weight"])
+    if layer.bias is not None:
+        arrays["bias"] = layer.neuron_bias
+    if incoming.delays is not None:
+        highest = int(incoming.delays.max())
+        if highest > MAX_DELAY:
+            raise ExportError(
+                f"{layer.name}: a delay of {highest} steps from {incoming.source}; netx has at most"
+                f" {MAX_DELAY}: train with shorter ones (Delay{MAX_DELAY})"
+            )
+        # One a synapse: netx mistakes one a source for one a target where there are as many of both.
+        arrays["delay"] = np.broadcast_to(incoming.delays.ravel(), (size, sources))
+    return Block(kind, (size,), arrays, layer)
+
+
+def _inhibit_one(layer: Layer, weight: np.ndarray) -> None:
+    """Give a block without synapses the one that changes nothing, since netx fails on a block of zeros."""
+    silent = np.ones(layer.size, bool) if layer.bias is None else layer.neuron_bias <= 0
+    if not silent.any():
+        raise ExportError(
+            f"{layer.name}: it has no synapses, which netx cannot run, and all its neurons may fire by their"
+            " biases; prune less, or use NIR (.nir)"
+        )
+    # Inhibition of a neuron that nothing excites.
+    weight[np.argmax(silent), 0] = -2
+
+
+def _write(graph: Graph, blocks: list[Block], path: Path) -> None:
+    under_way = any(
+        layer.recurrent or any(incoming.delays is not None for incoming in layer.inputs)
+        for layer in graph.layers
+    )
+    with h5py.File(path, "w") as file:
+        file.attrs["input_shape"] = np.array(graph.input_shape)
+        file.attrs["input_max"] = graph.input_max
+        file.attrs["input_message_bits"] = graph.input_max.bit_length() if graph.input_max > 1 else 0
+        file.attrs["time_steps"] = graph.time_steps
+        file.attrs["reset_interval"] = graph.time_steps
+        file.attrs["reset_offset"] = 1
+        file.attrs["one_sample_a_run"] = under_way
+        first = file.create_group("layer/0")
+        _write_text(first, "type", "input")
+        first["shape"] = np.array(graph.input_shape)
+        for index, block in enumerate(blocks, start=1):
+            _write_block(file.create_group(f"layer/{index}"), block)
+
+
+def _write_block(group: h5py.Group, block: Block) -> None:
+    _write_text(group, "type", block.kind)
+    group["shape"] = np.array(block.shape)
+    for name, array in block.arrays.items():
+        options = {"compression": "gzip"} if array.ndim > 1 else {}
+        group.create_dataset(name, data=array.astype(np.int32), **options)
+    if block.layer is None:
+        return
+    group.attrs["name"] = block.layer.name
+    group.attrs["kept"] = block.layer.kept
+    group.attrs["network_shape"] = np.array(block.layer.shape)
+    neuron = block.layer.neuron
+    _write_text(group, "neuron/type", "CUBA")
+    group["neuron/iDecay"] = neuron.current_decay
+    group["neuron/vDecay"] = neuron.voltage_decay
+    group["neuron/vThMant"] = neuron.threshold
+    group["neuron/refDelay"] = 1
+    group["neuron/gradedSpike"] = False
+
+
+def _write_text(group: h5py.Group, name: str, text: str) -> None:
+    # Fixed-length bytes in an array of one, as lava-dl writes them.
+    group.create_dataset(name, data=np.array([text.encode("ascii")]))
