@@ -74,9 +74,9 @@ def load(path: str | Path) -> Graph:
     path = Path(path)
     if not path.is_file():
         raise FormatError(f"{path}: no such file")
-    check_seal(path)
-    check_heaps(path)
     try:
+        check_seal(path)
+        check_heaps(path)
         with h5py.File(path, "r") as file:
             return _read(file, path)
     except FormatError:
