@@ -134,7 +134,7 @@ def short(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("moment", range(7))
+@pytest.mark.parametrize("moment", range(5))
 def test_a_run_that_breaks_between_two_files_ends_at_the_same(short, tmp_path, monkeypatch, moment):
     config = configuration(epochs=4)
     # Two or one checkpoints an epoch, the history and the development: the run breaks in the second or third.
