@@ -14,6 +14,8 @@ from functools import cache
 
 import torch
 
+from dpap import trace_kernels
+
 
 @cache
 def trace_weights(
@@ -45,11 +47,31 @@ def spiking_trace(activity: torch.Tensor, steps: int, tau: float) -> torch.Tenso
     -------
     Tensor of shape (N, F) or (N, C)
     """
+    if activity.is_cpu and activity.dtype == torch.float32 and activity.is_contiguous():
+        return _compiled_trace(activity.detach(), steps, tau)
     summed = population(activity)
     weights = trace_weights(steps, tau, summed.device, summed.dtype)
     if len(summed) != steps:
         return summed[0] * weights.sum()
     return (weights @ summed.flatten(1)).view(summed.shape[1:])
+
+
+def _compiled_trace(activity: torch.Tensor, steps: int, tau: float) -> torch.Tensor:
+    lead, weights = activity.shape[:3], trace_weights(steps, tau)
+    summed = activity
+    if activity.dim() > 3:
+        summed = activity.new_empty(lead)
+        positions = activity[0, 0, 0].numel() if summed.numel() else 0
+        trace_kernels.sum_positions(
+            activity.numpy().reshape(summed.numel(), positions), summed.view(-1).numpy()
+        )
+    if len(activity) != steps:
+        return summed[0] * weights.sum()
+    trace = activity.new_zeros(lead[1:])
+    trace_kernels.add_weighted(
+        summed.view(steps, trace.numel()).numpy(), weights.numpy(), trace.view(-1).numpy()
+    )
+    return trace
 
 
 def trace_history(series: torch.Tensor, tau: float) -> torch.Tensor:

@@ -103,7 +103,7 @@ class DevelopingLayer(PrunedLayer):
     def _real(self, heard: torch.Tensor) -> torch.Tensor:
         """Presynaptic activity in real units, in which a recurrent layer's own spikes are already."""
         if not getattr(self.block, "recurrent", False):
-            return heard / self.block.input_divisor
+            return heard if self.block.input_divisor == 1 else heard / self.block.input_divisor
         own = len(self.neuron_alive)
         return torch.cat([heard[..., :-own] / self.block.input_divisor, heard[..., -own:]], -1)
 
@@ -122,7 +122,10 @@ class DevelopingLayer(PrunedLayer):
         """Add the importance of the batch to the epoch's (eq. 7 to 10)."""
         if not self._observations:
             return
-        pre, post = (torch.cat(kept) for kept in zip(*self._observations, strict=True))
+        if len(self._observations) == 1:
+            pre, post = self._observations[0]
+        else:
+            pre, post = (torch.cat(kept) for kept in zip(*self._observations, strict=True))
         self.observed = None
         self._observations.clear()
         self.importance.gather(pre, post)

@@ -1,6 +1,9 @@
 import torch
+from handmade_layers import HandmadeLayer
 
+import dpap
 from dpap.plasticity import SlidingThreshold, bcm, spine_plasticity
+from dpap.plasticity.bcm import BCM
 
 
 def test_bcm_by_hand():
@@ -34,3 +37,19 @@ def test_spine_plasticity_by_hand():
     # Eq. 11: traces of the epoch 3 and 2, BCM rows sum to 1 - 4 = -3 and 2 + 2 = 4: D = -9 and 8.
     plasticity = torch.tensor([[1.0, -4.0], [2.0, 2.0]])
     assert spine_plasticity(torch.tensor([3.0, 2.0]), plasticity).tolist() == [-9.0, 8.0]
+
+
+def test_compiled_bcm_is_that_of_torch():
+    generator = torch.Generator().manual_seed(0)
+    block = HandmadeLayer("fc1", torch.ones(4, 6))
+    compiled = BCM(block, dpap.DPAPConfig())
+    threshold, total, traces = SlidingThreshold(4), torch.zeros(4, 6), torch.zeros(4)
+    for samples in (5, 5, 3):
+        pre, post = torch.rand(samples, 6, generator=generator), torch.rand(samples, 4, generator=generator)
+        compiled.gather(pre, post)
+        bcm(pre, post, threshold.update(post), total)
+        traces += post.sum(0)
+    torch.testing.assert_close(compiled.total, total)
+    torch.testing.assert_close(compiled.threshold.value, threshold.value)
+    torch.testing.assert_close(compiled.trace_sum, traces)
+    assert compiled.threshold.batches == 3

@@ -34,3 +34,13 @@ def test_weighted_sum_equals_the_recursion(tau):
 
 def test_weights_of_a_trace():
     assert trace_weights(3, 0.5).tolist() == [0.25, 0.5, 1.0]
+
+
+@pytest.mark.parametrize(
+    "shape", [(5, 3, 7), (5, 3, 2, 4, 6), (1, 3, 7), (1, 3, 2, 4, 6), (5, 0, 7), (5, 2, 5000)]
+)
+def test_compiled_traces_are_those_of_torch(shape):
+    activity = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    # In float64 torch computes them.
+    expected = spiking_trace(activity.double(), 5, 0.5)
+    torch.testing.assert_close(spiking_trace(activity, 5, 0.5), expected.float())
