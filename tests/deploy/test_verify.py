@@ -148,6 +148,6 @@ def test_predictions_take_the_lowest_of_equals(compiled):
     output = np.zeros_like(recording.kept["fc2"])
     output[0, :, [1, 4]] = 1
     output[1, 0, 3] = 1
-    recording = replace(recording, kept=recording.kept | {"fc2": output})
+    recording = replace(recording, kept=dict(recording.kept) | {"fc2": output})
     assert recording.predictions.tolist() == [1, 3, 0, 0, 0, 0, 0, 0]
     assert recording.accuracy(np.array([1, 3, 0, 0, 1, 1, 1, 1])) == 0.5

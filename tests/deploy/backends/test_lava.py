@@ -7,7 +7,7 @@ from factories import firing_network, random_inputs
 from scipy import sparse
 
 import deploy
-from deploy.graph import Graph, Layer, MatrixConnection, Neuron
+from deploy.graph import Graph, Incoming, Layer, MatrixConnection, Neuron
 from dpap import LIF, InputError
 
 
@@ -69,7 +69,7 @@ def test_pruned_channels_and_a_layer_without_synapses():
     assert recording.spikes["conv1"].shape == (3, 6, 4, 8, 8)
     network.layers["fc1"].mask[:] = 0
     graph = deploy.compile(network)
-    assert graph["fc1"].connection.stored_weights == 0
+    assert graph["fc1"].stored_weights == 0
     # Cut off: what stays keeps the pipeline in one piece, and may be silent.
     assert_equal_spikes(graph, inputs, silent=[layer.name for layer in graph.layers])
 
@@ -100,7 +100,7 @@ def test_layers_that_share_a_source():
     graph = deploy.compile(network)
     fc1, fc2, fc3 = graph.layers
     # fc3 lags two steps behind the input, like fc2, although it comes third.
-    forked = replace(graph, layers=(fc1, fc2, replace(fc3, source="fc1")))
+    forked = replace(graph, layers=(fc1, fc2, replace(fc3, inputs=(replace(fc3.inputs[0], source="fc1"),))))
     assert_equal_spikes(forked, random_inputs(network, 4))
 
 
@@ -146,11 +146,10 @@ def test_without_lava(monkeypatch):
 def wide_layer(name, source, weights, threshold):
     return Layer(
         name=name,
-        source=source,
         shape=(len(weights),),
         kept=np.arange(len(weights), dtype=np.int32),
         unheard=np.zeros(0, np.int32),
         neuron=Neuron(current_decay=4096, voltage_decay=4096, threshold=threshold),
-        connection=MatrixConnection(sparse.csr_matrix(weights)),
+        inputs=(Incoming(source, MatrixConnection(sparse.csr_matrix(weights))),),
         scale=1.0,
     )
