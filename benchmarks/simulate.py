@@ -24,12 +24,12 @@ from dpap.threads import threads
 from dpap.training import rate_loss
 
 NOTATION, STEPS, BATCH, LEARNING_RATE = "15C3-AP2-40C3-AP2-300FC-10FC", 20, 100, 2e-3
-TRAINING_STEPS, KEPT = 150, 0.1
+TRAINING_STEPS, KEPT, KEPT_KERNELS = 150, 0.1, 0.5
 FLOAT_BATCH, LAVA_SAMPLES = 100, 6
 
 
 def trained(kept: float, seed: int = 0) -> dpap.networks.Network:
-    """A network trained on MNIST, with a share of its synapses (the output's apart)."""
+    """A network trained on MNIST, with a share of its synapses."""
     (split,) = load("mnist", "train", encoder=Direct(input_max=15))
     torch.manual_seed(seed)
     network = dpap.networks.build(NOTATION, (1, 28, 28), STEPS, input_max=15)
@@ -48,11 +48,16 @@ def trained(kept: float, seed: int = 0) -> dpap.networks.Network:
 
 @torch.no_grad()
 def prune(network: dpap.networks.Network, kept: float) -> None:
-    """Keep the largest synapses (kernels) of every layer but the output."""
-    for block in network.synaptic_blocks()[:-1]:
-        size = block.weight.abs().flatten(2).sum(2) if block.weight.dim() > 2 else block.weight.abs()
-        least = size.flatten().quantile(1 - kept) if size.numel() < 1 << 24 else size.median()
-        block.mask.copy_((size >= least).view(block.mask.shape))
+    """Keep the largest: half of the kernels, and so many dense synapses that ``kept`` of all are left."""
+    blocks = network.synaptic_blocks()
+    total = sum(block.weight.numel() for block in blocks)
+    kernels = sum(block.weight.numel() for block in blocks if block.kind == "conv")
+    dense_share = (kept * total - KEPT_KERNELS * kernels) / (total - kernels)
+    for block in blocks:
+        convolution = block.kind == "conv"
+        size = block.weight.abs().flatten(2).sum(2) if convolution else block.weight.abs()
+        lost = int((1 - (KEPT_KERNELS if convolution else dense_share)) * size.numel())
+        block.mask.copy_((size >= size.flatten().sort().values[lost]).view(block.mask.shape))
 
 
 class FloatLoop:

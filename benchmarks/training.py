@@ -15,6 +15,7 @@ are taken within a round and their median is printed.
 """
 
 import argparse
+import contextlib
 import json
 import platform
 import statistics
@@ -178,7 +179,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=4)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    seconds = measure(options.rounds, options.repeats)
+    # lava-dl prints when it is imported; standard output is for the result.
+    with contextlib.redirect_stdout(sys.stderr):
+        seconds = measure(options.rounds, options.repeats)
     speed = {variant: BATCH / statistics.median(times) for variant, times in seconds.items()}
     memory = {variant: peak_memory(variant) for variant in ("float_loop", "ours", "ours_dpap")}
     result = {
