@@ -11,7 +11,7 @@ from dpap.data import CropFlip, data_set
 from dpap.encoders import Direct, Encoder
 from dpap.errors import InputError
 from dpap.networks import RECIPES
-from dpap.neurons import LIF
+from dpap.neurons import LIF, Neuron
 from dpap.pruning import DPAPConfig
 from dpap.training.config import TrainingConfig
 from dpap.training.method import NO_PRUNING, check_method, importance_of
@@ -75,12 +75,13 @@ class NetworkConfig(_Part):
     notation : str, optional
         In the papers' notation, or the name of one of :data:`dpap.networks.RECIPES`; by default the
         recipe for the data set.
-    neuron : LIF
+    neuron : LIF or ReLU
+        By its ``type``.
     bias : bool
     """
 
     notation: str | None = Field(None, max_length=4096)
-    neuron: LIF = LIF()
+    neuron: Annotated[Neuron, Field(discriminator="type")] = LIF()
     bias: bool = False
 
 

@@ -10,6 +10,7 @@ import torch
 import yaml
 from test_cli import fails_with_one_line, run
 
+import dpap
 from dpap.checkpoint import load_checkpoint
 from dpap.training import TrainingConfig, convergence, read_history
 
@@ -55,6 +56,24 @@ def test_a_run_is_repeated_by_its_config_and_flags_override_it(capsys, tmp_path,
     other = train(capsys, "--config", folder / "config.yaml", "--out", tmp_path / "other", "--seed", 3)
     assert not same(weights(folder), weights(tmp_path / "other"))
     assert other["epochs"] == 4
+
+
+def test_a_network_of_rectified_linear_units_is_trained_and_read_again(capsys, tmp_path):
+    arguments = [
+        "--network",
+        "4C3-MP2-16FC-10FC",
+        "-T",
+        1,
+        "--set",
+        "network.neuron.type=relu",
+        "--threads",
+        1,
+    ]
+    arguments += ["--threads", 1, "--device", "cpu", "--epochs", 3, "--out", tmp_path / "run"]
+    result = train(capsys, *arguments)
+    network, _ = load_checkpoint(tmp_path / "run" / "last.pt")
+    assert network.neuron == dpap.ReLU()
+    assert result["accuracy"] > 0.5
 
 
 def test_every_setting_can_be_given(capsys, tmp_path):
