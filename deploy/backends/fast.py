@@ -14,6 +14,7 @@ import numpy as np
 from deploy.graph import Graph
 from deploy.recording import PackedSpikes, Recording
 from deploy.simulator import Workspace, plan, run_block
+from deploy.simulator.kernels import pack_spikes
 from dpap.errors import InputError
 
 LANES = 64
@@ -70,8 +71,8 @@ def run(
     def run_one(block: int) -> None:
         workspace = workspaces.pop() if workspaces else Workspace(steps, lanes)
         activity = run_block(layers, _block_inputs(inputs, block, lanes), workspace)
-        for name, spikes in store.items():
-            spikes[:, :, block] = np.packbits(activity[name], axis=-1, bitorder="little")
+        for name, packed in store.items():
+            pack_spikes(activity[name].view("<u8"), packed, block)
         workspaces.append(workspace)
 
     with ThreadPoolExecutor(threads) as pool:

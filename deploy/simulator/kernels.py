@@ -225,3 +225,26 @@ def sum_windows(x, shape, window, sums):
                         row = x[t, first + k // window * width + k % window]
                         for i in range(len(total)):
                             total[i] = kind(total[i] + kind(row[i]))
+
+
+_GATHER_BITS = np.uint64(0x0102040810204080)
+"""Times eight bytes of 0 or 1 it has the lowest bit of each, the first lowest, in its highest byte."""
+
+
+@_compiled
+def pack_spikes(words, packed, block):
+    """Write a bit a spike.
+
+    Parameters
+    ----------
+    words : uint64 array of shape (T, neurons, lanes / 8)
+        Spikes of a byte each, eight lanes a word, as they lie in memory (little-endian).
+    packed : uint8 array of shape (T, neurons, blocks, lanes / 8)
+    block : int
+        Where to write.
+    """
+    for t in range(words.shape[0]):
+        for n in range(words.shape[1]):
+            source, target = words[t, n], packed[t, n, block]
+            for i in range(len(source)):
+                target[i] = np.uint8((source[i] * _GATHER_BITS) >> np.uint64(56))
