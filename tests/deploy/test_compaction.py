@@ -57,7 +57,7 @@ def test_a_network_without_any_synapse_still_runs():
     assert deploy.verify(graph, network, inputs, backends=("fast",)).mismatches == 0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.floats(0, 0.97), st.sampled_from([1, 16]))
 def test_compaction_never_changes_a_spike(seed, pruned, input_max):
     network = firing_network("5C3-AP2-6C3-AP2-12FC-4FC", (2, 9, 8), 4, input_max=input_max, gain=6, seed=seed)

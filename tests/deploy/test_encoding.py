@@ -24,7 +24,7 @@ def convolutions(draw):
     return connection, source, connection.output_shape(source)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(convolutions())
 def test_the_kernels_come_back(example):
     connection, source, target = example
@@ -35,7 +35,7 @@ def test_the_kernels_come_back(example):
     assert (unrolled(again, source) != unrolled(connection, source)).nnz == 0
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(convolutions(), st.integers(0, 1000))
 def test_another_matrix_is_no_convolution(example, seed):
     connection, source, target = example

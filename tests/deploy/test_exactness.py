@@ -97,7 +97,7 @@ def compiled(network):
         return None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(networks(), st.integers(0, 100))
 def test_the_fast_simulator_is_torch(network, seed):
     graph = compiled(network)
@@ -107,7 +107,7 @@ def test_the_fast_simulator_is_torch(network, seed):
         assert certificate.mismatches == 0
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(networks(longest=8), st.integers(0, 100))
 def test_lava_is_torch(network, seed):
     graph = compiled(network)
@@ -116,7 +116,7 @@ def test_lava_is_torch(network, seed):
         assert certificate.mismatches == 0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(networks(longest=6))
 def test_the_file_holds_the_network(tmp_path_factory, network):
     graph = compiled(network)
@@ -128,7 +128,7 @@ def test_the_file_holds_the_network(tmp_path_factory, network):
         assert all(np.array_equal(ours.kept[name], theirs.kept[name]) for name in ours.kept)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(networks(longest=8), st.integers(0, 100))
 def test_step_by_step_is_the_same(network, seed):
     graph = compiled(network)

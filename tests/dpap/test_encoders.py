@@ -9,7 +9,7 @@ from dpap.encoders import ENCODERS, Direct, Encoder, Frames, Latency, Rate
 from dpap.encoders.frames import event_frames
 from dpap.errors import InputError
 
-quick = settings(max_examples=25, deadline=None)
+quick = settings(max_examples=25)
 
 EVENT = [("x", int), ("y", int), ("t", int), ("p", int)]
 

@@ -43,7 +43,7 @@ def populations(draw, magnitude=4000):
     return torch.from_numpy(sums.astype(np.float32)), neuron, draw(st.integers(1, 3000))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(drawn=populations())
 def test_kernel_equals_the_reference(drawn):
     current, neuron, threshold = drawn
@@ -56,7 +56,7 @@ def test_kernel_equals_the_reference(drawn):
     assert torch.equal(voltage[exact], expected[1][exact])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(drawn=populations(magnitude=500))
 def test_reference_equals_stock_slayer(drawn):
     current, neuron, threshold = drawn

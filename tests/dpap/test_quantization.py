@@ -53,7 +53,7 @@ def test_state_gain(current_decay, voltage_decay, expected):
     assert state_gain(neuron, time_steps=10) == pytest.approx(expected)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     arrays.arrays(
         np.float32,

@@ -250,7 +250,7 @@ def networks(draw):
     return network
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(networks())
 def test_every_number_is_that_of_float64(network):
     inputs = images(network, 3, network.time_steps)
@@ -259,7 +259,7 @@ def test_every_number_is_that_of_float64(network):
         assert torch.equal(exact[name].double(), sent)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(networks(), st.integers(0, 100))
 def test_the_bound_of_sums_holds(network, seed):
     for block in network.synaptic_blocks():

@@ -49,7 +49,7 @@ def populations(draw):
     return state, threshold, shift, draw(st.booleans())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(populations())
 def test_messages_are_lavas(population):
     state, threshold, shift, rectified = population
@@ -62,7 +62,7 @@ def test_messages_are_lavas(population):
     assert np.array_equal(messages(decoded(*population), len(state)).numpy(), expected)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(populations())
 def test_messages_and_gradients_are_slayers(population):
     state, threshold, shift, rectified = population
@@ -85,7 +85,7 @@ def test_messages_and_gradients_are_slayers(population):
     assert torch.allclose(ours.grad, expected, rtol=1e-4, atol=1e-6 / scale)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(populations())
 def test_a_single_step_stands_for_all(population):
     state, *constants = population

@@ -69,7 +69,7 @@ def networks(draw):
     return network.eval()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(networks())
 def test_messages_are_equal_both_ways(network):
     inputs = movies(network.input_shape, 2, network.time_steps, network.input_max)

@@ -66,7 +66,7 @@ def notations(draw):
     return "-".join([*parts, draw(st.sampled_from(["4FC", "4RFC", "4FC-BN"]))]), (channels, height, width)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     drawn=notations(),
     steps=st.integers(1, 16),

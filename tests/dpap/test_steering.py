@@ -99,7 +99,7 @@ def test_path_by_hand():
     steps=st.integers(1, 9),
     epoch=st.integers(0, 9),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_critical_shift_is_where_a_unit_dies(epsilon, beta, value, steps, epoch):
     dense = dpap.SurvivalConfig(epsilon=epsilon, protection=2, eta=13)
     config = dpap.DPAPConfig(dense=dense, floor={"neurons": 0, "synapses": 0})

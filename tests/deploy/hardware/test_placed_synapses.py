@@ -144,7 +144,7 @@ def check_against_unrolled(network, layer, synapses, cores):
     assert synapses.usage(bounds, chosen)[0].tolist() == [bits[core] for core in chosen]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     seed=st.integers(0, 2**32 - 1),
     geometry=GEOMETRIES,
@@ -171,7 +171,7 @@ def test_a_convolution_is_counted_as_if_it_were_unrolled(
     check_against_unrolled(graph(shape, [layer]), layer, synapses, data.draw(st.integers(1, layer.size)))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     seed=st.integers(0, 2**32 - 1),
     geometries=st.tuples(GEOMETRIES, GEOMETRIES),

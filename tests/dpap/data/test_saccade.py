@@ -9,7 +9,7 @@ from dpap.data import load, load_digits
 from dpap.data.saccade import SaccadeConfig, path, simulate
 from dpap.errors import InputError
 
-quick = settings(max_examples=15, deadline=None)
+quick = settings(max_examples=15)
 
 BLACK = np.array([[[255]]], np.uint8)
 """An image of one pixel of ink."""

@@ -11,7 +11,7 @@ from dpap.encoders import Direct, Frames, Latency, Rate
 from dpap.errors import DataError
 from dpap.training import TrainingConfig, accuracy, train
 
-quick = settings(max_examples=15, deadline=None)
+quick = settings(max_examples=15)
 
 EVENT = [("x", int), ("y", int), ("t", int), ("p", int)]
 
