@@ -10,6 +10,7 @@ from plain_loop import Spike
 from dpap.neurons import LIF, SURROGATES, Population, lif, lif_pool, membrane, reference
 from dpap.neurons.parameters import DECAY_UNITY, STATE_SHIFT
 from dpap.neurons.surrogate import derivative, derivative_torch
+from dpap.slayer.bias import set_bias
 
 
 def population(threshold, scale=1.0, steps=1, **neuron):
@@ -43,30 +44,68 @@ def populations(draw, magnitude=4000):
     return torch.from_numpy(sums.astype(np.float32)), neuron, draw(st.integers(1, 3000))
 
 
-@settings(max_examples=60)
-@given(drawn=populations())
-def test_kernel_equals_the_reference(drawn):
+@st.composite
+def biases(draw, current, magnitude=500):
+    """None, or whole numbers of either sign, one a neuron."""
+    neurons = current.shape[-1]
+    drawn = draw(st.none() | arrays.arrays(np.int32, neurons, elements=st.integers(-magnitude, magnitude)))
+    return None if drawn is None else torch.from_numpy(drawn.astype(np.float32))
+
+
+@settings(max_examples=80)
+@given(drawn=populations(), data=st.data())
+def test_kernel_equals_the_reference(drawn, data):
     current, neuron, threshold = drawn
-    spikes, voltage = membrane(current, Population(neuron, threshold, 1.0, len(current)))
-    assert torch.equal(lif(current, Population(neuron, threshold, 1.0, len(current))), spikes)
-    expected = reference.forward(current, neuron.current_keep, neuron.voltage_keep, threshold)
+    bias = data.draw(biases(current))
+    # A batch of one sample: the bias belongs to the axis behind it.
+    batch, neurons = current.unsqueeze(1), Population(neuron, threshold, 1.0, len(current))
+    spikes, voltage = membrane(batch, neurons, bias)
+    assert torch.equal(lif(batch, neurons, bias), spikes)
+    expected = reference.forward(batch, neuron.current_keep, neuron.voltage_keep, threshold, bias)
     # Without leak a voltage may pass 2**24, where float32 no longer holds it; spikes are compared always.
     exact = expected[1].abs() < 2**24
     assert torch.equal(spikes, expected[0])
     assert torch.equal(voltage[exact], expected[1][exact])
 
 
-@settings(max_examples=40)
-@given(drawn=populations(magnitude=500))
-def test_reference_equals_stock_slayer(drawn):
+@settings(max_examples=80)
+@given(drawn=populations(magnitude=500), data=st.data())
+def test_reference_equals_stock_slayer(drawn, data):
     current, neuron, threshold = drawn
+    bias = data.draw(biases(current, magnitude=100))
     stock = cuba.Neuron(threshold / 64, neuron.current_decay, neuron.voltage_decay)
     assert stock.device_params["vThMant"] == threshold
+    if bias is not None:
+        set_bias(stock, bias)
     # SLAYER: (N, C, T), sums of weights in units of 1/64, states in units of 1/4096.
     _, voltage = stock.dynamics((current / 64).T[None])
-    spikes, ours = reference.forward(current, neuron.current_keep, neuron.voltage_keep, threshold)
-    assert torch.equal((voltage[0].T * 4096), ours)
+    spikes, ours = reference.forward(current, neuron.current_keep, neuron.voltage_keep, threshold, bias)
+    # SLAYER's voltages are float32 too.
+    exact = ours.abs() < 2**24
+    assert torch.equal((voltage[0].T * 4096)[exact], ours[exact])
     assert torch.equal(stock.spike(voltage)[0].T, spikes)
+
+
+@pytest.mark.parametrize("constant", [False, True])
+@pytest.mark.parametrize("current_decay", [1.0, 0.4])
+def test_a_bias_pools_and_learns_as_its_plain_form(constant, current_decay):
+    torch.manual_seed(0)
+    current = torch.randint(-40, 80, (1 if constant else 6, 2, 3, 4, 4)).float().requires_grad_()
+    bias = torch.tensor([30.0, -20.0, 0.0], requires_grad=True)
+    neurons = population(60, scale=60.0, steps=6, current_decay=current_decay, voltage_decay=0.3)
+    pooled, counts = lif_pool(current, neurons, 2, bias)
+    weights = torch.rand(pooled.shape)
+    (pooled * weights).sum().backward()
+    got = current.grad.clone(), bias.grad.clone()
+    current.grad = bias.grad = None
+    spikes = lif(current, neurons, bias)
+    summed = torch.nn.functional.avg_pool2d(spikes.flatten(0, 1), 2, divisor_override=1)
+    (summed.view(pooled.shape) * weights).sum().backward()
+    assert torch.equal(summed.view(pooled.shape), pooled)
+    assert torch.equal(spikes.sum((3, 4)), counts)
+    assert 0 < spikes.mean() < 1
+    assert got[1].abs().sum() > 0
+    torch.testing.assert_close(got, (current.grad, bias.grad))
 
 
 def test_no_time_step_and_no_neuron():
