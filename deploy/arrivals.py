@@ -31,25 +31,22 @@ def arriving(layer: Layer, index: int, activity: np.ndarray) -> np.ndarray:
     return delayed(activity, incoming.delays)
 
 
-def delayed(activity: np.ndarray, delays: np.ndarray | None, time_axis: int = 1) -> np.ndarray:
+def delayed(activity: np.ndarray, delays: np.ndarray | None) -> np.ndarray:
     """Activity of each neuron, later by its delay.
 
     Parameters
     ----------
-    activity : array of shape (samples, steps, *shape), or (steps, samples, *shape)
+    activity : array of shape (samples, steps, *shape)
     delays : integer array of ``shape``, or None
-    time_axis : int
-        1, or 0 for steps first.
     """
     if delays is None:
         return activity
     arrived = np.zeros_like(activity)
-    steps = activity.shape[time_axis]
-    into, source = np.moveaxis(arrived, time_axis, 0), np.moveaxis(activity, time_axis, 0)
+    steps = activity.shape[1]
     for delay in np.unique(delays):
         if delay < steps:
             chosen = delays == delay
-            into[delay:, :, chosen] = source[: steps - delay, :, chosen]
+            arrived[:, delay:, chosen] = activity[:, : steps - delay, chosen]
     return arrived
 
 

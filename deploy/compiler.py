@@ -12,6 +12,7 @@ from deploy.graph import ConvConnection, Geometry, Graph, Incoming, Layer, Matri
 from deploy.graph.encoding import encode_convolution
 from deploy.routes import Route, is_population, maximum_routes, population_shape, routes_to
 from dpap.blocks import Conv, Dense, Integers, MaxPool, Recurrent, SpikingPool, SynapticBlock
+from dpap.blocks.window import pair
 from dpap.neurons.parameters import DECAY_UNITY
 from dpap.quantization import WEIGHT_STEP
 
@@ -135,8 +136,7 @@ def _convolution(block: Conv | SpikingPool, integers: Integers, route: Route) ->
 
 def _maximum(pool: MaxPool, route: Route) -> Incoming:
     """Each channel's window of spikes, any of which makes its neuron fire."""
-    channels, window = route.shape[0], pool.window
-    kernel = (window, window) if isinstance(window, int) else window
+    channels, kernel = route.shape[0], pair(pool.window)
     geometry = Geometry(kernel, pool.stride, pool.padding, groups=channels)
     weight = np.full((channels, 1, *kernel), WEIGHT_STEP, np.int16)
     connection = encode_convolution(weight, geometry, 1, channels)

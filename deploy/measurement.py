@@ -22,7 +22,7 @@ import numpy as np
 
 from deploy.arrivals import all_arriving
 from deploy.graph import INPUT, Graph, Incoming, Layer
-from deploy.graph.geometry import Shape, pooled_shape
+from deploy.graph.geometry import Shape, over_windows, pooled_shape
 from deploy.recording import Recording
 from deploy.synapses import fan_out, reached
 
@@ -216,12 +216,7 @@ def original_fan_out(layer: Layer, incoming: Incoming, source: Shape) -> np.ndar
             for axis, (inputs, out) in enumerate(zip(pooled[1:], outputs, strict=True))
         ]
         per_position = np.broadcast_to(channels // geometry.groups * np.outer(*reach), pooled)
-    if pool == 1:
-        return np.ascontiguousarray(per_position).ravel()
-    full = np.zeros(source, np.int64)
-    spread = per_position.repeat(pool, axis=1).repeat(pool, axis=2)
-    full[:, : spread.shape[1], : spread.shape[2]] = spread
-    return full.ravel()
+    return over_windows(per_position, source, pool)
 
 
 def _updates_with_input(recording: Recording, layer: Layer, batch: int = 64) -> int:

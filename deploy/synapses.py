@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from deploy.graph import Connection, ConvConnection, Layer
-from deploy.graph.connection import Shape, pooled_shape
+from deploy.graph.geometry import Shape, over_windows, pooled_shape
 
 
 def dense_weight(connection: Connection) -> np.ndarray:
@@ -43,7 +43,8 @@ def synaptic_sums(connection: Connection, weight: torch.Tensor, activity: torch.
         geometry = connection.geometry
         groups = connection.inputs if connection.depthwise else 1
         below, right = geometry.extra
-        activity = torch.nn.functional.pad(activity, (0, right, 0, below))
+        if below or right:
+            activity = torch.nn.functional.pad(activity, (0, right, 0, below))
         return torch.nn.functional.conv2d(
             activity, weight, None, geometry.stride, geometry.padding, geometry.dilation, groups
         )
@@ -92,12 +93,7 @@ def fan_out(connection: Connection, source: Shape) -> np.ndarray:
         )
     else:
         counts = np.asarray(connection.matrix.getnnz(axis=0), np.int64).reshape(pooled)
-    if pool == 1:
-        return counts.ravel()
-    full = np.zeros(source, np.int64)
-    spread = counts.repeat(pool, axis=1).repeat(pool, axis=2)
-    full[:, : spread.shape[1], : spread.shape[2]] = spread
-    return full.ravel()
+    return over_windows(counts, source, pool)
 
 
 def fan_in(connection: Connection, source: Shape) -> np.ndarray:

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from deploy.graph import INPUT, Connection, ConvConnection, Geometry, Graph, Layer
+from deploy.graph.connection import sums_by_sign
 from deploy.graph.geometry import Shape, pooled_shape
 from dpap.neurons.parameters import DECAY_UNITY, SUM_LIMIT, THRESHOLD_LIMIT
 from dpap.quantization import BIAS_LIMIT, LOWEST_WEIGHT, WEIGHT_LIMIT, WEIGHT_STEP, gains
@@ -141,30 +142,22 @@ def _check_connection(
         _require(connection.inputs == source[0], f"{name}: {connection.inputs} inputs from {source}")
         shape = connection.output_shape(source)
         _require(shape == layer.kept_shape, f"{name}: a convolution to {shape}, not {layer.kept_shape}")
-        weights, indptr = connection.kernels, connection.indptr
+        weights = connection.kernels
     else:
         matrix = connection.matrix
         _check_rows(name, matrix.indptr, matrix.indices, matrix.shape[1])
         expected = (layer.size, math.prod(pooled_shape(source, pool)))
         _require(matrix.shape == expected, f"{name}: a matrix of {matrix.shape}, not {expected}")
-        weights, indptr = matrix.data, matrix.indptr
+        weights = matrix.data
     _require(
         bool(((weights >= LOWEST_WEIGHT) & (weights <= WEIGHT_LIMIT)).all())
         and not bool((weights % WEIGHT_STEP).any()),
         f"{name}: a weight is not even and within {LOWEST_WEIGHT} to {WEIGHT_LIMIT}",
     )
-    return _sums(weights.astype(np.int64), indptr, layer.size)
-
-
-def _sums(weights: np.ndarray, indptr: np.ndarray, neurons: int) -> tuple[np.ndarray, np.ndarray]:
-    flat = weights.reshape(len(weights), math.prod(weights.shape[1:]))
-    found = []
-    for part in (flat.clip(min=0), -flat.clip(max=0)):
-        running = np.concatenate([[0], np.cumsum(part.sum(1))])
-        each = running[indptr[1:]] - running[indptr[:-1]]
-        # The rows of a convolution are channels.
-        found.append(np.repeat(each, neurons // len(each)))
-    return found[0], found[1]
+    positive, negative = sums_by_sign(connection)
+    # The rows of a convolution are channels.
+    positions = layer.size // len(positive)
+    return np.repeat(positive, positions), np.repeat(negative, positions)
 
 
 def _check_states(layer: Layer, positive: int, negative: int, steps: int) -> None:

@@ -162,8 +162,7 @@ def weight_scale(
         No scale satisfies the bounds, or a weight or bias is not finite.
     """
     extent = extent or weight_extents([weight])[0]
-    if not math.isfinite(extent.largest):
-        raise NetworkError(f"{name}: a weight is {extent.largest}; every weight must be finite")
+    eight_bits = _within_eight_bits(extent.largest, name)
     constant = bias.detach().abs().max().item() if bias is not None else 0.0
     if not math.isfinite(constant):
         raise NetworkError(f"{name}: a bias is {constant}; every bias must be finite")
@@ -172,7 +171,7 @@ def weight_scale(
     current_gain, voltage_gain = state_gain(neuron, time_steps)
     limits = [THRESHOLD_LIMIT / (input_divisor * neuron.threshold)]
     if extent.largest > 0:
-        limits.append(WEIGHT_LIMIT / extent.largest)
+        limits.append(eight_bits)
     if constant > 0:
         limits.append((BIAS_LIMIT - 1) / constant)
     # In the units of the lowest voltage, a bias counts less than a sum: it has no current to gather in.
@@ -203,6 +202,10 @@ def largest_scale(weight: torch.Tensor, name: str) -> float:
         A weight is not finite.
     """
     largest = weight.detach().abs().max().item() if weight.numel() else 0.0
+    return _within_eight_bits(largest, name)
+
+
+def _within_eight_bits(largest: float, name: str) -> float:
     if not math.isfinite(largest):
         raise NetworkError(f"{name}: a weight is {largest}; every weight must be finite")
     return WEIGHT_LIMIT / largest if largest > 0 else 1.0

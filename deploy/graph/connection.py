@@ -159,6 +159,23 @@ class MatrixConnection:
 Connection = ConvConnection | MatrixConnection
 
 
+def sums_by_sign(connection: Connection) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of the positive weights and of the negative magnitudes of each row, int64.
+
+    A row is an output channel of a convolution, or a neuron.
+    """
+    if isinstance(connection, ConvConnection):
+        area = int(np.prod(connection.kernels.shape[1:]))
+        indptr, weights = connection.indptr, connection.kernels.reshape(len(connection.kernels), area)
+    else:
+        indptr, weights = connection.matrix.indptr, connection.matrix.data[:, None]
+    found = []
+    for part in (weights.clip(min=0), -weights.clip(max=0)):
+        running = np.concatenate([[0], np.cumsum(part.sum(axis=1, dtype=np.int64))])
+        found.append(running[indptr[1:]] - running[indptr[:-1]])
+    return found[0], found[1]
+
+
 def unrolled(connection: Connection, source: Shape) -> sparse.csr_matrix:
     """Every synapse by itself, from each source neuron to each target neuron.
 

@@ -66,3 +66,24 @@ def pooled_shape(shape: Shape, pool: int) -> Shape:
         return tuple(shape)
     channels, height, width = shape
     return (channels, height // pool, width // pool)
+
+
+def over_windows(pooled: np.ndarray, source: Shape, pool: int) -> np.ndarray:
+    """Give each position of a source the value of its window; zero where no window is filled.
+
+    Parameters
+    ----------
+    pooled : integer array of shape ``pooled_shape(source, pool)``
+    source : tuple of int
+    pool : int
+
+    Returns
+    -------
+    int64 array of shape ``source``, flattened
+    """
+    if pool == 1:
+        return np.ascontiguousarray(pooled, np.int64).ravel()
+    full = np.zeros(source, np.int64)
+    spread = pooled.repeat(pool, axis=1).repeat(pool, axis=2)
+    full[:, : spread.shape[1], : spread.shape[2]] = spread
+    return full.ravel()

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from deploy.arrivals import delayed
 from deploy.graph import INPUT
 from deploy.simulator import kernels
 from deploy.simulator.plan import LayerPlan, Synapses
@@ -89,7 +90,9 @@ def _arriving(synapses: Synapses, activity: dict[str, np.ndarray], workspace: Wo
     """What arrives from a source: delayed, and summed over windows."""
     arriving = activity[synapses.source]
     if synapses.delays is not None:
-        arriving = _delayed(arriving, synapses.delays, workspace.steps)
+        full = np.broadcast_to(arriving, (workspace.steps, *arriving.shape[1:]))
+        by_sample = delayed(np.moveaxis(full, -1, 0), synapses.delays)
+        arriving = np.ascontiguousarray(np.moveaxis(by_sample, 0, -1))
     if synapses.pool > 1:
         rows = int(np.prod(synapses.pooled))
         name = f"{synapses.source} pooled {synapses.pool}"
@@ -97,13 +100,3 @@ def _arriving(synapses: Synapses, activity: dict[str, np.ndarray], workspace: Wo
         kernels.sum_windows(arriving, synapses.shape, synapses.pool, sums)
         return sums
     return arriving
-
-
-def _delayed(activity: np.ndarray, delays: np.ndarray, steps: int) -> np.ndarray:
-    late = np.zeros((steps, *activity.shape[1:]), activity.dtype)
-    full = np.broadcast_to(activity, late.shape)
-    for delay in np.unique(delays):
-        if delay < steps:
-            chosen = delays == delay
-            late[delay:, chosen] = full[: steps - delay, chosen]
-    return late

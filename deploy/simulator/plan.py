@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deploy.graph import INPUT, Connection, ConvConnection, Graph, Incoming, Layer
+from deploy.graph import INPUT, ConvConnection, Graph, Incoming, Layer
+from deploy.graph.connection import sums_by_sign
 from deploy.graph.geometry import Shape, pooled_shape
 from dpap.neurons.parameters import DECAY_UNITY, STATE_SHIFT
 
@@ -139,7 +140,7 @@ def _synapses(graph: Graph, incoming: Incoming) -> Synapses:
         entries=entries,
         stride=stride,
         extent=extent,
-        bound=largest * largest_sum(connection),
+        bound=largest * max(int(sums.max(initial=0)) for sums in sums_by_sign(connection)),
     )
 
 
@@ -158,17 +159,3 @@ def _taps(connection: ConvConnection) -> tuple[np.ndarray, tuple[np.ndarray]]:
     ).astype(np.int32)
     counts = np.bincount(connection.rows[kernel], minlength=connection.outputs)
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), (taps,)
-
-
-def largest_sum(connection: Connection) -> int:
-    """The largest sum of weights of one sign over the neurons of a connection."""
-    if isinstance(connection, ConvConnection):
-        area = int(np.prod(connection.kernels.shape[1:]))
-        indptr, weights = connection.indptr, connection.kernels.reshape(len(connection.kernels), area)
-    else:
-        indptr, weights = connection.matrix.indptr, connection.matrix.data[:, None]
-    largest = 0
-    for part in (weights.clip(min=0), -weights.clip(max=0)):
-        running = np.concatenate([[0], np.cumsum(part.sum(axis=1, dtype=np.int64))])
-        largest = max(largest, int((running[indptr[1:]] - running[indptr[:-1]]).max(initial=0)))
-    return largest

@@ -132,9 +132,9 @@ class Network(nn.Module):
         pool = self.layers[name]
         if not (isinstance(pool, SumPool) and pool.tiles):
             return False
-        return self._height_and_width(name) == (0, 0) and self.sums_exactly(source, name)
+        return self._left_out(name) == (0, 0) and self.sums_exactly(source, name)
 
-    def _height_and_width(self, pool: str) -> tuple[int, int]:
+    def _left_out(self, pool: str) -> tuple[int, int]:
         """Rows and columns that the windows of a pool leave out."""
         (name,) = self.sources[pool]
         if name == INPUT:
