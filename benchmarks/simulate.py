@@ -13,6 +13,7 @@ import time
 
 import numpy as np
 import torch
+from rounds import ratio
 from torch.nn import functional
 
 import deploy
@@ -131,11 +132,6 @@ def measure(network: dpap.networks.Network, images: np.ndarray, rounds: int, lav
 def unmasked(network: dpap.networks.Network) -> dpap.networks.Network:
     """A network of the same shape with all its synapses."""
     return dpap.networks.build(NOTATION, network.input_shape, STEPS, input_max=network.input_max)
-
-
-def ratio(over: list[float], under: list[float]) -> float:
-    """Median of the ratios of each round."""
-    return statistics.median(a / b for a, b in zip(over, under, strict=True))
 
 
 def main() -> None:

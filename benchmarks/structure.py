@@ -15,9 +15,9 @@ import statistics
 import time
 
 import torch
+from rounds import ratio, seconds_by_round, training_step
 
 import dpap
-from dpap.training import rate_loss
 
 MNIST = ("15C3-AP2-40C3-AP2-300FC-10FC", (1, 28, 28))
 CIFAR10 = ("128C3-128C3-AP2-256C3-256C3-AP2-512C3-512C3-512FC-10FC", (3, 32, 32))
@@ -47,7 +47,7 @@ def update_seconds(notation: str, shape: tuple[int, ...], repeats: int) -> list[
     return seconds
 
 
-def training_step(gathering: bool):
+def learning(gathering: bool):
     """A function that does one training step of the MNIST network."""
     torch.manual_seed(0)
     notation, shape = MNIST
@@ -58,34 +58,14 @@ def training_step(gathering: bool):
     if gathering:
         pruner = dpap.SDSNN(network)
         pruner.epoch = 2 * pruner.config.patience + 1
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
-
-    def step():
-        loss = rate_loss(network(inputs), labels)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        if pruner is not None:
-            pruner.after_batch()
-
-    return step
+    return training_step(network, inputs, labels, pruner)
 
 
 def step_seconds(rounds: int, repeats: int) -> dict[bool, list[float]]:
     """Seconds a training step without and with the growth signal, by round."""
     torch.set_num_threads(STEP_THREADS)
-    variants = {gathering: training_step(gathering) for gathering in (False, True)}
-    for step in variants.values():
-        step()
-        step()
-    seconds = {gathering: [] for gathering in variants}
-    for _ in range(rounds):
-        for gathering, step in variants.items():
-            started = time.perf_counter()
-            for _ in range(repeats):
-                step()
-            seconds[gathering].append((time.perf_counter() - started) / repeats)
-    return seconds
+    steps = {gathering: learning(gathering) for gathering in (False, True)}
+    return seconds_by_round(steps, rounds, lambda _: repeats)
 
 
 def main() -> None:
@@ -101,13 +81,12 @@ def main() -> None:
         for name, network in (("mnist", MNIST), ("cifar10", CIFAR10))
     }
     steps = step_seconds(options.rounds, options.repeats)
-    ratios = [with_it / without for without, with_it in zip(steps[False], steps[True], strict=True)]
     result = {
         "sdsnn_update_ms": 1e3 * statistics.median(updates["mnist"]),
         "sdsnn_update_ms_lowest": 1e3 * min(updates["mnist"]),
         "sdsnn_update_cifar10_ms": 1e3 * statistics.median(updates["cifar10"]),
         "sdsnn_update_cifar10_ms_lowest": 1e3 * min(updates["cifar10"]),
-        "sdsnn_step_overhead": statistics.median(ratios) - 1,
+        "sdsnn_step_overhead": ratio(steps[True], steps[False]) - 1,
         "step_ms": 1e3 * statistics.median(steps[False]),
         "conditions": {
             "networks": {"mnist": MNIST[0], "cifar10": CIFAR10[0]},

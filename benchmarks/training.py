@@ -21,13 +21,12 @@ import platform
 import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import torch
+from rounds import ratio, seconds_by_round, training_step
 
 import dpap
-from dpap.training import rate_loss
 
 NOTATION, SHAPE, STEPS, BATCH, INPUT_MAX = "15C3-AP2-40C3-AP2-300FC-10FC", (1, 28, 28), 8, 50, 255
 THREADS = 2
@@ -115,17 +114,7 @@ def make(variant: str):
     else:
         network, inputs = dpap.networks.build(NOTATION, SHAPE, STEPS, input_max=INPUT_MAX), levels
         pruner = dpap.DPAP(network) if variant == "ours_dpap" else None
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
-
-    def step():
-        loss = rate_loss(network(inputs), labels)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        if pruner is not None:
-            pruner.after_batch()
-
-    return step
+    return training_step(network, inputs, labels, pruner)
 
 
 VARIANTS = ("slayer", "float_loop", "ours", "ours_dpap")
@@ -134,18 +123,7 @@ VARIANTS = ("slayer", "float_loop", "ours", "ours_dpap")
 def measure(rounds: int, repeats: int) -> dict[str, list[float]]:
     """Seconds a step of each variant, by round."""
     steps = {variant: make(variant) for variant in VARIANTS}
-    for step in steps.values():
-        step()
-        step()
-    seconds = {variant: [] for variant in VARIANTS}
-    for _ in range(rounds):
-        for variant, step in steps.items():
-            count = 1 if variant == "slayer" else repeats
-            started = time.perf_counter()
-            for _ in range(count):
-                step()
-            seconds[variant].append((time.perf_counter() - started) / count)
-    return seconds
+    return seconds_by_round(steps, rounds, lambda variant: 1 if variant == "slayer" else repeats)
 
 
 def peak_memory(variant: str) -> int:
@@ -165,11 +143,6 @@ def resident() -> int:
     """
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) // 1024
-
-
-def ratio(numerator: list[float], denominator: list[float]) -> float:
-    """Median over rounds of the ratio within a round."""
-    return statistics.median(a / b for a, b in zip(numerator, denominator, strict=True))
 
 
 def main() -> None:

@@ -76,8 +76,11 @@ def _pairs(incoming: Incoming, targets: int, graph: Graph) -> tuple[np.ndarray, 
             connection.between_channels(connection.kernels > 0),
             connection.between_channels(connection.kernels != 0),
         )
-    weight = connection.dense.reshape(targets, connection.matrix.shape[0] // targets, sources, -1)
-    return (weight > 0).any(axis=(1, 3)), (weight != 0).any(axis=(1, 3))
+    weights = connection.matrix.data
+    positive, present = (
+        connection.between_channels(condition, targets, sources) for condition in (weights > 0, weights != 0)
+    )
+    return positive, present
 
 
 def _silent(layer: Layer, pairs: Pairs, silent: dict[str, np.ndarray], steps: int) -> np.ndarray:

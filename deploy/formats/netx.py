@@ -166,7 +166,7 @@ def _dense_block(layer: Layer, incoming: Incoming, own: Incoming | None, source:
     arrays = {"weight": unrolled(incoming.connection, source).toarray()}
     kind = "dense"
     if own is not None:
-        kind, arrays["weight_rec"] = "dense_rec", own.connection.dense
+        kind, arrays["weight_rec"] = "dense_rec", own.connection.matrix.toarray()
     if not any(weight.any() for weight in arrays.values()):
         _inhibit_one(layer, arrays["weight"])
     if layer.bias is not None:

@@ -6,7 +6,6 @@ no layer: each source neuron has the synapses of its window.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from scipy import sparse
@@ -131,10 +130,20 @@ class MatrixConnection:
         """Weights that are stored."""
         return self.matrix.nnz
 
-    @cached_property
-    def dense(self) -> np.ndarray:
-        """The matrix with its zeros, int16."""
-        return self.matrix.toarray()
+    def between_channels(self, condition: np.ndarray, targets: int, sources: int) -> np.ndarray:
+        """Pairs of channels with a synapse for which ``condition`` holds, bool ``(targets, sources)``.
+
+        Parameters
+        ----------
+        condition : bool array like the matrix's ``data``
+        targets, sources : int
+            Channels (or neurons), whose positions are the matrix's rows and columns.
+        """
+        rows, columns = self.matrix.shape
+        row = np.repeat(np.arange(rows), np.diff(self.matrix.indptr))[condition]
+        pairs = np.zeros((targets, sources), bool)
+        pairs[row // (rows // targets), self.matrix.indices[condition] // (columns // sources)] = True
+        return pairs
 
     def select(self, targets: np.ndarray, sources: np.ndarray) -> "MatrixConnection":
         """The synapses between chosen channels.

@@ -72,11 +72,12 @@ def _over_time(x, sources, weights, start, stop, total, bias, u, v, neuron, spik
 
 
 @_inlined
-def _valid_taps(taps, first, last, y, x, height, width, sources, weights):
+def _valid_taps(taps, first, last, position, stride, shape, sources, weights):
     """Sources and weights of the taps of a kernel that lie inside the image at one position; their number."""
+    height, width = shape
     count = 0
     for k in range(first, last):
-        row, column = y + taps[k, 1], x + taps[k, 2]
+        row, column = position[0] * stride[0] + taps[k, 1], position[1] * stride[1] + taps[k, 2]
         if 0 <= row < height and 0 <= column < width:
             sources[count] = (taps[k, 0] * height + row) * width + column
             weights[count] = taps[k, 3]
@@ -125,7 +126,6 @@ def run_convolution(x, shape, indptr, taps, stride, extent, bias, neuron, sum_li
     Others are those of :func:`run_matrix`.
     """
     lanes = x.shape[2]
-    height, width = shape
     rows, columns = extent
     total, u, v = np.zeros(lanes, sum_like.dtype), np.zeros(lanes, np.int32), np.zeros(lanes, np.int32)
     sources, weights = np.empty(len(taps), np.int32), np.empty(len(taps), np.int16)
@@ -133,17 +133,8 @@ def run_convolution(x, shape, indptr, taps, stride, extent, bias, neuron, sum_li
     for y in range(rows):
         for c in range(len(indptr) - 1):
             for column in range(columns):
-                count = _valid_taps(
-                    taps,
-                    indptr[c],
-                    indptr[c + 1],
-                    y * stride[0],
-                    column * stride[1],
-                    height,
-                    width,
-                    sources,
-                    weights,
-                )
+                at = y, column
+                count = _valid_taps(taps, indptr[c], indptr[c + 1], at, stride, shape, sources, weights)
                 n = (c * rows + y) * columns + column
                 _over_time(x, sources, weights, 0, count, total, bias[n], u, v, neuron, spikes, n)
 
@@ -159,23 +150,13 @@ def add_matrix(x, indptr, sources, weights, sums):
 @_compiled
 def add_convolution(x, shape, indptr, taps, stride, extent, sums):
     """The same for a convolution."""
-    height, width = shape
     rows, columns = extent
     sources, weights = np.empty(len(taps), np.int32), np.empty(len(taps), np.int16)
     for c in range(len(indptr) - 1):
         for y in range(rows):
             for column in range(columns):
-                count = _valid_taps(
-                    taps,
-                    indptr[c],
-                    indptr[c + 1],
-                    y * stride[0],
-                    column * stride[1],
-                    height,
-                    width,
-                    sources,
-                    weights,
-                )
+                at = y, column
+                count = _valid_taps(taps, indptr[c], indptr[c + 1], at, stride, shape, sources, weights)
                 n = (c * rows + y) * columns + column
                 for t in range(len(sums)):
                     _add_rows(sums[t, n], x[t if t < len(x) else 0], sources, weights, 0, count)
