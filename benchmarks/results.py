@@ -1,0 +1,90 @@
+"""What training runs came to, beside their unpruned controls, in torch and as compiled integer graphs.
+
+Of each run the network of the last epoch counts (``last.pt``): no epoch is chosen. Its compiled graph runs on
+the fast simulator over the whole test split. *Convergence* is the paper's (Han et al. 2024, section 2.5): the
+epochs that the control needs for its best test accuracy, over those that the run needs for the same.
+
+    uv run python benchmarks/results.py runs/mnist-2fc:runs/mnist-2fc-control ... [--json]
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import deploy
+from dpap.checkpoint import read_checkpoint
+from dpap.data import load
+from dpap.training.history import EpochRecord, read_history
+from dpap.training.run_config import RunConfig, make_run_config, read_run_config
+from dpap.training.run_files import RunFiles
+
+
+def history(files: RunFiles) -> list[EpochRecord]:
+    """Epochs of a run."""
+    (records,) = read_history(files.history).values()
+    return records
+
+
+def reached(records: list[EpochRecord], accuracy: float) -> int | None:
+    """The first epoch at least so accurate on the test split."""
+    return next((record.epoch for record in records if record.test_accuracy >= accuracy), None)
+
+
+def integer_accuracy(files: RunFiles, config: RunConfig) -> float:
+    """Accuracy of the compiled graph on the whole test split."""
+    graph = deploy.compile(read_checkpoint(files.last).network)
+    data = config.data
+    (split,) = load(data.name, "test", time_steps=data.time_steps, encoder=data.encoder, subset=data.subset)
+    inputs = split.over_time(graph.time_steps, None)
+    return deploy.run(graph, inputs, backend="fast", record=()).accuracy(split.labels)
+
+
+def result(pair: str) -> dict[str, Any]:
+    """What a run came to, beside its control."""
+    run, _, control = pair.partition(":")
+    files = RunFiles(run)
+    config = make_run_config(read_run_config(files.config), where=str(files.config))
+    records = history(files)
+    last = records[-1]
+    found = {
+        "run": Path(run).name,
+        "seed": config.training.seed,
+        "epochs": last.epoch,
+        "minutes": sum(record.seconds or 0.0 for record in records) / 60,
+        "accuracy": last.test_accuracy,
+        "integer_accuracy": integer_accuracy(files, config),
+        "pruning_rate": last.pruning_rate,
+    }
+    if control:
+        beside = history(RunFiles(control))
+        best = max(record.test_accuracy for record in beside)
+        epochs = reached(beside, best), reached(records, best)
+        found |= {
+            "control_accuracy": beside[-1].test_accuracy,
+            "control_best": best,
+            "epochs_to_control_best": {"control": epochs[0], "run": epochs[1]},
+            "convergence": epochs[0] / epochs[1] if epochs[1] else None,
+        }
+    return found
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", nargs="+", metavar="RUN[:CONTROL]", help="folders of dpap train")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    results = [result(pair) for pair in options.runs]
+    if options.json:
+        print(json.dumps(results))
+        return
+    for found in results:
+        print(found["run"])
+        for name, value in found.items():
+            if name != "run":
+                print(f"  {name:24} {value:.4g}" if isinstance(value, float) else f"  {name:24} {value}")
+
+
+if __name__ == "__main__":
+    main()
