@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dpap.data.augmentation import CropFlip
+from dpap.data.augmentation import Augmentation
 from dpap.data.data_set import DataSet, Request
 from dpap.data.location import data_root
 from dpap.data.registry import data_set
@@ -24,7 +24,7 @@ def load(
     validation: int = 0,
     validation_seed: int = 0,
     test_range: tuple[int, int] | None = None,
-    augmentation: CropFlip | None = None,
+    augmentation: Augmentation | None = None,
     seed: int = 0,
     root: str | Path | None = None,
     download: bool = False,
@@ -52,7 +52,7 @@ def load(
         Draws which.
     test_range : (int, int), optional
         First index and the one after the last of the test part that is taken.
-    augmentation : CropFlip, optional
+    augmentation : CropFlip or Distortion, optional
         Of the training part.
     seed : int
         Of the random numbers of encoder and augmentation.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dpap.data.augmentation import CropFlip
+from dpap.data.augmentation import Augmentation
 from dpap.data.recordings import Recordings, SomeRecordings
 from dpap.encoders import Direct, Frames, Latency, Rate
 from dpap.errors import DataError
@@ -35,7 +35,7 @@ class Split:
     seed : int
         Of the random numbers of encoder and augmentation. A sample's are its own: they do not depend on
         the batch, and are drawn anew in every epoch of training.
-    augmentation : CropFlip, optional
+    augmentation : CropFlip or Distortion, optional
         For batches of training.
     ids : int array of shape (N,), optional
         What tells the samples' random numbers apart; by default their places in the split.
@@ -55,7 +55,7 @@ class Split:
     encoder: Direct | Rate | Latency | Frames | None = None
     pixel_max: int | None = None
     seed: int = 0
-    augmentation: CropFlip | None = None
+    augmentation: Augmentation | None = None
     ids: np.ndarray | None = None
 
     def __post_init__(self):

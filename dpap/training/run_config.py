@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from dpap.data import CropFlip, data_set
+from dpap.data import Augmentation, data_set
 from dpap.encoders import Direct, Encoder
 from dpap.errors import InputError
 from dpap.networks import RECIPES
@@ -47,7 +47,7 @@ class DataConfig(_Part):
         By default the data set's.
     validation : int
         Samples held back from training, by which the best epoch is chosen.
-    augmentation : CropFlip, optional
+    augmentation : CropFlip or Distortion, optional
         Of the training samples.
     subset : bool
         Accept fewer samples than the data set has.
@@ -61,7 +61,7 @@ class DataConfig(_Part):
     time_steps: int | None = Field(None, ge=1, le=1 << 16)
     encoder: Encoder | None = None
     validation: int = Field(0, ge=0)
-    augmentation: CropFlip | None = None
+    augmentation: Augmentation | None = None
     subset: bool = False
     download: bool = False
     in_memory: bool = False
