@@ -1,7 +1,8 @@
 """From a job's files to connected Lava processes.
 
-Each layer is one ``Sparse`` connection a source, one ``LIFReset`` population and one recorder; where spikes
-are delayed, or have to wait for those of a later source, ``Axons`` stand before the connection. Kernels and
+Each layer is one ``Sparse`` connection a source, one population (``LIFReset``, or ``SigmaDeltaReset``) and one
+recorder; where spikes are delayed, or have to wait for those of a later source, ``Axons`` stand before the
+connection. A ``Maximum`` hears its source directly. Kernels and
 pools come unrolled, since that is Lava's fastest way to run them on a CPU: its ``Conv`` loops over pairs of
 channels (47 against 5 ms a step for 15 channels of 28 x 28 to 40 through 6 x 6 kernels of stride 2), and
 ``Dense`` gains some microseconds where messages between processes cost hundreds.
@@ -13,18 +14,17 @@ from pathlib import Path
 
 import numpy as np
 from lava.magma.core.process.process import AbstractProcess
-from lava.proc.lif.process import LIFReset
 from lava.proc.sparse.process import Sparse
 from lava.utils.weightutils import SignMode
+from populations import population
 from processes.axons import Axons
+from processes.delta_encoder import DeltaEncoder
+from processes.maximum import Maximum
 from processes.recorder import Recorder
 from processes.source import FrameSource
 from scipy import sparse
 
 WEIGHT_BITS = 8
-
-BIAS_EXPONENT = 6
-"""Biases are in the units of synaptic sums, which Loihi shifts left by 6 bits."""
 
 MESSAGE_BITS = 16
 """Any number above zero makes ``Sparse`` multiply its matrix by the message, exact for spikes of 0 and 1 as
@@ -58,32 +58,36 @@ def read_network(folder: Path) -> LavaNetwork:
     frames = np.load(folder / "inputs.npy", mmap_mode="r", allow_pickle=False)
     step = np.load(folder / "step.npy", mmap_mode="r+", allow_pickle=False)
     source = FrameSource(frames=frames, step=step)
+    sent = source.s_out
+    if job["encoder"] is not None:
+        encoder = DeltaEncoder(frames.shape[1], **job["encoder"], interval=job["time_steps"])
+        sent.connect(encoder.s_in)
+        sent = encoder.s_out
     populations = []
     for index, layer in enumerate(job["layers"]):
         spikes = np.load(folder / f"spikes{index}.npy", mmap_mode="r+", allow_pickle=False)
         bias = np.load(folder / f"bias{index}.npy", allow_pickle=False)
-        neurons = LIFReset(
-            shape=(int(np.prod(spikes.shape[2:])),),
-            # Lava adds 1 to the decay of the current, as Loihi does.
-            du=layer["current_decay"] - 1,
-            dv=layer["voltage_decay"],
-            vth=layer["threshold"],
-            bias_mant=bias if len(bias) else 0,
-            bias_exp=BIAS_EXPONENT,
-            reset_interval=job["time_steps"],
-            reset_offset=layer["lag"] + 1,
-        )
+        if layer["neuron"]["kind"] == "maximum":
+            windows = sparse.load_npz(folder / f"synapses{index}-0.npz")
+            neurons = Maximum(
+                windows.shape[1], windows.indptr, windows.indices, job["time_steps"], layer["lag"] + 1
+            )
+        else:
+            neurons = population(layer, int(np.prod(spikes.shape[2:])), bias, job["time_steps"])
         populations.append(neurons)
         recorder = Recorder(spikes=spikes.reshape(len(frames), -1), lag=layer["lag"])
         neurons.s_out.connect(recorder.s_in)
     for index, layer in enumerate(job["layers"]):
         for number, incoming in enumerate(layer["inputs"]):
-            sender = source.s_out if incoming["source"] is None else populations[incoming["source"]].s_out
+            sender = sent if incoming["source"] is None else populations[incoming["source"]].s_out
             if incoming["axons"]:
                 delay, margin = np.load(folder / f"axons{index}-{number}.npy", allow_pickle=False)
                 axons = Axons(delay, margin, incoming["lag"], job["time_steps"])
                 sender.connect(axons.s_in)
                 sender = axons.s_out
+            if layer["neuron"]["kind"] == "maximum":
+                sender.connect(populations[index].s_in)
+                continue
             synapses = _synapses(folder / f"synapses{index}-{number}.npz")
             sender.connect(synapses.s_in)
             synapses.a_out.connect(populations[index].a_in)
