@@ -107,3 +107,39 @@ def send_maxima(arriving, indptr, sources, messages):
 @_compiled
 def _largest(low, high):
     return max(np.int64(high.max()), -np.int64(low.min()))
+
+
+@_compiled
+def send_step(sums, bias, threshold, shift, rectified, state, sent, messages):
+    """One step of all units of one sample; the sums are set back to zero.
+
+    Parameters
+    ----------
+    sums, bias : int64 arrays of shape (neurons,)
+    threshold, shift : int
+    rectified : bool
+    state, sent : int64 arrays of shape (neurons,)
+        Sums so far, and the activation that was sent last; changed.
+    messages : int32 array of shape (neurons,)
+        Written.
+
+    Returns
+    -------
+    int
+        Largest magnitude of a state or of its change.
+    """
+    largest = np.int64(0)
+    for n in range(len(sums)):
+        state[n] += sums[n]
+        sums[n] = 0
+        activation = state[n] + bias[n]
+        largest = max(largest, abs(activation))
+        if rectified:
+            activation = max(activation, np.int64(0))
+        change = activation - sent[n]
+        if abs(change) < threshold:
+            change = np.int64(0)
+        largest = max(largest, abs(change))
+        sent[n] += change
+        messages[n] = np.int32(change >> shift)
+    return largest
