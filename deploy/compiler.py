@@ -8,7 +8,16 @@ from torch import nn
 import dpap
 from deploy.compaction import compact
 from deploy.errors import CompileError
-from deploy.graph import ConvConnection, Geometry, Graph, Incoming, Layer, MatrixConnection, Neuron, NeuronKind
+from deploy.graph import (
+    ConvConnection,
+    Geometry,
+    Graph,
+    Incoming,
+    Layer,
+    MatrixConnection,
+    Neuron,
+    NeuronKind,
+)
 from deploy.graph.encoding import encode_convolution
 from deploy.rectifying import encoder_of, largest_of, messages_to, relay, sigma_delta_unit
 from deploy.routes import Route, maximum_routes, population_shape, populations, routes_to
@@ -65,13 +74,14 @@ def compile(network: nn.Module) -> Graph:
             f"{list(network.layers)[-1]} stands at the end of the network, where there is no layer to fold it"
             " into; remove it"
         )
+    encoder = None if network.neuron.type == "lif" else encoder_of(network)
     graph = Graph(
         input_shape=network.input_shape,
         input_max=network.input_max,
         time_steps=network.time_steps,
         layers=tuple(_layer(network, name) for name in names),
         description={"notation": network.notation, "dpap": dpap.__version__},
-        encoder=None if network.neuron.type == "lif" else encoder_of(network),
+        encoder=encoder,
     )
     return compact(graph)
 

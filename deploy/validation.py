@@ -4,7 +4,17 @@ import math
 
 import numpy as np
 
-from deploy.graph import INPUT, Connection, ConvConnection, Geometry, Graph, Layer, Maximum, Neuron, SigmaDelta
+from deploy.graph import (
+    INPUT,
+    Connection,
+    ConvConnection,
+    Geometry,
+    Graph,
+    Layer,
+    Maximum,
+    Neuron,
+    SigmaDelta,
+)
 from deploy.graph.connection import sums_by_sign
 from deploy.graph.geometry import Shape, pooled_shape
 from dpap.neurons.parameters import DECAY_UNITY, SUM_LIMIT, THRESHOLD_LIMIT
@@ -39,8 +49,8 @@ def validate_graph(graph: Graph) -> None:
         _require(layer.name not in shapes, f"the name {layer.name!r} appears twice")
         _require(
             isinstance(layer.neuron, Neuron) != graph.sigma_delta,
-            f"{layer.name}: {layer.neuron.kind} neurons in a graph {'with' if graph.sigma_delta else 'without'}"
-            " an encoder of changes",
+            f"{layer.name}: {layer.neuron.kind} neurons in a graph"
+            f" {'with' if graph.sigma_delta else 'without'} an encoder of changes",
         )
         _check_layer(layer)
         shapes[layer.name] = layer.kept_shape

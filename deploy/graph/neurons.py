@@ -61,8 +61,8 @@ class Maximum:
     r"""Units that send changes of the largest activation that they hear.
 
     A maximum of changes is no change of the maximum, so each unit adds up what its sources sent,
-    :math:`X_i[t] = \sum_{t' \le t} m_i[t']`, and sends :math:`\max_i X_i[t] - \max_i X_i[t-1]`, from 0 on. Its
-    synapses say which sources it hears; their weights count for nothing.
+    :math:`X_i[t] = \sum_{t' \le t} m_i[t']`, and sends :math:`\max_i X_i[t] - \max_i X_i[t-1]`, from 0 on.
+    Its synapses say which sources it hears; their weights count for nothing.
     """
 
     kind: ClassVar[str] = "maximum"

@@ -1,7 +1,7 @@
 r"""Sigma-delta units in the fast simulator: blocks of samples through all layers.
 
-What is passed on are messages, int32 ``(T, neurons, lanes)``. The states of a layer are sums over its sources'
-messages so far, :math:`X`, so that none exceeds
+What is passed on are messages, int32 ``(T, neurons, lanes)``. The states of a layer are sums over what its
+sources have sent so far, :math:`X`, so that none exceeds
 
 .. math::
     |A| \le |b| + \max_j \sum_i |w_{ji}| \cdot \max_{i, t} |X_i[t]|
@@ -95,9 +95,7 @@ def check_states(name: str, neuron: SigmaDelta, largest: int) -> None:
         )
 
 
-def run_messages(
-    layers: tuple[UnitPlan | MaximumPlan, ...], inputs: np.ndarray
-) -> dict[str, np.ndarray]:
+def run_messages(layers: tuple[UnitPlan | MaximumPlan, ...], inputs: np.ndarray) -> dict[str, np.ndarray]:
     """Messages of the input and of all layers for one block, int32 ``(T, neurons, lanes)``.
 
     Parameters

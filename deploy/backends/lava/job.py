@@ -1,9 +1,10 @@
 """The files that the two sides of a run exchange.
 
 ``job.json``
-    ``samples``, ``time_steps``, ``steps``, the ``encoder`` of changes (or null) and a list of ``layers``, each
-    with ``lag`` (steps behind the input), its ``neuron`` (``kind`` and parameters) and a list of ``inputs``:
-    ``source`` (the index of a layer, or null for the input), its ``lag``, and whether there are ``axons``.
+    ``samples``, ``time_steps``, ``steps``, the ``encoder`` of changes (or null) and a list of ``layers``,
+    each with ``lag`` (steps behind the input), its ``neuron`` (``kind`` and parameters) and a list of
+    ``inputs``: ``source`` (the index of a layer, or null for the input), its ``lag``, and whether there are
+    ``axons``.
 ``inputs.npy``
     (samples x time_steps, inputs), unsigned.
 ``synapses<i>-<j>.npz``
@@ -14,8 +15,8 @@
 ``bias<i>.npy``
     int32 (neurons,), or empty.
 ``spikes<i>.npy``
-    (N, T, *kept_shape) uint8; int32 for messages of sigma-delta units. Made here, so that a disk that is too small says so before the run; the worker
-    maps it into memory, and Lava writes into it.
+    (N, T, *kept_shape) uint8; int32 for messages of sigma-delta units. Made here, so that a disk that is too
+    small says so before the run; the worker maps it into memory, and Lava writes into it.
 ``step.npy``
     The step that runs, from 1; written by Lava at every step.
 ``done``

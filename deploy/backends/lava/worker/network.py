@@ -1,6 +1,6 @@
 """From a job's files to connected Lava processes.
 
-Each layer is one ``Sparse`` connection a source, one population (``LIFReset``, or ``SigmaDeltaReset``) and one
+Each layer is one ``Sparse`` connection a source, one population (``LIFReset`` or ``SigmaDeltaReset``) and one
 recorder; where spikes are delayed, or have to wait for those of a later source, ``Axons`` stand before the
 connection. A ``Maximum`` hears its source directly. Kernels and
 pools come unrolled, since that is Lava's fastest way to run them on a CPU: its ``Conv`` loops over pairs of
