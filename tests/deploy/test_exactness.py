@@ -179,14 +179,17 @@ def test_messages_of_lava_are_torchs(network, seed):
 
 
 @settings(max_examples=40)
-@given(networks(longest=6))
+@given(st.one_of(networks(longest=6), relu_networks(longest=6)))
 def test_the_file_holds_the_network(tmp_path_factory, network):
     graph = compiled(network)
     if graph is not None:
         path = tmp_path_factory.mktemp("model") / "model.h5"
         graph.save(path)
         loaded, inputs = deploy.load(path), random_inputs(network, 2)
-        ours, theirs = deploy.run(graph, inputs), deploy.run(loaded, inputs)
+        try:
+            ours, theirs = deploy.run(graph, inputs), deploy.run(loaded, inputs)
+        except deploy.ActivationOverflow:
+            return
         assert all(np.array_equal(ours.kept[name], theirs.kept[name]) for name in ours.kept)
 
 
