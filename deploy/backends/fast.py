@@ -87,31 +87,6 @@ def run(
     return Recording(graph, inputs, kept, "fast", time.perf_counter() - started)
 
 
-def _run_messages(
-    graph: Graph, inputs: np.ndarray, recorded: set[str], lanes: int, threads: int
-) -> dict[str, np.ndarray]:
-    """Messages of the layers to record, int32 ``(N, T, *kept_shape)``."""
-    layers = plan_messages(graph)
-    samples, steps = inputs.shape[:2]
-    store = {
-        layer.name: np.empty((samples, steps, layer.size), np.int32)
-        for layer in graph.layers
-        if layer.name in recorded
-    }
-
-    def run_one(start: int) -> None:
-        chunk = graph.sent_inputs(inputs[start : start + lanes])
-        rows = np.ascontiguousarray(np.moveaxis(chunk.reshape(*chunk.shape[:2], -1), 0, -1))
-        activity = run_messages(layers, rows)
-        for name, kept in store.items():
-            kept[start : start + lanes] = np.moveaxis(activity[name], -1, 0)
-
-    with ThreadPoolExecutor(threads) as pool:
-        # Consumed, so that an error in a thread is raised here.
-        list(pool.map(run_one, range(0, samples, lanes)))
-    return {name: kept.reshape(samples, steps, *graph[name].kept_shape) for name, kept in store.items()}
-
-
 def _recorded(graph: Graph, record: Collection[str] | None) -> set[str]:
     names = [layer.name for layer in graph.layers]
     if record is None:
@@ -144,3 +119,28 @@ def _block_inputs(inputs: np.ndarray, block: int, lanes: int) -> np.ndarray:
     rows = np.zeros((flat.shape[1], flat.shape[2], lanes), inputs.dtype)
     rows[:, :, : len(flat)] = np.moveaxis(flat, 0, -1)
     return rows
+
+
+def _run_messages(
+    graph: Graph, inputs: np.ndarray, recorded: set[str], lanes: int, threads: int
+) -> dict[str, np.ndarray]:
+    """Messages of the layers to record, int32 ``(N, T, *kept_shape)``."""
+    layers = plan_messages(graph)
+    samples, steps = inputs.shape[:2]
+    store = {
+        layer.name: np.empty((samples, steps, layer.size), np.int32)
+        for layer in graph.layers
+        if layer.name in recorded
+    }
+
+    def run_one(start: int) -> None:
+        chunk = graph.sent_inputs(inputs[start : start + lanes])
+        rows = np.ascontiguousarray(np.moveaxis(chunk.reshape(*chunk.shape[:2], -1), 0, -1))
+        activity = run_messages(layers, rows)
+        for name, kept in store.items():
+            kept[start : start + lanes] = np.moveaxis(activity[name], -1, 0)
+
+    with ThreadPoolExecutor(threads) as pool:
+        # Consumed, so that an error in a thread is raised here.
+        list(pool.map(run_one, range(0, samples, lanes)))
+    return {name: kept.reshape(samples, steps, *graph[name].kept_shape) for name, kept in store.items()}

@@ -58,7 +58,7 @@ def _run_fused(layer: LayerPlan, arriving: np.ndarray, spikes: np.ndarray) -> No
     if synapses.stride is None:
         kernels.run_matrix(arriving, synapses.indptr, *synapses.entries, *rest)
     else:
-        kernels.run_convolution(arriving, *convolution_arguments(synapses), *rest)
+        kernels.run_convolution(arriving, *_convolution(synapses), *rest)
 
 
 def _run_summed(
@@ -72,7 +72,7 @@ def _run_summed(
         if synapses.stride is None:
             kernels.add_matrix(part, synapses.indptr, *synapses.entries, sums)
         else:
-            kernels.add_convolution(part, *convolution_arguments(synapses), sums)
+            kernels.add_convolution(part, *_convolution(synapses), sums)
     recurrent = layer.recurrent
     if recurrent is None:
         none = np.zeros(layer.neurons + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.int16)
@@ -82,8 +82,7 @@ def _run_summed(
         kernels.run_sums(sums, *own, layer.bias, layer.neuron, spikes)
 
 
-def convolution_arguments(synapses: Synapses) -> tuple:
-    """What the kernels for convolutions take of synapses."""
+def _convolution(synapses: Synapses) -> tuple:
     return synapses.pooled[1:], synapses.indptr, *synapses.entries, synapses.stride, synapses.extent
 
 

@@ -53,6 +53,11 @@ class Synapses:
         """Shape of what arrives."""
         return pooled_shape(self.shape, self.pool)
 
+    @property
+    def convolution(self) -> tuple:
+        """What kernels take of a convolution."""
+        return self.pooled[1:], self.indptr, *self.entries, self.stride, self.extent
+
 
 @dataclass(frozen=True, eq=False)
 class LayerPlan:

@@ -18,7 +18,6 @@ from deploy.errors import ActivationOverflow
 from deploy.graph import INPUT, Graph, Layer, Maximum, SigmaDelta
 from deploy.graph.connection import sums_by_sign, unrolled
 from deploy.simulator import kernels
-from deploy.simulator.block import convolution_arguments
 from deploy.simulator.plan import Synapses, synapses_of
 from deploy.simulator.sigma_delta_kernels import send_changes, send_maxima
 from dpap.neurons.sigma_delta import MESSAGE_LIMIT, STATE_LIMIT
@@ -152,7 +151,7 @@ def _add(synapses: Synapses, sent: np.ndarray, sums: np.ndarray) -> None:
         if synapses.stride is None:
             kernels.add_matrix(arriving, synapses.indptr, *synapses.entries, part)
         else:
-            kernels.add_convolution(arriving, *convolution_arguments(synapses), part)
+            kernels.add_convolution(arriving, *synapses.convolution, part)
 
 
 def _plan_layer(graph: Graph, layer: Layer) -> UnitPlan | MaximumPlan:

@@ -1,11 +1,13 @@
 """From a job's files to connected Lava processes.
 
-Each layer is one ``Sparse`` connection a source, one population (``LIFReset`` or ``SigmaDeltaReset``) and one
-recorder; where spikes are delayed, or have to wait for those of a later source, ``Axons`` stand before the
-connection. A ``Maximum`` hears its source directly. Kernels and
+Each layer is one ``Sparse`` connection a source, one ``LIFReset`` population and one recorder; where spikes
+are delayed, or have to wait for those of a later source, ``Axons`` stand before the connection. Kernels and
 pools come unrolled, since that is Lava's fastest way to run them on a CPU: its ``Conv`` loops over pairs of
 channels (47 against 5 ms a step for 15 channels of 28 x 28 to 40 through 6 x 6 kernels of stride 2), and
 ``Dense`` gains some microseconds where messages between processes cost hundreds.
+
+Layers that send changes of activations are of processes of their own (:mod:`populations`), which keep what
+they send; their input goes through a ``DeltaEncoder``, and a ``Maximum`` hears its source directly.
 """
 
 import json
@@ -14,17 +16,20 @@ from pathlib import Path
 
 import numpy as np
 from lava.magma.core.process.process import AbstractProcess
+from lava.proc.lif.process import LIFReset
 from lava.proc.sparse.process import Sparse
 from lava.utils.weightutils import SignMode
-from populations import population
+from populations import MESSAGE_POPULATIONS
 from processes.axons import Axons
 from processes.delta_encoder import DeltaEncoder
-from processes.maximum import Maximum
 from processes.recorder import Recorder
 from processes.source import FrameSource
 from scipy import sparse
 
 WEIGHT_BITS = 8
+
+BIAS_EXPONENT = 6
+"""Biases are in the units of synaptic sums, which Loihi shifts left by 6 bits."""
 
 MESSAGE_BITS = 16
 """Any number above zero makes ``Sparse`` multiply its matrix by the message, exact for spikes of 0 and 1 as
@@ -65,15 +70,24 @@ def read_network(folder: Path) -> LavaNetwork:
         sent = encoder.s_out
     populations = []
     for index, layer in enumerate(job["layers"]):
+        neuron = layer["neuron"]
+        if neuron["kind"] in MESSAGE_POPULATIONS:
+            make = MESSAGE_POPULATIONS[neuron["kind"]]
+            populations.append(make(folder, index, layer, job["time_steps"]))
+            continue
         spikes = np.load(folder / f"spikes{index}.npy", mmap_mode="r+", allow_pickle=False)
         bias = np.load(folder / f"bias{index}.npy", allow_pickle=False)
-        if layer["neuron"]["kind"] == "maximum":
-            windows = sparse.load_npz(folder / f"synapses{index}-0.npz")
-            neurons = Maximum(
-                windows.shape[1], windows.indptr, windows.indices, job["time_steps"], layer["lag"] + 1
-            )
-        else:
-            neurons = population(layer, int(np.prod(spikes.shape[2:])), bias, job["time_steps"])
+        neurons = LIFReset(
+            shape=(int(np.prod(spikes.shape[2:])),),
+            # Lava adds 1 to the decay of the current, as Loihi does.
+            du=neuron["current_decay"] - 1,
+            dv=neuron["voltage_decay"],
+            vth=neuron["threshold"],
+            bias_mant=bias if len(bias) else 0,
+            bias_exp=BIAS_EXPONENT,
+            reset_interval=job["time_steps"],
+            reset_offset=layer["lag"] + 1,
+        )
         populations.append(neurons)
         recorder = Recorder(spikes=spikes.reshape(len(frames), -1), lag=layer["lag"])
         neurons.s_out.connect(recorder.s_in)

@@ -1,40 +1,59 @@
-"""The Lava process of a layer's neurons, by their kind."""
+"""The Lava processes of layers that send changes of activations."""
+
+from pathlib import Path
 
 import numpy as np
 from lava.magma.core.process.process import AbstractProcess
-from lava.proc.lif.process import LIFReset
+from processes.maximum import Maximum
 from processes.sigma_delta import SigmaDeltaReset
-
-BIAS_EXPONENT = 6
-"""Biases of LIF neurons are in the units of synaptic sums, which Loihi shifts left by 6 bits."""
+from scipy import sparse
 
 
-def population(layer: dict, size: int, bias: np.ndarray, time_steps: int) -> AbstractProcess:
-    """Neurons with ``a_in`` and ``s_out``, which are reset as each sample reaches them.
+def sigma_delta(folder: Path, index: int, layer: dict, time_steps: int) -> AbstractProcess:
+    """Units with ``a_in`` and ``s_out``; see :class:`SigmaDeltaReset`.
 
     Parameters
     ----------
+    folder : Path
+        The job's.
+    index : int
+        Number of the layer.
     layer : dict
-        A layer of ``job.json``.
-    size : int
-        Neurons.
-    bias : int32 array of shape (size,), or empty
+        Its part of ``job.json``.
     time_steps : int
         Steps of a sample.
     """
-    neuron, shape = layer["neuron"], (size,)
-    resets = {"reset_interval": time_steps, "reset_offset": layer["lag"] + 1}
-    bias = bias if len(bias) else 0
-    if neuron["kind"] == "sigma-delta":
-        constants = {name: neuron[name] for name in ("threshold", "shift", "rectified")}
-        return SigmaDeltaReset(shape, bias=bias, **constants, **resets)
-    return LIFReset(
-        shape=shape,
-        # Lava adds 1 to the decay of the current, as Loihi does.
-        du=neuron["current_decay"] - 1,
-        dv=neuron["voltage_decay"],
-        vth=neuron["threshold"],
-        bias_mant=bias,
-        bias_exp=BIAS_EXPONENT,
-        **resets,
+    messages = shared_messages(folder, index)
+    bias = np.load(folder / f"bias{index}.npy", allow_pickle=False)
+    constants = {name: layer["neuron"][name] for name in ("threshold", "shift", "rectified")}
+    return SigmaDeltaReset(
+        shape=messages.shape[1:],
+        bias=bias if len(bias) else 0,
+        **constants,
+        interval=time_steps,
+        lag=layer["lag"],
+        messages=messages,
     )
+
+
+def maximum(folder: Path, index: int, layer: dict, time_steps: int) -> AbstractProcess:
+    """Units with ``s_in``, which their source sends to directly, and ``s_out``; see :class:`Maximum`."""
+    windows = sparse.load_npz(folder / f"synapses{index}-0.npz")
+    return Maximum(
+        windows.shape[1],
+        windows.indptr,
+        windows.indices,
+        interval=time_steps,
+        lag=layer["lag"],
+        messages=shared_messages(folder, index),
+    )
+
+
+def shared_messages(folder: Path, index: int) -> np.ndarray:
+    """The file that a layer's messages are written into, ``(steps, size)``."""
+    messages = np.load(folder / f"spikes{index}.npy", mmap_mode="r+", allow_pickle=False)
+    return messages.reshape(messages.shape[0] * messages.shape[1], -1)
+
+
+MESSAGE_POPULATIONS = {"sigma-delta": sigma_delta, "maximum": maximum}
+"""By the kind of neuron."""

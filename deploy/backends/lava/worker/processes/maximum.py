@@ -23,12 +23,24 @@ class Maximum(AbstractProcess):
         The sources of each window, in compressed sparse rows; a window without any sends nothing.
     interval : int
         Steps of a sample.
-    offset : int
-        The first step of the first sample here, counted from 1.
+    lag : int
+        Steps that the population, as its source, lags behind the input.
+    messages : int32 array of shape (steps, windows), shared memory, or None
+        Written: row t is what the input of step t (from 0) led to. Without it nothing is kept.
     """
 
-    def __init__(self, sources: int, indptr: np.ndarray, indices: np.ndarray, interval: int, offset: int):
-        super().__init__(sources=sources, indptr=indptr, indices=indices, interval=interval, offset=offset)
+    def __init__(
+        self,
+        sources: int,
+        indptr: np.ndarray,
+        indices: np.ndarray,
+        interval: int,
+        lag: int,
+        messages: np.ndarray | None,
+    ):
+        super().__init__(
+            sources=sources, indptr=indptr, indices=indices, interval=interval, lag=lag, messages=messages
+        )
         self.s_in = InPort(shape=(sources,))
         self.s_out = OutPort(shape=(len(indptr) - 1,))
 
@@ -45,7 +57,8 @@ class MaximumModel(PyLoihiProcessModel):
     def __init__(self, proc_params):
         super().__init__(proc_params)
         indptr, self.indices = proc_params["indptr"], proc_params["indices"]
-        self.interval, self.offset = proc_params["interval"], proc_params["offset"]
+        self.interval, self.lag = proc_params["interval"], proc_params["lag"]
+        self.messages = proc_params["messages"]
         self.windows = np.flatnonzero(np.diff(indptr))
         self.starts = indptr[self.windows]
         self.sums = np.zeros(proc_params["sources"], np.int32)
@@ -53,12 +66,16 @@ class MaximumModel(PyLoihiProcessModel):
 
     def run_spk(self) -> None:
         """Pass on one step; Lava calls this once a step, with ``time_step`` from 1."""
-        if (self.time_step - self.offset) % self.interval == 0:
+        index = self.time_step - 1 - self.lag
+        if index % self.interval == 0:
             self.sums[:] = 0
             self.largest[:] = 0
         self.sums += self.s_in.recv()
         largest = np.zeros_like(self.largest)
         if len(self.windows):
             largest[self.windows] = np.maximum.reduceat(self.sums[self.indices], self.starts)
-        self.s_out.send(largest - self.largest)
+        changes = largest - self.largest
+        self.s_out.send(changes)
+        if self.messages is not None and 0 <= index < len(self.messages):
+            self.messages[index] = changes
         self.largest = largest

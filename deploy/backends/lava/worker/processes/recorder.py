@@ -19,7 +19,7 @@ class Recorder(AbstractProcess):
 
     Parameters
     ----------
-    spikes : uint8 or int32 array of shape (steps, size), shared memory
+    spikes : uint8 array of shape (steps, size), shared memory
         Row t is what the input of step t (from 0) led to.
     lag : int
         Steps that the population lags behind the input.

@@ -1,13 +1,10 @@
-"""Lava's sigma-delta neurons, set back to rest at every sample."""
+"""Lava's sigma-delta neurons, set back to rest at every sample, which keep their own messages."""
 
 import numpy as np
-from lava.magma.core.decorator import implements, requires, tag
-from lava.magma.core.model.py.ports import PyInPort, PyOutPort
-from lava.magma.core.model.py.type import LavaPyType
+from lava.magma.core.decorator import implements
 from lava.magma.core.process.variable import Var
-from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
-from lava.proc.sdn.models import AbstractSigmaDeltaModel
+from lava.proc.sdn.models import PySigmaDeltaModelFixed
 from lava.proc.sdn.process import ActivationMode, SigmaDelta
 
 
@@ -24,8 +21,12 @@ class SigmaDeltaReset(SigmaDelta):
     shift : int
         Lava's ``state_exp``: binary digits of a change that its message leaves out.
     rectified : bool
-    reset_interval, reset_offset : int
-        The states are set to rest before the dynamics of the steps ``offset + n * interval``, counted from 1.
+    interval : int
+        Steps of a sample; the states are set to rest before the dynamics of its first.
+    lag : int
+        Steps that the population lags behind the input.
+    messages : int32 array of shape (steps, size), shared memory, or None
+        Written: row t is what the input of step t (from 0) led to. Without it nothing is kept.
     """
 
     def __init__(
@@ -35,53 +36,42 @@ class SigmaDeltaReset(SigmaDelta):
         bias: int | np.ndarray,
         shift: int,
         rectified: bool,
-        reset_interval: int,
-        reset_offset: int,
+        interval: int,
+        lag: int,
+        messages: np.ndarray | None,
     ):
         super().__init__(
             shape=shape,
             vth=threshold,
             bias=bias,
             act_mode=ActivationMode.RELU if rectified else ActivationMode.UNIT,
-            reset_interval=reset_interval,
-            reset_offset=reset_offset,
+            interval=interval,
+            lag=lag,
+            messages=messages,
         )
         # Given to Lava's process it would multiply threshold and bias, which need not be multiples of it.
         self.state_exp = Var(shape=(1,), init=shift)
 
 
 @implements(proc=SigmaDeltaReset, protocol=LoihiProtocol)
-@requires(CPU)
-@tag("fixed_pt")
-class SigmaDeltaResetModel(AbstractSigmaDeltaModel):
-    """Runs :class:`SigmaDeltaReset`: Lava's own dynamics, with the types of its fixed-point model.
+class SigmaDeltaResetModel(PySigmaDeltaModelFixed):
+    """Runs :class:`SigmaDeltaReset`: Lava's own dynamics, with its tags and resources."""
 
-    That model itself implements another process, which no subclass can change.
-    """
-
-    a_in = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
-    s_out = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
-
-    vth: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
-    sigma: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
-    act: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
-    residue: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
-    error: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
-    bias: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=16)
-
-    spike_exp: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=3)
-    state_exp: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=3)
-    cum_error: np.ndarray = LavaPyType(np.ndarray, bool, precision=1)
+    # Or the decorator would refuse to give the model another process than its parent's.
+    implements_process = None
 
     def __init__(self, proc_params):
         super().__init__(proc_params)
-        self.reset_interval = proc_params["reset_interval"]
-        self.reset_offset = proc_params["reset_offset"]
+        self.interval, self.lag = proc_params["interval"], proc_params["lag"]
+        self.messages = proc_params["messages"]
 
-    def run_spk(self) -> None:
-        """Run one step; Lava calls this once a step, with ``time_step`` from 1."""
-        if (self.time_step - self.reset_offset) % self.reset_interval == 0:
+    def dynamics(self, a_in_data: np.ndarray) -> np.ndarray:
+        """Changes before the shift; Lava calls this once a step, with ``time_step`` from 1."""
+        index = self.time_step - 1 - self.lag
+        if index % self.interval == 0:
             for state in (self.sigma, self.act, self.residue):
                 state[:] = 0
-        changes = self.dynamics(self.a_in.recv())
-        self.s_out.send(np.right_shift(changes, self.state_exp))
+        changes = super().dynamics(a_in_data)
+        if self.messages is not None and 0 <= index < len(self.messages):
+            self.messages[index] = np.right_shift(changes, self.state_exp)
+        return changes
