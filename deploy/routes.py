@@ -80,11 +80,14 @@ def _routes_to(network: Network, name: str, relays: set[str]) -> Iterator[Route]
 
 
 def _routes_from(network: Network, name: str, relays: set[str]) -> Iterator[Route]:
-    if name == INPUT or isinstance(network.layers[name], DeltaEncoder):
-        # What an encoder sends is what its network's input sends (deploy.rectifying.encoder_of).
+    if name == INPUT:
         yield Route(INPUT, network.input_shape)
         return
     block = network.layers[name]
+    if isinstance(block, DeltaEncoder) and network.neuron.type == "relu":
+        # What it sends is what the network's input sends (deploy.rectifying.encoder_of).
+        yield Route(INPUT, network.input_shape)
+        return
     if _has_neurons(block) or name in relays:
         yield Route(name, population_shape(network, name))
         return

@@ -263,6 +263,10 @@ def test_what_cannot_be_compiled_is_named():
     network.layers["conv1"].neuron = dpap.LIF()
     with pytest.raises(deploy.CompileError, match="conv1 has lif neurons in a network of relu neurons"):
         deploy.compile(network)
+    network = dpap.networks.build("DP0.1-4FC", (8,), 2)
+    network.layers["dropout1"] = dpap.blocks.DeltaEncoder(4)
+    with pytest.raises(deploy.CompileError, match="dropout1: a DeltaEncoder cannot be compiled"):
+        deploy.compile(network)
     network = dpap.networks.build("4C3-10FC", (1, 8, 8), 2, input_max=1, neuron=dpap.ReLU())
     network.sources["conv1"] = ("input",)
     with pytest.raises(deploy.CompileError, match="encoder1: a DeltaEncoder must be the one layer"):
