@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from deploy.compiler import compile
     from deploy.errors import (
+        ActivationOverflow,
         BackendError,
         BackendUnavailable,
         CompileError,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "deploy.compiler": ("compile",),
     "deploy.errors": (
+        "ActivationOverflow",
         "BackendError",
         "BackendUnavailable",
         "CompileError",
@@ -51,6 +53,7 @@ _MODULES = {
 _ORIGINS = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
+    "ActivationOverflow",
     "BackendError",
     "BackendUnavailable",
     "Certificate",

@@ -1,7 +1,9 @@
 """Leaving out what cannot matter: dead synapses, channels and neurons.
 
 A channel (a neuron, in a flat layer) is *silent* if nothing can lift it over its threshold: here, if it has
-no positive incoming weight from a source that is not silent, and its bias alone does not make it fire. It is
+no positive incoming weight from a source that is not silent, and its bias alone does not make it fire.
+Sigma-delta units are silent where no input can bring them to their threshold
+(:mod:`deploy.activation_ranges`); one whose bias alone does stays, and sends a constant once. A channel is
 *unheard* if no synapse leads from it to anything that is kept. Both are removed, from both sides. The output
 layer keeps its shape, and a layer that would be empty keeps one channel, so that every backend has something
 to run.
@@ -11,6 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from deploy.activation_ranges import silent_channels
 from deploy.graph import INPUT, ConvConnection, Graph, Incoming, Layer
 from deploy.graph.encoding import smaller_encoding
 from dpap.neurons.parameters import DECAY_BITS, DECAY_UNITY, STATE_SHIFT
@@ -26,9 +29,7 @@ def compact(graph: Graph) -> Graph:
     lists as ``unheard``.
     """
     pairs = {layer.name: _by_channel(layer, graph) for layer in graph.layers}
-    silent: dict[str, np.ndarray] = {}
-    for layer in graph.layers:
-        silent[layer.name] = _silent(layer, pairs[layer.name], silent, graph.time_steps)
+    silent = silent_channels(graph) if graph.sigma_delta else _all_silent(graph, pairs)
     alive: dict[str, np.ndarray] = {}
     for layer in reversed(graph.layers):
         heard = _heard(layer, graph, pairs, alive, silent[layer.name])
@@ -81,6 +82,13 @@ def _pairs(incoming: Incoming, targets: int, graph: Graph) -> tuple[np.ndarray, 
         connection.between_channels(condition, targets, sources) for condition in (weights > 0, weights != 0)
     )
     return positive, present
+
+
+def _all_silent(graph: Graph, pairs: dict[str, Pairs]) -> dict[str, np.ndarray]:
+    silent: dict[str, np.ndarray] = {}
+    for layer in graph.layers:
+        silent[layer.name] = _silent(layer, pairs[layer.name], silent, graph.time_steps)
+    return silent
 
 
 def _silent(layer: Layer, pairs: Pairs, silent: dict[str, np.ndarray], steps: int) -> np.ndarray:

@@ -8,10 +8,29 @@ from torch import nn
 import dpap
 from deploy.compaction import compact
 from deploy.errors import CompileError
-from deploy.graph import ConvConnection, Geometry, Graph, Incoming, Layer, MatrixConnection, Neuron
+from deploy.graph import (
+    ConvConnection,
+    Geometry,
+    Graph,
+    Incoming,
+    Layer,
+    MatrixConnection,
+    Neuron,
+    NeuronKind,
+)
 from deploy.graph.encoding import encode_convolution
-from deploy.routes import Route, is_population, maximum_routes, population_shape, routes_to
-from dpap.blocks import Conv, Dense, Integers, MaxPool, Recurrent, SpikingPool, SynapticBlock
+from deploy.rectifying import encoder_of, largest_of, messages_to, relay, sigma_delta_unit
+from deploy.routes import Route, maximum_routes, population_shape, populations, routes_to
+from dpap.blocks import (
+    Conv,
+    Dense,
+    Integers,
+    MaxPool,
+    RectifiedIntegers,
+    Recurrent,
+    SpikingPool,
+    SynapticBlock,
+)
 from dpap.blocks.window import pair
 from dpap.neurons.parameters import DECAY_UNITY
 from dpap.quantization import WEIGHT_STEP
@@ -27,7 +46,8 @@ def compile(network: nn.Module) -> Graph:
     Weights are quantised at each layer's scale as the network itself does in every pass, batch
     normalisations folded in. Average pools are folded into the next layer's synapses, their area into its
     threshold; a maximum over spikes becomes a layer of neurons without memory, an addition synapses from
-    both its sources. Then dead channels, neurons and synapses are left out (:mod:`deploy.compaction`).
+    both its sources. Rectified linear units become sigma-delta units (:mod:`deploy.rectifying`). Then dead
+    channels, neurons and synapses are left out (:mod:`deploy.compaction`).
 
     Parameters
     ----------
@@ -46,7 +66,7 @@ def compile(network: nn.Module) -> Graph:
             " convert one of stock SLAYER blocks with dpap.from_slayer"
         )
     _check_units(network)
-    names = [name for name, block in network.layers.items() if is_population(block)]
+    names = populations(network)
     if not names:
         raise CompileError("the network has no synaptic block; nothing to compile")
     if names[-1] != list(network.layers)[-1]:
@@ -54,43 +74,32 @@ def compile(network: nn.Module) -> Graph:
             f"{list(network.layers)[-1]} stands at the end of the network, where there is no layer to fold it"
             " into; remove it"
         )
+    encoder = None if network.neuron.type == "lif" else encoder_of(network)
     graph = Graph(
         input_shape=network.input_shape,
         input_max=network.input_max,
         time_steps=network.time_steps,
         layers=tuple(_layer(network, name) for name in names),
         description={"notation": network.notation, "dpap": dpap.__version__},
+        encoder=encoder,
     )
     return compact(graph)
 
 
 def _check_units(network: dpap.networks.Network) -> None:
-    for name, block in network.layers.items():
-        if isinstance(block, SynapticBlock) and not isinstance(block.neuron, dpap.LIF):
+    kinds = {name: block.neuron.type for name, block in network.layers.items() if hasattr(block, "neuron")}
+    for name, kind in kinds.items():
+        if kind != network.neuron.type:
             raise CompileError(
-                f"{name} has {type(block.neuron).__name__} units, which cannot be compiled yet; build the"
-                " network with LIF neurons, or give it to lava-dl by dpap.to_slayer"
+                f"{name} has {kind} neurons in a network of {network.neuron.type} neurons, which cannot be"
+                " compiled: build the network with one kind of neuron"
             )
 
 
 def _layer(network: dpap.networks.Network, name: str) -> Layer:
-    block = network.layers[name]
+    describe = _spiking if network.neuron.type == "lif" else _rectifying
+    inputs, neuron, scale, bias = describe(network, name)
     shape = population_shape(network, name)
-    if isinstance(block, MaxPool):
-        (route,) = maximum_routes(network, name)
-        inputs, neuron, scale, bias = (_maximum(block, route),), MEMORYLESS, float(WEIGHT_STEP), None
-    else:
-        integers = _integers(block)
-        inputs = tuple(_incoming(block, integers, route) for route in routes_to(network, name))
-        if isinstance(block, Recurrent):
-            own = integers.weight[:, block.input_shape[0] :]
-            inputs += (Incoming(name, MatrixConnection(_matrix(own))),)
-        neuron = Neuron(
-            current_decay=DECAY_UNITY - block.neuron.current_keep,
-            voltage_decay=DECAY_UNITY - block.neuron.voltage_keep,
-            threshold=integers.threshold,
-        )
-        scale, bias = integers.scale, integers.bias
     return Layer(
         name=name,
         shape=shape,
@@ -103,14 +112,50 @@ def _layer(network: dpap.networks.Network, name: str) -> Layer:
     )
 
 
-def _integers(block: SynapticBlock) -> Integers:
+Description = tuple[tuple[Incoming, ...], NeuronKind, float, torch.Tensor | None]
+"""Synapses of a layer, its neurons, their scale and their biases."""
+
+
+def _spiking(network: dpap.networks.Network, name: str) -> Description:
+    """A layer of spiking neurons."""
+    block = network.layers[name]
+    if isinstance(block, MaxPool):
+        (route,) = maximum_routes(network, name)
+        return (_maximum(block, route),), MEMORYLESS, float(WEIGHT_STEP), None
+    integers = _integers(block)
+    inputs = tuple(_incoming(block, integers, route) for route in routes_to(network, name))
+    if isinstance(block, Recurrent):
+        own = integers.weight[:, block.input_shape[0] :]
+        inputs += (Incoming(name, MatrixConnection(_matrix(own))),)
+    neuron = Neuron(
+        current_decay=DECAY_UNITY - block.neuron.current_keep,
+        voltage_decay=DECAY_UNITY - block.neuron.voltage_keep,
+        threshold=integers.threshold,
+    )
+    return inputs, neuron, integers.scale, integers.bias
+
+
+def _rectifying(network: dpap.networks.Network, name: str) -> Description:
+    """A layer of units that send changes of activations."""
+    block = network.layers[name]
+    if isinstance(block, SynapticBlock):
+        integers = _integers(block)
+        inputs = tuple(_incoming(block, integers, route) for route in messages_to(network, name))
+        return inputs, sigma_delta_unit(integers, block.neuron), integers.scale, integers.bias
+    if isinstance(block, MaxPool):
+        incoming, neuron = largest_of(network, name)
+        return (incoming,), neuron, float(WEIGHT_STEP), None
+    return *relay(network, name), float(WEIGHT_STEP), None
+
+
+def _integers(block: SynapticBlock) -> Integers | RectifiedIntegers:
     try:
         return block.integer_parameters()
     except dpap.NetworkError as error:
         raise CompileError(str(error)) from error
 
 
-def _incoming(block: SynapticBlock, integers: Integers, route: Route) -> Incoming:
+def _incoming(block: SynapticBlock, integers: Integers | RectifiedIntegers, route: Route) -> Incoming:
     """Synapses of a block that come by one way."""
     if isinstance(block, (Conv, SpikingPool)):
         connection = _convolution(block, integers, route)
@@ -123,7 +168,9 @@ def _incoming(block: SynapticBlock, integers: Integers, route: Route) -> Incomin
     return Incoming(route.source, MatrixConnection(_matrix(weight), route.pool), None, route.delays)
 
 
-def _convolution(block: Conv | SpikingPool, integers: Integers, route: Route) -> ConvConnection:
+def _convolution(
+    block: Conv | SpikingPool, integers: Integers | RectifiedIntegers, route: Route
+) -> ConvConnection:
     weight = integers.weight.cpu().numpy().astype(np.int16)
     channels = block.input_shape[0]
     if isinstance(block, SpikingPool):

@@ -23,6 +23,10 @@ class UnknownValue(HardwareError):  # noqa: N818 - it is the value that is unkno
     """A value that a hardware description leaves unknown was asked for."""
 
 
+class ActivationOverflow(InputError):  # noqa: N818 - it is the activation that overflows
+    """Inputs drive an activation beyond what the states and messages of its layer hold."""
+
+
 class BackendUnavailable(InputError):  # noqa: N818 - the name is part of the contract
     """A backend cannot run here; the message says what is missing."""
 

@@ -12,7 +12,7 @@ at the borders of convolutions, where a neuron has fewer synapses. Two counts st
 
 The two belong to the layer that receives; those of the first layer are the input's own line. A graded input
 spike counts once; ``synops_effective_unary`` counts it by its magnitude, as a chip without graded spikes
-would have to send it.
+would have to send it. So do messages of sigma-delta units, which count as spikes where they are not zero.
 """
 
 from dataclasses import asdict, dataclass
@@ -45,11 +45,11 @@ class LayerMeasurement:
     firing_rate : float
         Spikes a neuron that runs, a step.
     events_in : int
-        Spikes that arrived from the sources: for the input, values other than zero.
+        Spikes that arrived from the sources: for the input, values (or messages of changes) other than zero.
     synops_effective, synops_dense : int
         Synaptic operations in the layer's own synapses (see the module).
     synops_effective_unary : int
-        The same with graded input spikes counted by magnitude; equal for binary spikes.
+        The same with graded spikes counted by magnitude; equal for binary spikes.
     neuron_updates : int
         Neurons times steps.
     neuron_updates_with_input : int
@@ -127,7 +127,7 @@ def source_activity(recording: Recording, layer: Layer) -> np.ndarray:
 
 def arriving_at(recording: Recording, layer: Layer) -> list[np.ndarray]:
     """What arrives at a layer from each of its sources, ``(N, T, *kept shape)``."""
-    return all_arriving(layer, recording.inputs, recording.kept)
+    return all_arriving(layer, recording.sent_inputs, recording.kept)
 
 
 def from_input(measurement: Measurement, name: str) -> tuple[int, int]:
@@ -153,7 +153,7 @@ def from_input(measurement: Measurement, name: str) -> tuple[int, int]:
 def _measure_layer(graph: Graph, recording: Recording, layer: Layer) -> LayerMeasurement:
     activity = source_activity(recording, layer)
     per_source = np.count_nonzero(activity, axis=(0, 1))
-    magnitude = activity.sum(axis=(0, 1), dtype=np.int64)
+    magnitude = np.abs(activity).sum(axis=(0, 1), dtype=np.int64)
     effective_fan_out = np.concatenate(
         [fan_out(incoming.connection, graph.source_shape(incoming)) for incoming in layer.inputs]
     )
@@ -165,7 +165,7 @@ def _measure_layer(graph: Graph, recording: Recording, layer: Layer) -> LayerMea
         for incoming in layer.inputs
     )
     samples, steps = activity.shape[:2]
-    spikes = int(recording.kept[layer.name].sum(dtype=np.int64))
+    spikes = int(np.count_nonzero(recording.kept[layer.name]))
     updates = layer.size * samples * steps
     return LayerMeasurement(
         name=layer.name,

@@ -1,7 +1,8 @@
-"""Spikes of every layer of a run, aligned in time."""
+"""Spikes, or messages, of every layer of a run, aligned in time."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -9,7 +10,9 @@ from deploy.graph import Graph
 
 
 class LayerSpikes(Mapping):
-    """Spikes by layer name, in the shape of the network that was compiled: ``(N, T, *layer shape)`` uint8.
+    """Spikes by layer name, in the shape of the network that was compiled: ``(N, T, *layer shape)``.
+
+    They are uint8; of sigma-delta units messages, int32.
 
     What compaction removed does not run and is zero here. The full arrays are made on access; what survived
     is at hand without a copy in :attr:`Recording.kept`.
@@ -69,8 +72,9 @@ class Recording:
     ----------
     graph : Graph
     inputs : integer array of shape (N, T, *input_shape)
-    kept : mapping of str to uint8 array
-        Spikes of the surviving neurons, ``(N, T, *kept_shape)``, of the layers that were recorded.
+    kept : mapping of str to array
+        Spikes of the surviving neurons, ``(N, T, *kept_shape)`` uint8, or int32 messages of sigma-delta
+        units, of the layers that were recorded.
     backend : str
     seconds : float
         Time the backend took, start-up included.
@@ -87,15 +91,30 @@ class Recording:
         """Spikes of every layer in the network's shapes, ``(N, T, *layer shape)``."""
         return LayerSpikes(self.graph, self.kept)
 
+    @cached_property
+    def sent_inputs(self) -> np.ndarray:
+        """What the input sent, ``(N, T, *input_shape)``: itself, or messages of its changes."""
+        return self.graph.sent_inputs(self.inputs)
+
     @property
     def output(self) -> np.ndarray:
-        """Spikes of the output layer, ``(N, T, classes)``."""
+        """Spikes (or messages) of the output layer, ``(N, T, classes)``."""
         return self.spikes[self.graph.output.name]
 
     @property
+    def scores(self) -> np.ndarray:
+        """What speaks for each class after each step, int64 ``(N, T, classes)``.
+
+        The spikes so far; of sigma-delta units the activations so far, each the sum of the messages until
+        then. In network evaluation the sum of outputs over time.
+        """
+        counted = self.output.cumsum(axis=1, dtype=np.int64)
+        return counted.cumsum(axis=1) if self.graph.sigma_delta else counted
+
+    @property
     def predictions(self) -> np.ndarray:
-        """Class that fires most for each sample, int64 ``(N,)``; of classes that fire alike the lowest."""
-        return self.output.sum(1, dtype=np.int64).argmax(1)
+        """Class with the highest score after the last step, int64 ``(N,)``; of equal ones the lowest."""
+        return self.scores[:, -1].argmax(1)
 
     def accuracy(self, labels: np.ndarray) -> float:
         """Share of samples whose prediction is the label, 0 to 1."""

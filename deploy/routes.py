@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from deploy.errors import CompileError
-from dpap.blocks import Addition, Delay, Dropout, Flatten, MaxPool, SumPool, SynapticBlock
+from deploy.graph.geometry import pooled_shape
+from dpap.blocks import Addition, Delay, DeltaEncoder, Dropout, Flatten, MaxPool, SumPool, SynapticBlock
 from dpap.networks import INPUT, Network
 
 
@@ -32,8 +33,33 @@ class Route:
     delays: np.ndarray | None = None
 
 
-def is_population(block) -> bool:
-    """Whether a block becomes a layer of neurons: those with synapses, and maxima over spikes."""
+def populations(network: Network) -> list[str]:
+    """Blocks that become layers of neurons, in order.
+
+    They are those with synapses and maxima; and in a network of rectified linear units also sums that a
+    maximum is taken over, or whose windows do not tile their input (:mod:`deploy.rectifying`).
+    """
+    relays = relays_of(network)
+    return [name for name, block in network.layers.items() if _has_neurons(block) or name in relays]
+
+
+def relays_of(network: Network) -> set[str]:
+    """Sums without neurons of their own that need some to pass them on."""
+    if network.neuron.type != "relu":
+        return set()
+    layers = dict(network.layers.items())
+    found = {name for name, block in layers.items() if isinstance(block, SumPool) and not block.tiles}
+    for name, block in layers.items():
+        if isinstance(block, MaxPool):
+            source = network.sources[name][0]
+            while isinstance(layers.get(source), (Dropout, Flatten)):
+                source = network.sources[source][0]
+            if isinstance(layers.get(source), (Addition, SumPool)):
+                found.add(source)
+    return found
+
+
+def _has_neurons(block) -> bool:
     return isinstance(block, (SynapticBlock, MaxPool))
 
 
@@ -45,22 +71,31 @@ def routes_to(network: Network, name: str) -> list[Route]:
     CompileError
         Something on a way cannot be compiled, named with what to use in its place.
     """
-    return [route for source in network.sources[name] for route in _routes_from(network, source)]
+    return list(_routes_to(network, name, relays_of(network)))
 
 
-def _routes_from(network: Network, name: str) -> Iterator[Route]:
+def _routes_to(network: Network, name: str, relays: set[str]) -> Iterator[Route]:
+    for source in network.sources[name]:
+        yield from _routes_from(network, source, relays)
+
+
+def _routes_from(network: Network, name: str, relays: set[str]) -> Iterator[Route]:
     if name == INPUT:
         yield Route(INPUT, network.input_shape)
         return
     block = network.layers[name]
-    if is_population(block):
+    if isinstance(block, DeltaEncoder) and network.neuron.type == "relu":
+        # What it sends is what the network's input sends (deploy.rectifying.encoder_of).
+        yield Route(INPUT, network.input_shape)
+        return
+    if _has_neurons(block) or name in relays:
         yield Route(name, population_shape(network, name))
         return
     if not isinstance(block, (Addition, Delay, Dropout, Flatten, SumPool)):
         raise CompileError(
             f"{name}: a {type(block).__name__} cannot be compiled; use the blocks of dpap.blocks"
         )
-    for route in routes_to(network, name):
+    for route in _routes_to(network, name, relays):
         if isinstance(block, SumPool):
             yield _pooled(name, block, route)
         elif isinstance(block, Delay):
@@ -103,8 +138,11 @@ def population_shape(network: Network, name: str) -> tuple[int, ...]:
     block = network.layers[name]
     if isinstance(block, SynapticBlock):
         return block.output_shape
-    (route,) = maximum_routes(network, name)
-    return block.output_shape(name, route.shape)
+    if network.neuron.type == "lif":
+        return block.output_shape(name, maximum_routes(network, name)[0].shape)
+    route = routes_to(network, name)[0]
+    shape = pooled_shape(route.shape, route.pool)
+    return shape if isinstance(block, Addition) else block.output_shape(name, shape)
 
 
 def maximum_routes(network: Network, name: str) -> list[Route]:

@@ -65,7 +65,7 @@ def reached(layer: Layer, arriving: list[np.ndarray]) -> np.ndarray:
     anything = np.zeros((samples, steps, layer.size), bool)
     for incoming, activity in zip(layer.inputs, arriving, strict=True):
         present = torch.from_numpy((dense_weight(incoming.connection) != 0).astype(np.float32))
-        events = torch.from_numpy((activity > 0).astype(np.float32)).flatten(0, 1)
+        events = torch.from_numpy((activity != 0).astype(np.float32)).flatten(0, 1)
         arrived = synaptic_sums(incoming.connection, present, events)
         # Counts are whole: anything at all is at least 1.
         anything |= (arrived > 0.5).numpy().reshape(anything.shape)

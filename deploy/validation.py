@@ -4,10 +4,22 @@ import math
 
 import numpy as np
 
-from deploy.graph import INPUT, Connection, ConvConnection, Geometry, Graph, Layer
+from deploy.graph import (
+    INPUT,
+    Connection,
+    ConvConnection,
+    Geometry,
+    Graph,
+    Layer,
+    Maximum,
+    Neuron,
+    SigmaDelta,
+)
 from deploy.graph.connection import sums_by_sign
 from deploy.graph.geometry import Shape, pooled_shape
 from dpap.neurons.parameters import DECAY_UNITY, SUM_LIMIT, THRESHOLD_LIMIT
+from dpap.neurons.sigma_delta import MESSAGE_LIMIT
+from dpap.power_of_two import CONSTANT_LIMIT, LARGEST_SHIFT
 from dpap.quantization import BIAS_LIMIT, LOWEST_WEIGHT, WEIGHT_LIMIT, WEIGHT_STEP, gains
 
 MAX_STEPS = 1 << 16
@@ -31,9 +43,15 @@ def validate_graph(graph: Graph) -> None:
         1 <= graph.time_steps <= MAX_STEPS,
         f"time_steps is {graph.time_steps}, not 1 to {MAX_STEPS}",
     )
+    _check_encoder(graph)
     shapes = {INPUT: graph.input_shape}
     for layer in graph.layers:
         _require(layer.name not in shapes, f"the name {layer.name!r} appears twice")
+        _require(
+            isinstance(layer.neuron, Neuron) != graph.sigma_delta,
+            f"{layer.name}: {layer.neuron.kind} neurons in a graph"
+            f" {'with' if graph.sigma_delta else 'without'} an encoder of changes",
+        )
         _check_layer(layer)
         shapes[layer.name] = layer.kept_shape
         _check_inputs(layer, shapes, graph)
@@ -63,7 +81,19 @@ def _check_layer(layer: Layer) -> None:
     for field in ("kept", "unheard"):
         _check_ascending(f"{name}: {field}", getattr(layer, field), layer.shape[0])
     _require(len(layer.kept) >= 1, f"{name}: nothing is kept")
-    neuron = layer.neuron
+    bias_limit = _CHECKS[type(layer.neuron)](name, layer.neuron)
+    _require(math.isfinite(layer.scale) and layer.scale > 0, f"{name}: the scale is {layer.scale}")
+    if layer.bias is not None:
+        # Of the least int32 the magnitude is no int32.
+        magnitudes = np.abs(layer.bias.astype(np.int64))
+        _require(
+            layer.bias.shape == (len(layer.kept),) and bool((magnitudes <= bias_limit).all()),
+            f"{name}: the biases are not {len(layer.kept)} numbers of at most {bias_limit}",
+        )
+
+
+def _check_spiking(name: str, neuron: Neuron) -> int:
+    """Check the neurons; what their biases may be at most."""
     for field in ("current_decay", "voltage_decay"):
         value = getattr(neuron, field)
         _require(0 <= value <= DECAY_UNITY, f"{name}: {field} is {value}, not 0 to {DECAY_UNITY}")
@@ -71,12 +101,37 @@ def _check_layer(layer: Layer) -> None:
         1 <= neuron.threshold <= THRESHOLD_LIMIT,
         f"{name}: the threshold is {neuron.threshold}, not 1 to {THRESHOLD_LIMIT}",
     )
-    _require(math.isfinite(layer.scale) and layer.scale > 0, f"{name}: the scale is {layer.scale}")
-    if layer.bias is not None:
-        _require(
-            layer.bias.shape == (len(layer.kept),) and bool((np.abs(layer.bias) <= BIAS_LIMIT).all()),
-            f"{name}: the biases are not {len(layer.kept)} numbers of at most {BIAS_LIMIT}",
-        )
+    return BIAS_LIMIT
+
+
+def _check_sigma_delta(name: str, neuron: SigmaDelta) -> int:
+    shift, threshold = neuron.shift, neuron.threshold
+    _require(0 <= shift <= LARGEST_SHIFT, f"{name}: the shift is {shift}, not 0 to {LARGEST_SHIFT}")
+    _require(
+        1 << shift <= threshold <= CONSTANT_LIMIT,
+        f"{name}: the threshold is {threshold}, not {1 << shift} to {CONSTANT_LIMIT}",
+    )
+    return CONSTANT_LIMIT
+
+
+def _check_maximum(name: str, neuron: Maximum) -> int:
+    return 0
+
+
+_CHECKS = {Neuron: _check_spiking, SigmaDelta: _check_sigma_delta, Maximum: _check_maximum}
+
+
+def _check_encoder(graph: Graph) -> None:
+    if graph.encoder is None:
+        return
+    gain, threshold = graph.encoder.gain, graph.encoder.threshold
+    _require(
+        gain >= 1 and gain * graph.input_max < MESSAGE_LIMIT,
+        f"the encoder's gain is {gain}, for inputs up to {graph.input_max}: messages have 24 bits",
+    )
+    _require(
+        1 <= threshold <= MESSAGE_LIMIT, f"the encoder's threshold is {threshold}, not 1 to {MESSAGE_LIMIT}"
+    )
 
 
 def _check_inputs(layer: Layer, shapes: dict[str, Shape], graph: Graph) -> None:
@@ -93,7 +148,19 @@ def _check_inputs(layer: Layer, shapes: dict[str, Shape], graph: Graph) -> None:
         bound = largest * incoming.connection.pool**2
         positive += sums[0] * bound
         negative += sums[1] * bound
-    _check_states(layer, int(positive.max()), int(negative.max()), graph.time_steps)
+        if graph.sigma_delta:
+            _require(
+                incoming.source != layer.name and incoming.delays is None,
+                f"{name}: layers that send changes have no recurrent synapses and no delays",
+            )
+    if isinstance(layer.neuron, Neuron):
+        _check_states(layer, int(positive.max()), int(negative.max()), graph.time_steps)
+    elif isinstance(layer.neuron, Maximum):
+        connection = layer.inputs[0].connection
+        _require(
+            len(layer.inputs) == 1 and connection.pool == 1,
+            f"{layer.name}: a maximum is over one source, without a pool",
+        )
 
 
 def _check_geometry(name: str, geometry: Geometry | None, layer: Layer) -> None:

@@ -10,7 +10,7 @@ from deploy.errors import CompileError
 from deploy.graph import Graph, Layer
 from deploy.inputs import validate_inputs
 from deploy.recording import Recording
-from deploy.routes import is_population, population_shape
+from deploy.routes import population_shape, populations
 from deploy.runner import run
 from dpap.networks import Network
 
@@ -28,7 +28,7 @@ class Mismatch:
     neuron : tuple of int
         Index in the layer's shape.
     expected, actual : int
-        Spikes of the reference and of the backend.
+        Spikes, or messages, of the reference and of the backend.
     """
 
     sample: int
@@ -49,7 +49,8 @@ class LayerComparison:
     mismatches : int
         How many differ.
     spikes : int
-        Spikes among them in the reference; where it is zero the comparison says little.
+        Spikes among them in the reference (of messages those other than zero); where there are none the
+        comparison says little.
     unheard : int
         Neurons that were removed since no synapse listens to them; they are not compared.
     first_mismatch : Mismatch or None
@@ -147,8 +148,11 @@ def certify(network: Network, recordings: Sequence[Recording]) -> Certificate:
 
 
 def reference_spikes(network: Network, graph: Graph, inputs: np.ndarray) -> dict[str, np.ndarray]:
-    """Spikes of a network in evaluation mode, ``(N, T, *layer shape)`` uint8 for each layer of a graph."""
-    names = [name for name, block in network.layers.items() if is_population(block)]
+    """What each layer of a graph sends by a network in evaluation mode, ``(N, T, *layer shape)``.
+
+    Spikes are uint8, messages of sigma-delta units int32.
+    """
+    names = populations(network)
     shapes = {name: population_shape(network, name) for name in names}
     if shapes != {layer.name: layer.shape for layer in graph.layers}:
         raise CompileError(
@@ -159,9 +163,10 @@ def reference_spikes(network: Network, graph: Graph, inputs: np.ndarray) -> dict
     network.eval()
     # SLAYER's layout has time last.
     tensor = torch.from_numpy(np.moveaxis(validate_inputs(graph, inputs), 1, -1).astype(np.float32))
-    spikes = network.record(tensor)
+    sent = network.record(tensor, names)
     network.train(was_training)
-    return {name: values.numpy().astype(np.uint8) for name, values in spikes.items()}
+    kind = np.int32 if graph.sigma_delta else np.uint8
+    return {name: values.numpy().astype(kind) for name, values in sent.items()}
 
 
 def _compare(layer: Layer, expected: np.ndarray, kept: np.ndarray) -> LayerComparison:
@@ -180,7 +185,7 @@ def _compare(layer: Layer, expected: np.ndarray, kept: np.ndarray) -> LayerCompa
     return LayerComparison(
         compared=int(np.prod(expected.shape[:2])) * neurons,
         mismatches=mismatches,
-        spikes=int(expected[:, :, comparable].sum(dtype=np.int64)),
+        spikes=int(np.count_nonzero(expected[:, :, comparable])),
         unheard=int(len(layer.unheard) * np.prod(layer.shape[1:])),
         first_mismatch=first,
     )

@@ -15,6 +15,7 @@ from deploy.graph import Graph
 from deploy.recording import PackedSpikes, Recording
 from deploy.simulator import Workspace, plan, run_block
 from deploy.simulator.kernels import pack_spikes
+from deploy.simulator.sigma_delta import plan_messages, run_messages
 from dpap.errors import InputError
 
 LANES = 64
@@ -59,6 +60,9 @@ def run(
     recorded = _recorded(graph, record)
     samples, steps = len(inputs), graph.time_steps
     lanes = _lanes(graph, samples, threads, memory_bytes)
+    if graph.sigma_delta:
+        kept = _run_messages(graph, inputs, recorded, lanes, threads)
+        return Recording(graph, inputs, kept, "fast", time.perf_counter() - started)
     blocks = -(-samples // lanes)
     layers = plan(graph)
     store = {
@@ -98,8 +102,9 @@ def _recorded(graph: Graph, record: Collection[str] | None) -> set[str]:
 def _lanes(graph: Graph, samples: int, threads: int, memory_bytes: int) -> int:
     """Samples a block: few enough for the memory, and for every thread to have some."""
     neurons = sum(layer.size for layer in graph.layers) + int(np.prod(graph.input_shape))
-    # Spikes of all layers, pooled sums, and inputs of up to two bytes, each over all steps.
-    a_sample = 4 * graph.time_steps * neurons
+    # Spikes of all layers, pooled sums, and inputs of up to two bytes, each over all steps; or messages of 32
+    # bits, sums of 64, and a copy.
+    a_sample = (16 if graph.sigma_delta else 4) * graph.time_steps * neurons
     affordable = memory_bytes // (a_sample * threads)
     share = -(-samples // threads)
     return BYTE * max(1, min(LANES, affordable, share + BYTE - 1) // BYTE)
@@ -114,3 +119,28 @@ def _block_inputs(inputs: np.ndarray, block: int, lanes: int) -> np.ndarray:
     rows = np.zeros((flat.shape[1], flat.shape[2], lanes), inputs.dtype)
     rows[:, :, : len(flat)] = np.moveaxis(flat, 0, -1)
     return rows
+
+
+def _run_messages(
+    graph: Graph, inputs: np.ndarray, recorded: set[str], lanes: int, threads: int
+) -> dict[str, np.ndarray]:
+    """Messages of the layers to record, int32 ``(N, T, *kept_shape)``."""
+    layers = plan_messages(graph)
+    samples, steps = inputs.shape[:2]
+    store = {
+        layer.name: np.empty((samples, steps, layer.size), np.int32)
+        for layer in graph.layers
+        if layer.name in recorded
+    }
+
+    def run_one(start: int) -> None:
+        chunk = graph.sent_inputs(inputs[start : start + lanes])
+        rows = np.ascontiguousarray(np.moveaxis(chunk.reshape(*chunk.shape[:2], -1), 0, -1))
+        activity = run_messages(layers, rows)
+        for name, kept in store.items():
+            kept[start : start + lanes] = np.moveaxis(activity[name], -1, 0)
+
+    with ThreadPoolExecutor(threads) as pool:
+        # Consumed, so that an error in a thread is raised here.
+        list(pool.map(run_one, range(0, samples, lanes)))
+    return {name: kept.reshape(samples, steps, *graph[name].kept_shape) for name, kept in store.items()}

@@ -49,5 +49,10 @@ def command(
     columns = ["layer", "neurons", "synapses", "spikes", "firing rate", "SynOps effective", "SynOps dense"]
     print_table(columns, rows, title=f"{model} on {backend}, per inference")
     if accuracy is not None:
-        print(f"accuracy {accuracy:.2%} (of classes that fire alike the lowest is taken)")
+        decided = (
+            "by activations summed over all steps; of equal ones the lowest class is taken"
+            if graph.sigma_delta
+            else "of classes that fire alike the lowest is taken"
+        )
+        print(f"accuracy {accuracy:.2%} ({decided})")
     print(f"{measurement.samples} samples in {recording.seconds:.2f} s")

@@ -2,12 +2,15 @@
 
 Before the HDF5 stands a block of 512 bytes with the SHA-256 of all that follows (:mod:`deploy.formats.seal`).
 
-Layout (schema version 2)::
+Layout (schema version 3)::
 
-    /                     attributes: format = "dpap-graph", schema = 2, input_shape, input_max, time_steps,
-                          description (JSON object of text)
-    /layers/<index>       one group a layer, in order; attributes: name, shape, current_decay,
-                          voltage_decay, threshold, scale
+    /                     attributes: format = "dpap-graph", schema = 3, input_shape, input_max, time_steps,
+                          description (JSON object of text), and encoder_gain, encoder_threshold where the
+                          layers send changes of activations
+    /layers/<index>       one group a layer, in order; attributes: name, shape, scale, neuron, and by that
+                          neuron = "lif": current_decay, voltage_decay, threshold
+                          neuron = "sigma-delta": threshold, shift, rectified (0 or 1)
+                          neuron = "maximum": none
         kept, unheard     int32, ascending
         bias              int32, one a kept channel; absent where there is none
         inputs/<index>    one group a source; attributes: source, encoding, pool, and kernel, stride, padding,
@@ -16,9 +19,12 @@ Layout (schema version 2)::
             encoding = "matrix": data int16, indices int32, indptr int32 (compressed sparse rows), attribute
                           columns
             encoding = "conv": kernels int16 (n, height, width), indices int32, indptr int32, attribute inputs
+
+Files of version 2, in which all neurons are leaky integrate-and-fire and none says so, are read as well.
 """
 
 import json
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import h5py
@@ -31,23 +37,31 @@ from deploy.formats.seal import BLOCK_BYTES, check_seal, seal
 from deploy.graph import (
     Connection,
     ConvConnection,
+    DeltaEncoder,
     Geometry,
     Graph,
     Incoming,
     Layer,
     MatrixConnection,
+    Maximum,
     Neuron,
+    NeuronKind,
+    SigmaDelta,
 )
 from deploy.validation import validate_graph
 from dpap.files import write_atomically
 
 FORMAT = "dpap-graph"
-SCHEMA = 2
+SCHEMA = 3
+OLDEST_SCHEMA = 2
+"""The oldest that is read."""
 
 MAX_ELEMENTS = 1 << 28
 """Elements of one array beyond which a file is refused before anything is allocated."""
 
 MAX_LAYERS = 4096
+
+_NEURONS = {kind.kind: kind for kind in (Neuron, SigmaDelta, Maximum)}
 
 _PAIRS = ("kernel", "stride", "padding", "dilation", "extra")
 
@@ -105,6 +119,9 @@ def _write(graph: Graph, path: Path) -> None:
         file.attrs["input_max"] = graph.input_max
         file.attrs["time_steps"] = graph.time_steps
         file.attrs["description"] = json.dumps(graph.description, sort_keys=True)
+        if graph.encoder is not None:
+            file.attrs["encoder_gain"] = graph.encoder.gain
+            file.attrs["encoder_threshold"] = graph.encoder.threshold
         for index, layer in enumerate(graph.layers):
             _write_layer(file.create_group(f"layers/{index}"), layer)
     seal(path)
@@ -113,9 +130,9 @@ def _write(graph: Graph, path: Path) -> None:
 def _write_layer(group: h5py.Group, layer: Layer) -> None:
     group.attrs["name"] = layer.name
     group.attrs["shape"] = np.array(layer.shape, np.int64)
-    group.attrs["current_decay"] = layer.neuron.current_decay
-    group.attrs["voltage_decay"] = layer.neuron.voltage_decay
-    group.attrs["threshold"] = layer.neuron.threshold
+    group.attrs["neuron"] = layer.neuron.kind
+    for name, value in asdict(layer.neuron).items():
+        group.attrs[name] = int(value)
     group.attrs["scale"] = layer.scale
     _write_array(group, "kept", layer.kept.astype(np.int32))
     _write_array(group, "unheard", layer.unheard.astype(np.int32))
@@ -159,8 +176,10 @@ def _read(file: h5py.File, path: Path) -> Graph:
     if file.attrs.get("format") != FORMAT:
         raise FormatError(f"{path}: an HDF5 file, but not a model of this program (no format = {FORMAT!r})")
     schema = int(file.attrs["schema"])
-    if schema != SCHEMA:
-        raise FormatError(f"{path}: schema version {schema}; this program reads version {SCHEMA}")
+    if not OLDEST_SCHEMA <= schema <= SCHEMA:
+        raise FormatError(
+            f"{path}: schema version {schema}; this program reads versions {OLDEST_SCHEMA} to {SCHEMA}"
+        )
     groups = file["layers"]
     if not 1 <= len(groups) <= MAX_LAYERS:
         raise FormatError(f"{path}: {len(groups)} layers; expected 1 to {MAX_LAYERS}")
@@ -173,6 +192,7 @@ def _read(file: h5py.File, path: Path) -> Graph:
         time_steps=int(file.attrs["time_steps"]),
         layers=tuple(_read_layer(groups[str(index)]) for index in range(len(groups))),
         description={str(key): str(value) for key, value in description.items()},
+        encoder=_read_encoder(file.attrs),
     )
     try:
         validate_graph(graph)
@@ -191,15 +211,28 @@ def _read_layer(group: h5py.Group) -> Layer:
         shape=_shape(attributes["shape"]),
         kept=_array(group, "kept", np.int32),
         unheard=_array(group, "unheard", np.int32),
-        neuron=Neuron(
-            int(attributes["current_decay"]),
-            int(attributes["voltage_decay"]),
-            int(attributes["threshold"]),
-        ),
+        neuron=_read_neuron(group),
         inputs=tuple(_read_incoming(inputs[str(index)]) for index in range(len(inputs))),
         scale=float(attributes["scale"]),
         bias=_array(group, "bias", np.int32) if "bias" in group else None,
     )
+
+
+def _read_encoder(attributes: h5py.AttributeManager) -> DeltaEncoder | None:
+    if "encoder_gain" not in attributes:
+        return None
+    return DeltaEncoder(int(attributes["encoder_gain"]), int(attributes["encoder_threshold"]))
+
+
+def _read_neuron(group: h5py.Group) -> NeuronKind:
+    # Version 2 knows one kind.
+    kind = str(group.attrs.get("neuron", Neuron.kind))
+    if kind not in _NEURONS:
+        raise FormatError(f"{group.name}: unknown neuron {kind!r}; expected one of {', '.join(_NEURONS)}")
+    values = {field.name: int(group.attrs[field.name]) for field in fields(_NEURONS[kind])}
+    if values.get("rectified", 0) not in (0, 1):
+        raise FormatError(f"{group.name}: rectified is {values['rectified']}; expected 0 or 1")
+    return _NEURONS[kind](**{name: bool(v) if name == "rectified" else v for name, v in values.items()})
 
 
 def _read_incoming(group: h5py.Group) -> Incoming:

@@ -25,6 +25,7 @@ import h5py
 import numpy as np
 
 from deploy.errors import ExportError
+from deploy.formats.refusal import refuse_sigma_delta
 from deploy.graph import INPUT, ConvConnection, Geometry, Graph, Incoming, Layer
 from deploy.graph.connection import unrolled
 from deploy.graph.encoding import as_convolution
@@ -76,6 +77,7 @@ def save(graph: Graph, path: str | Path) -> None:
 
 def netx_blocks(graph: Graph) -> list[Block]:
     """The chain of blocks that says a graph, without the input."""
+    refuse_sigma_delta(graph, "netx (.net)")
     blocks: list[Block] = []
     before, shape, spatial = INPUT, graph.input_shape, len(graph.input_shape) == 3
     for layer in graph.layers:

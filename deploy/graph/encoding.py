@@ -46,8 +46,7 @@ def stored_bits(connection: Connection) -> int:
         return connection.stored_weights * WEIGHT_BITS + len(connection.indices) * _index_bits(
             connection.inputs
         )
-    index = _index_bits(connection.matrix.shape[1])
-    return connection.stored_weights * (WEIGHT_BITS + index)
+    return _matrix_bits(connection.stored_weights, connection.matrix.shape[1])
 
 
 def smaller_encoding(connection: Connection, source: Shape) -> Connection:
@@ -58,14 +57,26 @@ def smaller_encoding(connection: Connection, source: Shape) -> Connection:
     """
     if not isinstance(connection, ConvConnection):
         return connection
-    nonzero = np.count_nonzero(connection.kernels)
-    positions = int(np.prod(connection.output_shape(source)[1:]))
-    # Borders leave out at most all but one position of a kernel, so this bound spares the unrolling.
-    kernel_area = int(np.prod(connection.kernels.shape[1:]))
-    if nonzero * max(1, positions // kernel_area) > connection.stored_weights + len(connection.indices):
-        return connection
-    matrix = as_matrix(connection, source)
-    return matrix if stored_bits(matrix) < stored_bits(connection) else connection
+    pooled = pooled_shape(source, connection.pool)
+    unrolled_bits = _matrix_bits(unrolled_weights(connection, pooled), int(np.prod(pooled)))
+    return as_matrix(connection, source) if unrolled_bits < stored_bits(connection) else connection
+
+
+def unrolled_weights(connection: ConvConnection, source: Shape) -> int:
+    """Weights other than zero of a convolution whose every synapse is stored by itself, counted only.
+
+    Parameters
+    ----------
+    connection : ConvConnection
+    source : tuple of int
+        Shape of the source after pooling.
+    """
+    geometry = connection.geometry
+    inside = []
+    for axis, (inputs, outputs) in enumerate(zip(source[1:], geometry.extent(*source[1:]), strict=True)):
+        positions = geometry.sources(axis, outputs)
+        inside.append(((positions >= 0) & (positions < inputs)).sum(axis=1))
+    return int(np.einsum("kyx,y,x->", (connection.kernels != 0).astype(np.int64), *inside))
 
 
 def as_matrix(connection: ConvConnection, source: Shape) -> MatrixConnection:
@@ -124,6 +135,10 @@ def as_convolution(
     # Positions may disagree about a kernel that they should share.
     same = (unrolled(convolution, source) != unrolled(connection, source)).nnz == 0
     return convolution if same else None
+
+
+def _matrix_bits(weights: int, columns: int) -> int:
+    return weights * (WEIGHT_BITS + _index_bits(columns))
 
 
 def _index_bits(sources: int) -> int:

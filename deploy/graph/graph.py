@@ -9,6 +9,7 @@ from scipy import sparse
 from deploy.graph.connection import unrolled
 from deploy.graph.geometry import Shape
 from deploy.graph.layer import Incoming, Layer
+from deploy.graph.neurons import DeltaEncoder
 
 INPUT = "input"
 """Name of the network's input as a source."""
@@ -30,6 +31,8 @@ class Graph:
         In the order of computation: each comes after its sources, itself apart. The last is the output.
     description : dict of str to str
         Where it comes from: notation, versions.
+    encoder : DeltaEncoder or None
+        What makes messages of the input, where the layers send changes of activations; otherwise None.
     """
 
     input_shape: Shape
@@ -37,6 +40,7 @@ class Graph:
     time_steps: int
     layers: tuple[Layer, ...]
     description: dict[str, str] = field(default_factory=dict)
+    encoder: DeltaEncoder | None = None
 
     def __getitem__(self, name: str) -> Layer:
         for layer in self.layers:
@@ -48,6 +52,24 @@ class Graph:
     def output(self) -> Layer:
         """The layer whose spikes are the result."""
         return self.layers[-1]
+
+    @property
+    def sigma_delta(self) -> bool:
+        """Whether its layers send changes of activations, in graded messages, and not spikes."""
+        return self.encoder is not None
+
+    def sent_inputs(self, inputs: np.ndarray) -> np.ndarray:
+        """What the input sends: itself, or the messages of its encoder.
+
+        Parameters
+        ----------
+        inputs : unsigned integer array of shape (N, T, *input_shape)
+
+        Returns
+        -------
+        array of the same shape, int32 where there is an encoder
+        """
+        return inputs if self.encoder is None else self.encoder.messages(inputs)
 
     def source_shape(self, incoming: Incoming) -> Shape:
         """Shape of what survived of a source."""

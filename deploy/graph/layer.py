@@ -6,23 +6,7 @@ import numpy as np
 
 from deploy.graph.connection import Connection
 from deploy.graph.geometry import Geometry, Shape
-
-
-@dataclass(frozen=True)
-class Neuron:
-    """Integer parameters of a leaky integrate-and-fire population, as Lava and Loihi take them.
-
-    Attributes
-    ----------
-    current_decay, voltage_decay : int
-        Decays in 1/4096, 0 to 4096.
-    threshold : int
-        Threshold mantissa, 1 to 131071; a neuron fires where its voltage exceeds 64 times it.
-    """
-
-    current_decay: int
-    voltage_decay: int
-    threshold: int
+from deploy.graph.neurons import NeuronKind
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,20 +49,20 @@ class Layer:
     unheard : int32 array
         Channels (neurons) that were removed although they may fire, since no synapse listens to them. All
         others that were removed are silent for any input.
-    neuron : Neuron
+    neuron : Neuron, SigmaDelta or Maximum
     inputs : tuple of Incoming
         Synapses by source; their sums add up.
     scale : float
         Integer units of a weight for one unit of the trained, real weight.
     bias : int32 array, one element for each of ``kept``, or None
-        Added to the voltage in every step, times 64.
+        Added to the voltage in every step, times 64; of sigma-delta units, to the activation.
     """
 
     name: str
     shape: Shape
     kept: np.ndarray
     unheard: np.ndarray
-    neuron: Neuron
+    neuron: NeuronKind
     inputs: tuple[Incoming, ...]
     scale: float
     bias: np.ndarray | None = None

@@ -29,6 +29,7 @@ from typing import Literal
 import numpy as np
 from scipy import sparse
 
+from deploy.errors import HardwareError
 from deploy.graph import Graph, Layer
 from deploy.hardware.axons import Axons, axons_of, source_parts
 from deploy.hardware.mesh import tiles_used
@@ -177,7 +178,15 @@ def map_graph(
     ------
     PlacementError
         A single neuron needs more than a core has, and that is refused.
+    HardwareError
+        The graph's layers send graded messages, which Loihi 1 has not.
     """
+    if graph.sigma_delta:
+        raise HardwareError(
+            f"{graph.layers[0].name} has {graph.layers[0].neuron.kind} units, which send graded messages;"
+            " Loihi 1 has binary spikes alone, and nothing is published of what such units would take on it:"
+            " choose a target that is known by its operations, such as loihi2 or cmos45_int8"
+        )
     placed: dict[str, LayerMapping] = {}
     destinations = {layer.name: np.zeros(layer.size, np.int64) for layer in graph.layers}
     for layer in reversed(graph.layers):

@@ -15,7 +15,10 @@ How operations are counted is a field of the description:
 ``every_synapse``
     One multiplication and accumulation an inference for every synapse that the network had before pruning,
     and one update for every neuron: what the same layers cost as a conventional network without spikes
-    (KerasSpiking's reading of its CPU, GPU and ARM).
+    (KerasSpiking's reading of its CPU, GPU and ARM). Maxima, which are comparisons, are left out.
+
+A message of a sigma-delta unit is a graded spike; one that a unit of maxima hears is added up. What an update
+of such units takes is a quantity of its own, which no source gives for any target so far.
 
 Sources of the two countings: Yik et al., NeuroBench, Nature Communications 16, 2025; KerasSpiking,
 ``model_energy.py``.
@@ -23,12 +26,20 @@ Sources of the two countings: Yik et al., NeuroBench, Nature Communications 16, 
 
 from typing import Literal
 
-from deploy.hardware.quantity import Description, Energy, Quantity, Time
+from deploy.graph import Maximum
+from deploy.hardware.quantity import Description, Energy, Quantity, Time, name_fields
 from deploy.hardware.result import Kind, Part
 from deploy.hardware.workload import Unknown
 from deploy.measurement import LayerMeasurement, Measurement, from_input
 
 Counting = Literal["spikes", "every_synapse"]
+
+UNKNOWN_UPDATE = Quantity(
+    value=None, unit="pJ", evidence="unknown", source="of a sigma-delta unit's update no energy is published"
+)
+"""In place of what a description does not say."""
+
+name_fields(UNKNOWN_UPDATE, "sigma_delta_update")
 
 COUNTING_MEANS = {
     "spikes": "One operation is one spike at one synapse with a weight other than zero: an accumulation, or a"
@@ -49,6 +60,9 @@ class OperationCosts(Description):
     accumulate, multiply_accumulate : Quantity
         Of one synaptic operation, with a binary or a graded spike.
     neuron_update : Quantity
+        Of a spiking neuron.
+    sigma_delta_update : Quantity or None
+        Of a unit that sends changes of its activation; where it is absent it is unknown.
     memory_access, message : Quantity or None
         Of reading one weight, and of sending one spike.
     step : Quantity
@@ -60,6 +74,7 @@ class OperationCosts(Description):
     accumulate: Energy
     multiply_accumulate: Energy
     neuron_update: Energy
+    sigma_delta_update: Energy | None = None
     memory_access: Energy | None = None
     message: Energy | None = None
     step: Time
@@ -73,6 +88,7 @@ class OperationCosts(Description):
             The energy of an operation that there is, is unknown, and that is refused.
         """
         counts = dict.fromkeys(("accumulate", "multiply_accumulate", "neuron_update"), 0)
+        update = self._update(measurement)
         for layer in measurement.layers.values():
             for name, count in self._counts(layer, measurement).items():
                 counts[name] += count
@@ -88,7 +104,7 @@ class OperationCosts(Description):
                 counts["multiply_accumulate"],
                 self.multiply_accumulate,
             ),
-            ("neuron updates", "neurons", counts["neuron_update"], self.neuron_update),
+            ("neuron updates", "neurons", counts["neuron_update"], update),
             ("memory accesses", "memory", synops, self.memory_access),
             ("messages", "messages", sent, self.message),
         )
@@ -107,9 +123,11 @@ class OperationCosts(Description):
         """Joules an inference of a layer's ``synapses`` and ``neurons``; None where a cost is unknown."""
         counts = self._counts(layer, measurement)
         kinds = {"synapses": ("accumulate", "multiply_accumulate"), "neurons": ("neuron_update",)}
+        energies_of = {name: getattr(self, name) for name in kinds["synapses"]}
+        energies_of["neuron_update"] = self._update(measurement)
         energies = {}
         for kind, names in kinds.items():
-            used = [(counts[name], getattr(self, name)) for name in names if counts[name]]
+            used = [(counts[name], energies_of[name]) for name in names if counts[name]]
             known = all(energy.known for _, energy in used)
             total = sum(count * energy.si for count, energy in used) if known else None
             energies[kind] = None if total is None else total / measurement.samples
@@ -126,16 +144,26 @@ class OperationCosts(Description):
             "Nothing is placed on cores: packets, hops and the size of the target are left out.",
         )
 
+    def _update(self, measurement: Measurement) -> Quantity:
+        """What an update of the network's neurons takes."""
+        if not measurement.graph.sigma_delta or self.counting == "every_synapse":
+            return self.neuron_update
+        return self.sigma_delta_update or UNKNOWN_UPDATE
+
     def _counts(self, layer: LayerMeasurement, measurement: Measurement) -> dict[str, int]:
         """Operations of one layer over all samples."""
+        maximum = isinstance(measurement.graph[layer.name].neuron, Maximum)
         if self.counting == "every_synapse":
-            samples = measurement.samples
+            samples = 0 if maximum else measurement.samples
             return {
                 "accumulate": 0,
                 "multiply_accumulate": layer.synapses_original * samples,
                 "neuron_update": layer.neurons_original * samples,
             }
-        graded = from_input(measurement, layer.name)[1] if measurement.graph.input_max > 1 else 0
+        if measurement.graph.sigma_delta:
+            graded = 0 if maximum else layer.synops_effective
+        else:
+            graded = from_input(measurement, layer.name)[1] if measurement.graph.input_max > 1 else 0
         return {
             "accumulate": layer.synops_effective - graded,
             "multiply_accumulate": graded,

@@ -178,6 +178,11 @@ def stop_when_confident(
     _check_share("confidence", confidence)
     if confidence == 0:
         raise InputError("confidence is 0; expected a number above 0 and up to 1")
+    if recording.graph.sigma_delta:
+        raise InputError(
+            "a lead in spikes a step is not defined for a network of sigma-delta units, whose outputs are"
+            " logits; use deploy.early_exit"
+        )
     labels = _checked_labels(recording, labels)
     priced = _Prices(recording, hardware, **options)
     sure = _confidences(recording) >= confidence
@@ -241,19 +246,14 @@ class _Prices:
         return estimate_placed(measurement, self.target, self._options, self._mapping)
 
 
-def _fired(recording: Recording) -> np.ndarray:
-    """Spikes of each class so far, int64 ``(samples, steps, classes)``."""
-    return recording.output.cumsum(axis=1, dtype=np.int64)
-
-
 def _decisions(recording: Recording) -> np.ndarray:
     """Class after each step, ``(samples, steps)``; of classes that fired alike the lowest."""
-    return _fired(recording).argmax(axis=2)
+    return recording.scores.argmax(axis=2)
 
 
 def _confidences(recording: Recording) -> np.ndarray:
     """Lead of the first class over the second in spikes a step, ``(samples, steps)``."""
-    fired = np.sort(_fired(recording), axis=2)
+    fired = np.sort(recording.scores, axis=2)
     lead = fired[:, :, -1] - (fired[:, :, -2] if fired.shape[2] > 1 else 0)
     return lead / np.arange(1, fired.shape[1] + 1)
 

@@ -27,7 +27,7 @@ def _spikes(data: ReportData) -> Html:
 
     def values(variant: Variant) -> list[float]:
         layers = variant.measurement.layers.values()
-        received = np.count_nonzero(variant.recording.inputs)
+        received = np.count_nonzero(variant.recording.sent_inputs)
         return [
             count / variant.measurement.samples for count in (received, *(layer.spikes for layer in layers))
         ]

@@ -17,13 +17,14 @@ def scatter_matrix(activity, indptr, targets, weights, sums):
     activity : integer array of shape (sources,)
     indptr, targets, weights : arrays
         The synapses of each source, in compressed sparse columns.
-    sums : int32 array of shape (neurons,)
+    sums : int32 or int64 array of shape (neurons,)
     """
+    kind = sums.dtype.type
     for source in range(len(activity)):
-        value = np.int32(activity[source])
+        value = kind(activity[source])
         if value != 0:
             for k in range(indptr[source], indptr[source + 1]):
-                sums[targets[k]] += value * np.int32(weights[k])
+                sums[targets[k]] += value * kind(weights[k])
 
 
 @_compiled
@@ -42,10 +43,11 @@ def scatter_convolution(activity, shape, indptr, taps, stride, extent, sums):
     stride, extent : (int, int)
         Steps of the kernel; height and width of the targets.
     """
+    kind = sums.dtype.type
     height, width = shape
     rows, columns = extent
     for source in range(len(activity)):
-        value = np.int32(activity[source])
+        value = kind(activity[source])
         if value == 0:
             continue
         channel, position = source // (height * width), source % (height * width)
@@ -58,7 +60,7 @@ def scatter_convolution(activity, shape, indptr, taps, stride, extent, sums):
                 continue
             row, column = from_row // stride[0], from_column // stride[1]
             if row < rows and column < columns:
-                sums[(taps[k, 0] * rows + row) * columns + column] += value * taps[k, 3]
+                sums[(taps[k, 0] * rows + row) * columns + column] += value * kind(taps[k, 3])
 
 
 @_compiled

@@ -53,6 +53,11 @@ class Synapses:
         """Shape of what arrives."""
         return pooled_shape(self.shape, self.pool)
 
+    @property
+    def convolution(self) -> tuple:
+        """What kernels take of a convolution."""
+        return self.pooled[1:], self.indptr, *self.entries, self.stride, self.extent
+
 
 @dataclass(frozen=True, eq=False)
 class LayerPlan:
@@ -95,7 +100,7 @@ def plan(graph: Graph) -> tuple[LayerPlan, ...]:
 def _plan_layer(graph: Graph, layer: Layer) -> LayerPlan:
     inputs, recurrent = [], None
     for incoming in layer.inputs:
-        synapses = _synapses(graph, incoming)
+        synapses = synapses_of(graph, incoming)
         if incoming.source != layer.name:
             inputs.append(synapses)
         elif recurrent is None:
@@ -120,7 +125,8 @@ def _plan_layer(graph: Graph, layer: Layer) -> LayerPlan:
     )
 
 
-def _synapses(graph: Graph, incoming: Incoming) -> Synapses:
+def synapses_of(graph: Graph, incoming: Incoming) -> Synapses:
+    """Synapses from one source of a layer, as arrays."""
     connection, shape = incoming.connection, graph.source_shape(incoming)
     largest = (graph.input_max if incoming.source == INPUT else 1) * connection.pool**2
     stride = extent = None

@@ -10,6 +10,8 @@ from deploy.graph import INPUT, Graph
 from deploy.inputs import validate_step
 from deploy.simulator import events
 from deploy.simulator.plan import LayerPlan, Synapses, plan
+from deploy.simulator.populations import POPULATIONS
+from deploy.simulator.sigma_delta import MaximumPlan, UnitPlan, plan_messages
 from dpap.errors import InputError
 
 
@@ -51,8 +53,9 @@ class Simulator:
     ----------
     steps : int
         Steps since the last reset.
-    spikes : dict of str to uint8 array
-        What each layer sent in the last step, of its ``kept_shape``.
+    spikes : dict of str to array
+        What each layer sent in the last step, of its ``kept_shape``: spikes, uint8, or messages of
+        sigma-delta units, int32.
 
     Raises
     ------
@@ -64,19 +67,23 @@ class Simulator:
         if reset_every is not None and reset_every < 1:
             raise InputError(f"reset_every is {reset_every}; expected 1 step or more")
         self.graph, self.reset_every = graph, reset_every
-        self._layers = plan(graph)
-        self._streams = {layer.name: _streams(layer) for layer in self._layers}
-        self._sums = {layer.name: np.zeros(layer.neurons, np.int32) for layer in self._layers}
+        self._layers = plan_messages(graph) if graph.sigma_delta else plan(graph)
+        self._populations = {layer.name: POPULATIONS[type(layer)](layer) for layer in self._layers}
+        summing = [layer for layer in self._layers if not isinstance(layer, MaximumPlan)]
+        self._streams = {layer.name: _streams(layer) for layer in summing}
+        self._sums = {
+            layer.name: np.zeros(layer.neurons, self._populations[layer.name].sum_type) for layer in summing
+        }
         self.reset()
 
     def reset(self) -> None:
         """Set all states to rest, and forget what was sent."""
         self.steps = 0
-        self._states = {
-            layer.name: (np.zeros(layer.neurons, np.int32), np.zeros(layer.neurons, np.int32))
-            for layer in self._layers
-        }
-        self._fired = {layer.name: np.zeros(layer.neurons, np.uint8) for layer in self._layers}
+        for population in self._populations.values():
+            population.reset()
+        kind = np.int32 if self.graph.sigma_delta else np.uint8
+        self._fired = {layer.name: np.zeros(layer.neurons, kind) for layer in self._layers}
+        self._known_input = np.zeros(int(np.prod(self.graph.input_shape)), np.int32)
         for streams in self._streams.values():
             for stream in streams:
                 stream.reset()
@@ -96,39 +103,54 @@ class Simulator:
 
         Returns
         -------
-        uint8 array of shape (classes,)
-            Spikes of the output.
+        array of shape (classes,)
+            Spikes of the output, uint8, or messages of sigma-delta units, int32.
 
         Raises
         ------
         InputError
             The inputs do not fit.
+        ActivationOverflow
+            An activation leaves 32 bits, or a message 24.
         """
         arrived = validate_step(self.graph, inputs)
         if self.reset_every is not None and self.steps == self.reset_every:
             self.reset()
-        activity = {INPUT: arrived.ravel().astype(np.int32)}
+        activity = {INPUT: self._sent_input(arrived.ravel())}
         for layer in self._layers:
-            sums = self._sums[layer.name]
-            for stream in self._streams[layer.name]:
-                own = stream.synapses.source == layer.name
-                if not own:
-                    stream.sent.append(activity[stream.synapses.source])
-                _scatter(stream, sums)
-            spikes = np.empty(layer.neurons, np.uint8)
-            events.fire(sums, layer.bias, layer.neuron, *self._states[layer.name], spikes)
-            self._fired[layer.name] = spikes
-            activity[layer.name] = spikes.astype(np.int32)
-            for stream in self._streams[layer.name]:
+            population = self._populations[layer.name]
+            if isinstance(layer, MaximumPlan):
+                sent = population.step(activity[layer.source])
+            else:
+                sent = population.step(self._summed(layer.name, activity))
+            self._fired[layer.name] = sent
+            activity[layer.name] = sent.astype(np.int32)
+            for stream in self._streams.get(layer.name, ()):
                 if stream.synapses.source == layer.name:
                     stream.sent.append(activity[layer.name])
         self.steps += 1
         return self.graph.output.expand(self._fired[self.graph.output.name])
 
+    def _sent_input(self, inputs: np.ndarray) -> np.ndarray:
+        """What the input sends now, int32."""
+        if self.graph.encoder is None:
+            return inputs.astype(np.int32)
+        sent, self._known_input = self.graph.encoder.step(inputs, self._known_input)
+        return sent
 
-def _streams(layer: LayerPlan) -> list[_Stream]:
+    def _summed(self, name: str, activity: dict[str, np.ndarray]) -> np.ndarray:
+        """Synaptic sums of a layer in this step."""
+        sums = self._sums[name]
+        for stream in self._streams[name]:
+            if stream.synapses.source != name:
+                stream.sent.append(activity[stream.synapses.source])
+            _scatter(stream, sums)
+        return sums
+
+
+def _streams(layer: LayerPlan | UnitPlan) -> list[_Stream]:
     streams = [_Stream(synapses, _by_source(synapses, layer.neurons)) for synapses in layer.inputs]
-    if layer.recurrent is not None:
+    if isinstance(layer, LayerPlan) and layer.recurrent is not None:
         # What the layer sends is appended after it has fired, so that the last entry is one step old.
         streams.append(_Stream(layer.recurrent, _by_source(layer.recurrent, layer.neurons)))
     return streams
@@ -155,7 +177,7 @@ def _scatter(stream: _Stream, sums: np.ndarray) -> None:
         channels, height, width = synapses.shape
         rows, columns, pool = height // synapses.pool, width // synapses.pool, synapses.pool
         windows = arriving.reshape(channels, height, width)[:, : rows * pool, : columns * pool]
-        arriving = windows.reshape(channels, rows, pool, columns, pool).sum((2, 4), dtype=np.int32).ravel()
+        arriving = windows.reshape(channels, rows, pool, columns, pool).sum((2, 4), dtype=sums.dtype).ravel()
     if synapses.stride is None:
         events.scatter_matrix(arriving, *stream.by_source, sums)
     else:

@@ -1,11 +1,13 @@
 """A network of blocks."""
 
 from collections import Counter
+from collections.abc import Collection
 
 import torch
 from torch import nn
 
 from dpap.blocks import MaxPool, SumPool, SynapticBlock
+from dpap.blocks.block import DYNAMICS
 from dpap.errors import NetworkError
 from dpap.neurons import Neuron
 
@@ -186,25 +188,35 @@ class Network(nn.Module):
         return self._last.dynamics.readout(self._last, output).permute(1, 2, 0)
 
     @torch.no_grad()
-    def record(self, inputs: torch.Tensor) -> dict[str, torch.Tensor]:
-        """What every layer of neurons sends, each ``(N, T, *layer shape)``, for inputs as in ``forward``.
+    def record(self, inputs: torch.Tensor, names: Collection[str] | None = None) -> dict[str, torch.Tensor]:
+        """What layers send, each ``(N, T, *layer shape)``, for inputs as in ``forward``.
 
-        Spikes, 0 or 1; of ReLU units their changes in whole messages. Maximum pools over spikes are among the
-        layers: on hardware they are neurons too.
+        Spikes, 0 or 1; of ReLU units, and of pools and sums of these, changes in whole messages.
+
+        Parameters
+        ----------
+        inputs : Tensor
+        names : collection of str, optional
+            Layers; by default those of neurons. Maximum pools over spikes are among them: on hardware they
+            are neurons too.
         """
+        if names is None:
+            names = [name for name, block in self.layers.items() if self._has_neurons(block)]
         activity = {INPUT: self._time_major(inputs)}
         for name, block in self.layers.items():
             activity[name] = block(*(activity[source] for source in self.sources[name]))
         return {
             name: self._sent(block, activity[name]).transpose(0, 1)
             for name, block in self.layers.items()
-            if isinstance(block, SynapticBlock) or (isinstance(block, MaxPool) and self.neuron.type == "lif")
+            if name in names
         }
 
+    def _has_neurons(self, block: nn.Module) -> bool:
+        return isinstance(block, SynapticBlock) or (isinstance(block, MaxPool) and self.neuron.type == "lif")
+
     def _sent(self, block: nn.Module, activity: torch.Tensor) -> torch.Tensor:
-        if isinstance(block, SynapticBlock):
-            return block.dynamics.messages(activity, self.time_steps)
-        return activity
+        dynamics = block.dynamics if isinstance(block, SynapticBlock) else DYNAMICS[self.neuron.type]
+        return dynamics.messages(activity, self.time_steps)
 
     def _time_major(self, inputs: torch.Tensor) -> torch.Tensor:
         dims, steps = len(self.input_shape), self.time_steps

@@ -127,12 +127,6 @@ def test_what_no_hardware_neuron_can_say_is_named(notation, message):
         deploy.compile(network)
 
 
-def test_relu_units_are_named():
-    network = dpap.networks.build("4C3-MP2-10FC", (1, 8, 8), 1, input_max=64, neuron=dpap.ReLU())
-    with pytest.raises(deploy.CompileError, match="conv1 has ReLU units"):
-        deploy.compile(network)
-
-
 def test_weights_that_are_not_finite_are_named():
     network = firing_network("4C3-AP2-10FC", (1, 8, 8), 2)
     network.layers["conv1"].weight.data[0, 0, 0, 0] = float("inf")

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from deploy.graph import Geometry, MatrixConnection
 from deploy.graph.connection import unrolled
-from deploy.graph.encoding import as_convolution, as_matrix, encode_convolution
+from deploy.graph.encoding import as_convolution, as_matrix, encode_convolution, unrolled_weights
+from deploy.graph.geometry import pooled_shape
 
 pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
 
@@ -33,6 +34,14 @@ def test_the_kernels_come_back(example):
     assert again.pool == connection.pool
     # Elements that only ever lie in the padding are lost, and do nothing.
     assert (unrolled(again, source) != unrolled(connection, source)).nnz == 0
+
+
+@settings(max_examples=40)
+@given(convolutions())
+def test_synapses_are_counted_without_unrolling(example):
+    connection, source, _ = example
+    counted = unrolled_weights(connection, pooled_shape(source, connection.pool))
+    assert counted == as_matrix(connection, source).stored_weights
 
 
 @settings(max_examples=30)

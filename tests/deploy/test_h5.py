@@ -5,8 +5,18 @@ import torch
 from factories import firing_network, only_connection, random_inputs
 
 import deploy
+import dpap
 from deploy.formats.seal import seal
 from dpap.errors import InputError
+
+
+@pytest.fixture
+def messages():
+    """A graph of sigma-delta units, of which some have biases."""
+    network = firing_network(
+        "4C3-MP2-6C3-Res(6C3-6C3)-MP2-5FC", (1, 8, 8), 4, input_max=16, gain=1, neuron=dpap.ReLU(), bias=True
+    )
+    return deploy.compile(network)
 
 
 @pytest.fixture
@@ -110,7 +120,7 @@ def set_array(place, index, value):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (set_attribute("/", "schema", 1), "schema version 1; this program reads version 2"),
+        (set_attribute("/", "schema", 1), "schema version 1; this program reads versions 2 to 3"),
         (set_attribute("/", "time_steps", 0), "time_steps is 0"),
         (set_attribute("/", "input_max", 1 << 20), "input_max is 1048576"),
         (set_attribute("/", "input_max", 60000), "can leave Lava's 24-bit states"),
@@ -148,6 +158,66 @@ def test_wrong_fields_are_named(graph, tmp_path, change, message):
     seal(path)
     with pytest.raises(deploy.FormatError, match=message):
         deploy.load(path)
+
+
+def test_a_round_trip_of_sigma_delta_units_is_exact(messages, tmp_path):
+    messages.save(tmp_path / "model.h5")
+    loaded = deploy.load(tmp_path / "model.h5")
+    assert loaded.encoder == messages.encoder and loaded.encoder.gain == 4
+    kinds = [layer.neuron.kind for layer in loaded.layers]
+    assert kinds == ["sigma-delta", "maximum", *["sigma-delta"] * 4, "maximum", "sigma-delta"]
+    for ours, theirs in zip(messages.layers, loaded.layers, strict=True):
+        assert ours.neuron == theirs.neuron
+        assert same(ours.bias, theirs.bias)
+    inputs = random_inputs(messages, 6)
+    ours, theirs = deploy.run(messages, inputs), deploy.run(loaded, inputs)
+    assert all(np.array_equal(ours.kept[name], theirs.kept[name]) for name in ours.kept)
+    assert ours.output.any()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (set_attribute("/", "encoder_gain", 0), "the encoder's gain is 0"),
+        (set_attribute("/", "encoder_gain", 1 << 20), "the encoder's gain is 1048576, for inputs up to 16"),
+        (set_attribute("/", "encoder_threshold", 0), "the encoder's threshold is 0"),
+        (
+            lambda file: file.attrs.__delitem__("encoder_gain"),
+            "conv1: sigma-delta neurons in a graph without",
+        ),
+        (set_attribute("/layers/0", "neuron", "tanh"), "unknown neuron 'tanh'; expected one of lif, sigma"),
+        (set_attribute("/layers/0", "neuron", "lif"), "damaged"),
+        (set_attribute("/layers/0", "shift", 23), "conv1: the shift is 23, not 0 to 22"),
+        (set_attribute("/layers/0", "threshold", 1), "conv1: the threshold is 1, not 256 to 4194304"),
+        (set_attribute("/layers/0", "rectified", 7), "rectified is 7; expected 0 or 1"),
+        (
+            set_array("/layers/0/bias", 0, -(1 << 31)),
+            "conv1: the biases are not 4 numbers of at most 4194304",
+        ),
+        (set_attribute("/layers/1/inputs/0", "pool", 2), "pool1"),
+    ],
+)
+def test_wrong_fields_of_sigma_delta_units_are_named(messages, tmp_path, change, message):
+    path = tmp_path / "model.h5"
+    messages.save(path)
+    with h5py.File(path, "r+") as file:
+        change(file)
+    seal(path)
+    with pytest.raises(deploy.FormatError, match=message):
+        deploy.load(path)
+
+
+def test_a_file_of_version_2_is_read(graph, tmp_path):
+    # Version 2 is version 3 without the kind of neuron, of which there was one.
+    path = tmp_path / "model.h5"
+    graph.save(path)
+    with h5py.File(path, "r+") as file:
+        file.attrs["schema"] = 2
+        for group in file["layers"].values():
+            del group.attrs["neuron"]
+    seal(path)
+    loaded, inputs = deploy.load(path), random_inputs(graph, 6)
+    assert np.array_equal(deploy.run(graph, inputs).output, deploy.run(loaded, inputs).output)
 
 
 def test_a_flipped_byte_in_the_weights_is_caught(graph, tmp_path):

@@ -14,6 +14,7 @@ from deploy.backends.lava.job import Job
 from deploy.errors import BackendError, BackendUnavailable
 from deploy.graph import Graph
 from deploy.recording import Recording
+from deploy.sigma_delta_states import check_recorded_states
 from dpap.errors import InputError
 
 START_SECONDS = 60.0
@@ -49,6 +50,8 @@ def run(
     ------
     InputError
         ``time_limit`` is not positive.
+    ActivationOverflow
+        An activation left 32 bits, or a message 24, so that Lava's numbers may have wrapped.
     BackendUnavailable
         Lava is not installed, or this is not Linux.
     BackendError
@@ -61,10 +64,14 @@ def run(
     if len(inputs):
         kept = _run(graph, inputs, time_limit, progress)
     else:
+        kind = np.int32 if graph.sigma_delta else np.uint8
         kept = {
-            layer.name: np.empty((0, graph.time_steps, *layer.kept_shape), np.uint8) for layer in graph.layers
+            layer.name: np.empty((0, graph.time_steps, *layer.kept_shape), kind) for layer in graph.layers
         }
-    return Recording(graph, inputs, kept, "lava", time.perf_counter() - started)
+    recording = Recording(graph, inputs, kept, "lava", time.perf_counter() - started)
+    if graph.sigma_delta:
+        check_recorded_states(recording)
+    return recording
 
 
 def _run(

@@ -1,9 +1,10 @@
 """The files that the two sides of a run exchange.
 
 ``job.json``
-    ``samples``, ``time_steps``, ``steps`` and a list of ``layers``, each with ``lag`` (steps behind the
-    input), its neuron's parameters and a list of ``inputs``: ``source`` (the index of a layer, or null for
-    the input), its ``lag``, and whether there are ``axons``.
+    ``samples``, ``time_steps``, ``steps``, the ``encoder`` of changes (or null) and a list of ``layers``,
+    each with ``lag`` (steps behind the input), its ``neuron`` (``kind`` and parameters) and a list of
+    ``inputs``: ``source`` (the index of a layer, or null for the input), its ``lag``, and whether there are
+    ``axons``.
 ``inputs.npy``
     (samples x time_steps, inputs), unsigned.
 ``synapses<i>-<j>.npz``
@@ -14,8 +15,8 @@
 ``bias<i>.npy``
     int32 (neurons,), or empty.
 ``spikes<i>.npy``
-    (N, T, *kept_shape) uint8. Made here, so that a disk that is too small says so before the run; the worker
-    maps it into memory, and Lava writes into it.
+    (N, T, *kept_shape) uint8; int32 for messages of sigma-delta units. Made here, so that a disk that is too
+    small says so before the run; the worker maps it into memory, and Lava writes into it.
 ``step.npy``
     The step that runs, from 1; written by Lava at every step.
 ``done``
@@ -23,13 +24,13 @@
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from scipy import sparse
 
-from deploy.graph import INPUT, Graph, Incoming, Layer
+from deploy.graph import INPUT, Graph, Incoming, Layer, Maximum
 from deploy.graph.connection import unrolled
 
 
@@ -76,11 +77,13 @@ class Job:
         np.save(folder / "inputs.npy", inputs.reshape(samples * time_steps, -1))
         np.save(folder / "step.npy", np.zeros(1, np.int64))
         index = {layer.name: i for i, layer in enumerate(graph.layers)}
+        kind = np.int32 if graph.sigma_delta else np.uint8
         lags = {INPUT: 0}
         layers, synapses = [], 0
         for i, layer in enumerate(graph.layers):
             before = max(lags[source] for source in layer.sources if source != layer.name)
-            lags[layer.name] = before + 1
+            # Maxima send in the step in which they hear.
+            lags[layer.name] = before + (not isinstance(layer.neuron, Maximum))
             np.save(folder / f"bias{i}.npy", layer.neuron_bias)
             inputs_of_layer = []
             for j, incoming in enumerate(layer.inputs):
@@ -98,14 +101,12 @@ class Job:
                     }
                 )
             # Written out, since a file with holes would fail for lack of room only in the middle of the run.
-            np.save(folder / f"spikes{i}.npy", np.zeros((samples, time_steps, *layer.kept_shape), np.uint8))
+            np.save(folder / f"spikes{i}.npy", np.zeros((samples, time_steps, *layer.kept_shape), kind))
             layers.append(
                 {
                     "inputs": inputs_of_layer,
                     "lag": lags[layer.name],
-                    "current_decay": layer.neuron.current_decay,
-                    "voltage_decay": layer.neuron.voltage_decay,
-                    "threshold": layer.neuron.threshold,
+                    "neuron": {"kind": layer.neuron.kind, **asdict(layer.neuron)},
                 }
             )
         job = cls(folder, tuple(index), samples, time_steps, max(lags.values()), synapses)
@@ -113,6 +114,7 @@ class Job:
             "samples": samples,
             "time_steps": time_steps,
             "steps": job.steps,
+            "encoder": None if graph.encoder is None else asdict(graph.encoder),
             "layers": layers,
         }
         (folder / "job.json").write_text(json.dumps(description), encoding="utf-8")
@@ -140,7 +142,7 @@ class Job:
         return (self.folder / "done").exists()
 
     def read_spikes(self) -> dict[str, np.ndarray]:
-        """Spikes of the surviving neurons by layer, ``(N, T, *kept_shape)`` uint8."""
+        """Spikes of the surviving neurons by layer, ``(N, T, *kept_shape)`` uint8, or int32 messages."""
         return {
             name: np.load(self.folder / f"spikes{i}.npy", allow_pickle=False)
             for i, name in enumerate(self.names)

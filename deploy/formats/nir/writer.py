@@ -39,6 +39,7 @@ import numpy as np
 
 from deploy.errors import ExportError
 from deploy.formats.nir.package import STEP_SECONDS, import_nir
+from deploy.formats.refusal import refuse_sigma_delta
 from deploy.graph import INPUT, ConvConnection, Graph, Incoming, Layer
 from deploy.graph.connection import unrolled
 from deploy.graph.encoding import as_convolution
@@ -74,6 +75,7 @@ def save(graph: Graph, path: str | Path, dt: float = STEP_SECONDS) -> None:
     nir = import_nir(ExportError)
     if not (math.isfinite(dt) and dt > 0):
         raise ExportError(f"dt is {dt}; expected a positive number of seconds")
+    refuse_sigma_delta(graph, "NIR (.nir)")
     network = _Writer(nir, graph, dt).network()
     write_atomically(path, lambda temporary: nir.write(temporary, network))
 

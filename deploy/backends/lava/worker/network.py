@@ -5,6 +5,9 @@ are delayed, or have to wait for those of a later source, ``Axons`` stand before
 pools come unrolled, since that is Lava's fastest way to run them on a CPU: its ``Conv`` loops over pairs of
 channels (47 against 5 ms a step for 15 channels of 28 x 28 to 40 through 6 x 6 kernels of stride 2), and
 ``Dense`` gains some microseconds where messages between processes cost hundreds.
+
+Layers that send changes of activations are of processes of their own (:mod:`populations`), which keep what
+they send; their input goes through a ``DeltaEncoder``, and a ``Maximum`` hears its source directly.
 """
 
 import json
@@ -16,7 +19,9 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.proc.lif.process import LIFReset
 from lava.proc.sparse.process import Sparse
 from lava.utils.weightutils import SignMode
+from populations import MESSAGE_POPULATIONS
 from processes.axons import Axons
+from processes.delta_encoder import DeltaEncoder
 from processes.recorder import Recorder
 from processes.source import FrameSource
 from scipy import sparse
@@ -58,16 +63,26 @@ def read_network(folder: Path) -> LavaNetwork:
     frames = np.load(folder / "inputs.npy", mmap_mode="r", allow_pickle=False)
     step = np.load(folder / "step.npy", mmap_mode="r+", allow_pickle=False)
     source = FrameSource(frames=frames, step=step)
+    sent = source.s_out
+    if job["encoder"] is not None:
+        encoder = DeltaEncoder(frames.shape[1], **job["encoder"], interval=job["time_steps"])
+        sent.connect(encoder.s_in)
+        sent = encoder.s_out
     populations = []
     for index, layer in enumerate(job["layers"]):
+        neuron = layer["neuron"]
+        if neuron["kind"] in MESSAGE_POPULATIONS:
+            make = MESSAGE_POPULATIONS[neuron["kind"]]
+            populations.append(make(folder, index, layer, job["time_steps"]))
+            continue
         spikes = np.load(folder / f"spikes{index}.npy", mmap_mode="r+", allow_pickle=False)
         bias = np.load(folder / f"bias{index}.npy", allow_pickle=False)
         neurons = LIFReset(
             shape=(int(np.prod(spikes.shape[2:])),),
             # Lava adds 1 to the decay of the current, as Loihi does.
-            du=layer["current_decay"] - 1,
-            dv=layer["voltage_decay"],
-            vth=layer["threshold"],
+            du=neuron["current_decay"] - 1,
+            dv=neuron["voltage_decay"],
+            vth=neuron["threshold"],
             bias_mant=bias if len(bias) else 0,
             bias_exp=BIAS_EXPONENT,
             reset_interval=job["time_steps"],
@@ -78,12 +93,15 @@ def read_network(folder: Path) -> LavaNetwork:
         neurons.s_out.connect(recorder.s_in)
     for index, layer in enumerate(job["layers"]):
         for number, incoming in enumerate(layer["inputs"]):
-            sender = source.s_out if incoming["source"] is None else populations[incoming["source"]].s_out
+            sender = sent if incoming["source"] is None else populations[incoming["source"]].s_out
             if incoming["axons"]:
                 delay, margin = np.load(folder / f"axons{index}-{number}.npy", allow_pickle=False)
                 axons = Axons(delay, margin, incoming["lag"], job["time_steps"])
                 sender.connect(axons.s_in)
                 sender = axons.s_out
+            if layer["neuron"]["kind"] == "maximum":
+                sender.connect(populations[index].s_in)
+                continue
             synapses = _synapses(folder / f"synapses{index}-{number}.npz")
             sender.connect(synapses.s_in)
             synapses.a_out.connect(populations[index].a_in)
