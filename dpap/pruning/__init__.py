@@ -2,6 +2,7 @@
 
 from dpap.pruning.config import DPAPConfig, LayerConfig, SurvivalConfig
 from dpap.pruning.development import Development
+from dpap.pruning.development_file import DevelopmentRecord, read_development
 from dpap.pruning.dpap import DPAP
 from dpap.pruning.floor import FloorConfig
 from dpap.pruning.layer import PrunedLayer
@@ -18,6 +19,7 @@ __all__ = [
     "SDSNN",
     "DPAPConfig",
     "Development",
+    "DevelopmentRecord",
     "FloorConfig",
     "LayerConfig",
     "Prunable",
@@ -30,6 +32,7 @@ __all__ = [
     "TargetConfig",
     "load_masks",
     "network_masks",
+    "read_development",
     "save_masks",
     "set_masks",
 ]

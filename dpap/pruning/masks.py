@@ -1,6 +1,5 @@
 """Masks as files, and on other networks of the same shape."""
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,8 +7,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from dpap.arrays import load_arrays, save_arrays
 from dpap.errors import InputError
-from dpap.files import write_atomically
 from dpap.networks.builder import MAX_NEURONS
 from dpap.pruning.prunable import prunable_layers
 
@@ -60,14 +59,7 @@ def save_masks(path: str | Path, masks: Masks) -> None:
     InputError
         The folder cannot be written.
     """
-    arrays = {name: mask.cpu().numpy().astype(np.bool_) for name, mask in masks.items()}
-
-    def write(temporary: Path) -> None:
-        # Through a file: NumPy would add a suffix to the name of one that it opens.
-        with temporary.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-
-    write_atomically(path, write)
+    save_arrays(path, {name: mask.cpu().numpy().astype(np.bool_) for name, mask in masks.items()})
 
 
 def load_masks(path: str | Path) -> dict[str, torch.Tensor]:
@@ -78,26 +70,10 @@ def load_masks(path: str | Path) -> dict[str, torch.Tensor]:
     InputError
         The file is missing, damaged, too large, or holds anything but bool arrays of two dimensions.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for member in archive.infolist():
-                if member.file_size > MAX_NEURONS + _HEADER:
-                    raise InputError(f"{path}: {member.filename} has {member.file_size} bytes, too many")
-        with np.load(path, allow_pickle=False) as content:
-            arrays = {name: content[name] for name in content.files}
-    except InputError:
-        raise
-    except Exception as error:
-        # What a damaged archive raises is the choice of three libraries.
-        raise InputError(f"{path}: not a file of masks, or damaged ({error})") from error
+    arrays = load_arrays(path, MAX_NEURONS + _HEADER, "masks")
     for name, array in arrays.items():
         if array.dtype != np.bool_ or array.ndim != 2:
             raise InputError(
                 f"{path}: {name} is of type {array.dtype} with {array.ndim} dimensions; expected bool with 2"
             )
-    if not arrays:
-        raise InputError(f"{path}: holds no masks")
     return {name: torch.from_numpy(array) for name, array in arrays.items()}
