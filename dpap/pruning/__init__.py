@@ -6,7 +6,7 @@ from dpap.pruning.development_file import DevelopmentRecord, read_development
 from dpap.pruning.dpap import DPAP
 from dpap.pruning.floor import FloorConfig
 from dpap.pruning.layer import PrunedLayer
-from dpap.pruning.masks import load_masks, network_masks, save_masks, set_masks
+from dpap.pruning.masks import living_masks, load_masks, network_masks, save_masks, set_masks
 from dpap.pruning.prunable import Prunable
 from dpap.pruning.pruner import Pruner
 from dpap.pruning.schedule import ScheduleConfig
@@ -30,6 +30,7 @@ __all__ = [
     "StructureConfig",
     "SurvivalConfig",
     "TargetConfig",
+    "living_masks",
     "load_masks",
     "network_masks",
     "read_development",
