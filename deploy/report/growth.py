@@ -34,7 +34,6 @@ def range_figures(record: DevelopmentRecord) -> list[Html]:
             " pruned.",
             panels,
             (_RANGE, _EXTREMES),
-            narrow=True,
         )
     ]
 
@@ -82,7 +81,6 @@ def turnover_figures(record: DevelopmentRecord) -> list[Html]:
                     " the structure settles.",
                     panels,
                     (REGROWN, GONE),
-                    narrow=True,
                 )
             )
     return figures

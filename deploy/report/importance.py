@@ -33,7 +33,6 @@ def importance_figures(record: DevelopmentRecord) -> list[Html]:
             " better the method told them apart.",
             panels,
             (PRUNED_UNITS, RETAINED),
-            narrow=True,
         )
     ]
 
@@ -41,7 +40,7 @@ def importance_figures(record: DevelopmentRecord) -> list[Html]:
 def _plot(units: UnitDevelopment) -> go.Figure:
     plot = go.Figure(
         layout=layout(
-            axis("normalised importance, 0 to 1", rangemode="tozero", nticks=5),
+            axis("normalised importance (0 to 1)", rangemode="tozero", nticks=6),
             axis("units with at most so much (%)", range=[0, 102], nticks=6),
             _HEIGHT,
         )

@@ -47,7 +47,6 @@ def survival_figures(record: DevelopmentRecord) -> list[Html]:
             " pruned below zero, the dotted line.",
             panels,
             (PRUNED_UNITS, RETAINED),
-            narrow=True,
         )
     ]
 
