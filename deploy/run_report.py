@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from deploy.deployment import Deployment, DeploymentConfig, Progress, deploy, write_deployment
+from deploy.hardware import load_hardware
 from deploy.report.settings import dpap_settings, sdsnn_settings, training_settings
 from deploy.run_directory import RunDirectory
 from deploy.trained_run import TrainedRun, read_trained_run
@@ -37,6 +38,8 @@ def report_run(
     BackendError
         Lava failed or ran out of time.
     """
+    # What is refused is refused before anything runs.
+    load_hardware(config.hardware)
     run = read_trained_run(folder)
     beside = None if control is None else read_trained_run(control)
     if beside is not None:

@@ -26,13 +26,15 @@ Alike = tuple[CostSetEstimate, ...]
 
 def energy_section(data: ReportData) -> Html:
     """Dynamic energy by part and by layer, static energy by source, each cost set by itself."""
+    label = data.pruned.estimate.label
     return section(
         "energy",
         f"Energy on {data.pruned.estimate.hardware}",
         paragraph(
+            *([tag("strong", f"{label}. ")] if label else []),
             "Each cost set is one published account of what operations cost; the sets differ in what they"
             " count, so they stand side by side and are never added or averaged. The numbers are estimates"
-            " from counted operations, not measurements on a chip."
+            " from counted operations, not measurements on a chip.",
         ),
         _by_part(data),
         *(_costs(data, alike) for alike in _by_cost_set(data)),

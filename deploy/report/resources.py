@@ -71,11 +71,12 @@ def _cores(data: ReportData) -> Html:
 
 def _bounds(variant: Variant) -> str:
     bounds = variant.estimate.core_range
+    exceeded = "".join(f" It does not fit: {violation}." for violation in variant.estimate.violations)
     if bounds is None:
-        return f"{variant.label}: nothing is placed on cores."
+        return f"{variant.label}: nothing is placed on cores.{exceeded}"
     return (
         f"{variant.label}: {exact(bounds.lower)} to {exact(bounds.upper)} cores, by rules that are not"
-        f" verified: {' '.join(bounds.assumptions)}"
+        f" verified: {' '.join(bounds.assumptions)}{exceeded}"
     )
 
 
