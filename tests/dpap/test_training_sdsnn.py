@@ -12,7 +12,7 @@ from dpap.training import run as run_module
 from dpap.training.run_config import make_run_config
 from dpap.training.run_files import RunFiles
 
-EPOCHS = 12
+EPOCHS = 16
 
 FIELDS = {
     "data": {"time_steps": 4, "validation": 1100},
@@ -20,6 +20,7 @@ FIELDS = {
     "method": "sdsnn",
     "sdsnn": {
         "patience": 1,
+        "shrink": 0.97,
         "dense": {
             "pruning_percent": 10.0,
             "gain": 0.5,
@@ -27,9 +28,9 @@ FIELDS = {
             "growth_percentile": 60.0,
             "alive_weights": 5,
         },
-        "growth_base": 1.3,
+        "growth_base": 1.5,
     },
-    "training": {"seed": 3, "learning_rate": 0.01, "epochs": EPOCHS},
+    "training": {"seed": 6, "learning_rate": 0.01, "epochs": EPOCHS},
     "execution": {"threads": 1, "device": "cpu"},
 }
 
@@ -94,6 +95,14 @@ def test_the_record_says_what_went_and_what_came_back(whole):
     assert went > back > 0
     assert record.layers["fc2"].ranges is None
     assert {name: layer.pruning_rate[-1] for name, layer in record.layers.items()} == result.pruning_rates
+
+
+def test_the_structure_settles(whole):
+    record = read_development(RunFiles(whole[0]).development)
+    moved = sum(np.sum(list(layer.turnover.values()), axis=0) for layer in record.layers.values())
+    assert moved.sum() > 0
+    assert moved[-4:].sum() < 0.05 * moved.sum()
+    assert all(np.ptp(layer.pruning_rate[-4:]) < 0.03 for layer in record.layers.values())
 
 
 def test_ranges_are_those_of_the_living_weights(whole):
