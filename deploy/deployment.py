@@ -259,6 +259,7 @@ def write_deployment(
         Of the report (:class:`deploy.report.ReportData`).
     """
     networks, pruned = deployment.networks, deployment.pruned
+    directory.withdraw("comparison.json", "early_exit.json")
     pruned.graph.save(directory.file("model.h5"))
     directory.write_json("certificate.json", deployment.certificate.to_dict())
     directory.write_json(

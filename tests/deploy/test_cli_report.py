@@ -65,10 +65,12 @@ def trained_files(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in WRITTEN}
 
 
-@pytest.mark.parametrize(("method", "control"), [("dpap", "none"), ("sdsnn", None), ("none", None)])
+@pytest.mark.parametrize(("method", "control"), [("dpap", "none"), ("sdsnn", None)])
 def test_a_run_is_compiled_verified_measured_priced_and_reported(capsys, runs, method, control):
     folder = runs / method
     before = trained_files(folder)
+    # Of an earlier report, perhaps beside a control.
+    (folder / "comparison.json").write_text("{}")
     arguments = ["--control", runs / control] if control else []
     options = ["--samples", 60, "--lava-samples", 2, "--json"]
     code, out, err = run(capsys, "report", folder, *arguments, *options)
@@ -95,7 +97,7 @@ def test_a_run_is_compiled_verified_measured_priced_and_reported(capsys, runs, m
     assert set(certificate["backends"]) == {"fast", "lava"} and certificate["mismatches"] == 0
     assert json.loads((folder / "measurement.json").read_text())[method]["samples"] == 60
     page = (folder / "report.html").read_text()
-    assert ('id="development"' in page) == (method != "none")
+    assert 'id="development"' in page
     assert ("Spine ranges over epochs" in page) == (method == "sdsnn")
     assert ("Survival functions in the last epochs" in page) == (method == "dpap")
     assert ("What pruning saved" in page) == bool(control)
@@ -164,6 +166,18 @@ def test_a_damaged_run_is_one_line(capsys, copied, name, how, part):
     before = {path.name: path.stat().st_mtime_ns for path in copied.iterdir()}
     fails_with_one_line(run(capsys, "report", copied), 2, part)
     assert {path.name: path.stat().st_mtime_ns for path in copied.iterdir()} == before
+
+
+def test_a_run_that_begins_anew_has_no_report(runs, copied):
+    (copied / "report.html").write_text("of the run before")
+    changes = {"method": "none", "pruning.target": None, "training.epochs": 1}
+    run_training(make_run_config(FIELDS, changes), RunFiles(copied))
+    assert sorted(path.name for path in copied.iterdir()) == [
+        "checkpoint.pt",
+        "config.yaml",
+        "history.csv",
+        "last.pt",
+    ]
 
 
 def test_a_record_that_holds_objects_is_refused(capsys, copied):

@@ -51,9 +51,9 @@ def test_a_run_that_is_killed_ends_at_the_same_weights(whole, tmp_path):
     assert_same_run(folder, tmp_path / "run")
 
 
-@pytest.mark.parametrize("moment", [9, 26])
-def test_a_run_that_breaks_while_structure_changes_ends_at_the_same(whole, tmp_path, monkeypatch, moment):
-    left = [moment]
+def test_a_run_that_breaks_while_structure_changes_ends_at_the_same(whole, tmp_path, monkeypatch):
+    # Three files an epoch, or two: in the middle of the training.
+    left = [26]
 
     def breaking(original):
         def write(*arguments, **options):
