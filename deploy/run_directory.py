@@ -31,6 +31,7 @@ class RunDirectory:
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
+        self._withdrawn: list[str] = []
 
     def __enter__(self) -> "RunDirectory":
         if self.path.exists() and not self.path.is_dir():
@@ -47,12 +48,18 @@ class RunDirectory:
         try:
             if kind is None:
                 self.path.mkdir(exist_ok=True)
+                for name in self._withdrawn:
+                    (self.path / name).unlink(missing_ok=True)
                 for draft in sorted(self._draft.iterdir()):
                     draft.replace(self.path / draft.name)
         except OSError as failure:
             raise InputError(f"cannot write {self.path}: {failure.strerror}") from failure
         finally:
             shutil.rmtree(self._draft, ignore_errors=True)
+
+    def withdraw(self, *names: str) -> None:
+        """Let files of an earlier run go from the folder when all went well, unless they are made anew."""
+        self._withdrawn.extend(names)
 
     def file(self, name: str) -> Path:
         """Where to write a file that will be moved into the folder."""

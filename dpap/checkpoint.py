@@ -113,6 +113,14 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         return Checkpoint(network, content["pruner"], content["training"])
     except InputError:
         raise
-    except (pickle.UnpicklingError, RuntimeError, KeyError, TypeError, ValueError, EOFError) as error:
+    except (
+        pickle.UnpicklingError,
+        RuntimeError,
+        KeyError,
+        TypeError,
+        ValueError,
+        EOFError,
+        OSError,
+    ) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path}: not a checkpoint of this program, or damaged ({reason})") from error

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from deploy.cli.output import print_json, print_table
+from deploy.cli.deployed import print_deployed
+from deploy.cli.output import print_json
 from deploy.cli.progress import stages
 
 
@@ -55,33 +56,7 @@ def command(
             }
         )
     else:
-        _print(result, seconds, out)
+        print_deployed(result)
+        print(f"{seconds:.0f} s; report: {out / 'report.html'}")
     if certificate.mismatches:
         raise typer.Exit(1)
-
-
-def _print(result, seconds: float, out: Path) -> None:
-    pruned, control, certificate = result.pruned, result.control, result.certificate
-    variants = (pruned, control)
-
-    def per_inference(count: str) -> list[str]:
-        return [f"{v.measurement.total(count) / v.measurement.samples:,.0f}" for v in variants]
-
-    rows = [
-        ["test accuracy, integers", *(f"{v.accuracy:.2%}" for v in variants)],
-        ["synapses pruned", *(f"{v.pruning_rate:.1%}" for v in variants)],
-        ["neurons deployed", *(f"{v.graph.neurons}" for v in variants)],
-        ["weights stored", *(f"{v.graph.stored_weights}" for v in variants)],
-        ["spikes / inference", *per_inference("spikes")],
-        ["SynOps / inference", *per_inference("synops_effective")],
-    ]
-    for name in pruned.estimate.energy:
-        energies = (f"{v.estimate.energy[name] * 1e6:.2f} µJ" for v in variants)
-        rows.append([f"dynamic energy / inference ({name})", *energies])
-    print_table(["", pruned.label, control.label], rows)
-    backends = ", ".join(f"{name} ({n} samples)" for name, n in certificate.samples.items())
-    print(
-        f"{certificate.mismatches} mismatches in {certificate.compared:,} spikes compared:"
-        f" {certificate.reference} against {backends}"
-    )
-    print(f"{seconds:.0f} s; report: {out / 'report.html'}")

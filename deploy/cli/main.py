@@ -10,7 +10,7 @@ import traceback
 import typer
 from typer.exceptions import TyperException
 
-from deploy.cli import demo, doctor, estimate, export, hardware, simulate, train, verify
+from deploy.cli import demo, doctor, estimate, export, hardware, report, simulate, train, verify
 from dpap.errors import InputError
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -28,6 +28,7 @@ app.command("simulate")(simulate.command)
 app.command("verify")(verify.command)
 app.command("export")(export.command)
 app.command("estimate")(estimate.command)
+app.command("report")(report.command)
 app.add_typer(hardware.app, name="hardware")
 app.command("doctor")(doctor.command)
 

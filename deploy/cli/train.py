@@ -35,7 +35,8 @@ def command(
     ] = None,
     time_steps: Annotated[int | None, typer.Option("--time-steps", "-T", help="Steps an inference.")] = None,
     method: Annotated[
-        str | None, typer.Option(help="dpap, none, or a criterion: bcm, stdp, hebb, magnitude, random.")
+        str | None,
+        typer.Option(help="dpap, sdsnn, none, or a criterion: bcm, stdp, hebb, magnitude, random."),
     ] = None,
     target: Annotated[float | None, typer.Option(help="Pruning rate to be reached, 0 to 1.")] = None,
     synops: Annotated[float | None, typer.Option(help="Budget of SynOps an inference.")] = None,

@@ -209,6 +209,16 @@ def stop_when_confident(
     )
 
 
+def stops_early(hardware: str | Path | Hardware) -> bool:
+    """Whether a target runs a network step by step, so that it can stop early."""
+    target = chosen_target(hardware, None)
+    return not any(_without_steps(costs) for costs in target.cost_sets.values())
+
+
+def _without_steps(costs: object) -> bool:
+    return isinstance(costs, OperationCosts) and costs.counting == "every_synapse"
+
+
 class _Prices:
     """Estimates of the first steps of a recording, for any choice of its samples; it is placed once."""
 
@@ -225,7 +235,7 @@ class _Prices:
         self._options: Options = checked_options(active, unknown, oversized)
         self.target = chosen_target(hardware, cost_set)
         for name, costs in self.target.cost_sets.items():
-            if isinstance(costs, OperationCosts) and costs.counting == "every_synapse":
+            if _without_steps(costs):
                 raise HardwareError(
                     f"{self.target.name} ({name}) runs a network without time steps, which cannot stop early"
                 )

@@ -14,7 +14,7 @@ from deploy.report.style import PRUNED
 
 
 def activity_section(data: ReportData) -> Html:
-    """Spikes and SynOps of each layer, control against pruned."""
+    """Spikes and SynOps of each layer, network beside network."""
     return section(
         "activity",
         "Activity and work",
@@ -23,7 +23,7 @@ def activity_section(data: ReportData) -> Html:
 
 
 def _spikes(data: ReportData) -> Html:
-    control, pruned = network_keys(data.pruned.label, data.control.label)
+    keys = network_keys(data.networks)
 
     def values(variant: Variant) -> list[float]:
         layers = variant.measurement.layers.values()
@@ -34,7 +34,7 @@ def _spikes(data: ReportData) -> Html:
 
     plot = bars(
         Rows("layer", [INPUT, *data.pruned.measurement.layers], separate_after=1),
-        [Series(control, values(data.control)), Series(pruned, values(data.pruned))],
+        [Series(key, values(variant)) for key, variant in zip(keys, data.networks, strict=True)],
         Measure("spikes per inference"),
     )
     return figure(
@@ -42,12 +42,12 @@ def _spikes(data: ReportData) -> Html:
         "Spikes that each layer sends in one inference, mean over the test samples, the input above the line;"
         " shorter bars mean fewer messages between neurons.",
         [Panel(plot)],
-        (control, pruned),
+        keys,
     )
 
 
 def _synops(data: ReportData) -> Html:
-    control, pruned = network_keys(data.pruned.label, data.control.label)
+    *before, pruned = network_keys(data.networks)
     dense = Key(f"{data.pruned.label}, if pruned zeros were kept (dense mapping)", PRUNED, "hatched")
     # What receives the input comes first: its work is done for the input, whatever is pruned behind it.
     hears_input = {layer.name: INPUT in layer.sources for layer in data.pruned.graph.layers}
@@ -61,7 +61,7 @@ def _synops(data: ReportData) -> Html:
     plot = bars(
         Rows("connection", [_connection(layer) for layer in layers], separate_after=from_input),
         [
-            Series(control, values(data.control, "synops_effective")),
+            *(Series(key, values(data.control, "synops_effective")) for key in before),
             Series(dense, values(data.pruned, "synops_dense")),
             Series(pruned, values(data.pruned, "synops_effective")),
         ],
@@ -73,7 +73,7 @@ def _synops(data: ReportData) -> Html:
         " input above the line; the step from the hatched to the full bar is what leaving the pruned synapses"
         " out saves.",
         [Panel(plot)],
-        (control, dense, pruned),
+        (*before, dense, pruned),
     )
 
 

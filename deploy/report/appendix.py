@@ -24,11 +24,11 @@ _HEAD = (
 
 
 def measurement_section(data: ReportData) -> Html:
-    """Every count of every layer, control above pruned."""
+    """Every count of every layer, network below network."""
     rows = [
         _row(variant, variant.measurement[name])
         for name in data.pruned.measurement.layers
-        for variant in (data.control, data.pruned)
+        for variant in data.networks
     ]
     return section(
         "measurement",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
+from deploy.report.data import Variant
 from deploy.report.figure import Key
 from deploy.report.quantities import si
 from deploy.report.rows import Rows
@@ -34,9 +35,12 @@ class Series:
     texts: Sequence[str] | None = None
 
 
-def network_keys(pruned: str, control: str) -> tuple[Key, Key]:
-    """Legend of the control and of the pruned network, in the order in which they are drawn."""
-    return Key(control, CONTROL), Key(pruned, PRUNED)
+def network_keys(networks: Sequence[Variant]) -> list[Key]:
+    """Legend of networks in the order in which they are drawn; the last is the pruned one."""
+    last = len(networks) - 1
+    return [
+        Key(network.label, PRUNED if index == last else CONTROL) for index, network in enumerate(networks)
+    ]
 
 
 def bars(rows: Rows, series: Sequence[Series], measure: Measure) -> go.Figure:

@@ -9,6 +9,7 @@ from deploy.hardware.stopping import EarlyExit
 from deploy.measurement import Measurement
 from deploy.recording import Recording
 from deploy.verification import Certificate
+from dpap.pruning import DevelopmentRecord
 from dpap.training import EpochRecord
 
 
@@ -44,13 +45,17 @@ class Variant:
         By layer.
     graph : Graph
     recording : Recording
-        Of the whole test split.
+        Of samples of the test split.
     measurement : Measurement
         Of that recording.
     estimate : Estimate
         Of that measurement.
     accuracy : float
-        Of the integer graph on the test split, 0 to 1.
+        Of the integer graph on the whole test split, 0 to 1.
+    trained_accuracy : float
+        Of the trained network in torch on the same.
+    tested : int
+        Samples of the test split.
     """
 
     label: str
@@ -61,6 +66,8 @@ class Variant:
     measurement: Measurement
     estimate: Estimate
     accuracy: float
+    trained_accuracy: float
+    tested: int
 
     @property
     def pruning_rate(self) -> float:
@@ -71,32 +78,41 @@ class Variant:
 
 @dataclass(frozen=True, eq=False)
 class ReportData:
-    """A run to report: a pruned network beside its control.
+    """A run to report: a pruned network, beside its control if there is one.
 
     Attributes
     ----------
     title : str
     settings : dict of str to str
         Data, network, seed, training, pruning constants, and versions, in the order to print.
-    pruned, control : Variant
+    pruned : Variant
+    control : Variant or None
     labels : sequence of int
-        Labels of the test split.
+        Labels of the recorded samples.
     certificate : Certificate
         Of the pruned network.
     raster_sample : int
         Index of the test sample whose spikes are drawn.
     comparison : Comparison, optional
         Of the control with the pruned network.
-    early_exit : pair of EarlyExit, optional
-        Of the control and of the pruned network.
+    early_exit : tuple of EarlyExit, optional
+        Of each of the networks.
+    development : DevelopmentRecord, optional
+        Of the pruned network.
     """
 
     title: str
     settings: dict[str, str]
     pruned: Variant
-    control: Variant
+    control: Variant | None
     labels: Sequence[int]
     certificate: Certificate
     raster_sample: int = 0
     comparison: Comparison | None = None
-    early_exit: tuple[EarlyExit, EarlyExit] | None = None
+    early_exit: tuple[EarlyExit, ...] | None = None
+    development: DevelopmentRecord | None = None
+
+    @property
+    def networks(self) -> tuple[Variant, ...]:
+        """The control, where there is one, and the pruned network, in the order in which they are drawn."""
+        return (self.pruned,) if self.control is None else (self.control, self.pruned)

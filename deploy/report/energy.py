@@ -1,5 +1,7 @@
 """What an inference costs on hardware: energy by part and by layer, and what idles meanwhile."""
 
+from collections.abc import Sequence
+
 import plotly.graph_objects as go
 
 from deploy.hardware import CostSetEstimate, Part
@@ -13,34 +15,49 @@ from deploy.report.rows import Rows
 from deploy.report.scale import Measure
 from deploy.report.style import axis, layout, plot_text
 
-_HEIGHT = 170
+_FRAME, _ROW = 66, 52
+"""Heights in pixels: of the axis, and of a bar with its gap."""
 _TOTAL_ROOM = 0.22
 """Part of the plot's width that is kept free for the total beside the longest bar."""
 
-Pair = tuple[CostSetEstimate, CostSetEstimate]
-"""The control's estimate and the pruned network's, by the same cost set."""
+Alike = tuple[CostSetEstimate, ...]
+"""The networks' estimates by the same cost set, the control's first."""
 
 
 def energy_section(data: ReportData) -> Html:
     """Dynamic energy by part and by layer, static energy by source, each cost set by itself."""
+    label = data.pruned.estimate.label
     return section(
         "energy",
         f"Energy on {data.pruned.estimate.hardware}",
         paragraph(
+            *([tag("strong", f"{label}. ")] if label else []),
             "Each cost set is one published account of what operations cost; the sets differ in what they"
             " count, so they stand side by side and are never added or averaged. The numbers are estimates"
-            " from counted operations, not measurements on a chip."
+            " from counted operations, not measurements on a chip.",
         ),
         _by_part(data),
-        *(_costs(data, pair) for pair in _pairs(data)),
+        *(_costs(data, alike) for alike in _by_cost_set(data)),
         _by_layer(data),
         _static(data),
     )
 
 
-def _pairs(data: ReportData) -> list[Pair]:
-    control = data.control.estimate.cost_sets
-    return [(control[name], pruned) for name, pruned in data.pruned.estimate.cost_sets.items()]
+def _by_cost_set(data: ReportData) -> list[Alike]:
+    return [
+        tuple(network.estimate.cost_sets[name] for network in data.networks)
+        for name in data.pruned.estimate.cost_sets
+    ]
+
+
+def _known(data: ReportData) -> list[Alike]:
+    """Those whose energies are known, as far as they are drawn."""
+    return [alike for alike in _by_cost_set(data) if all(one.dynamic_energy is not None for one in alike)]
+
+
+def _bound(cost_set: CostSetEstimate) -> str:
+    """What has to be said where an energy leaves something out."""
+    return ", without the parts of unknown cost" if cost_set.is_lower_bound else ""
 
 
 def _title(cost_set: CostSetEstimate) -> str:
@@ -51,46 +68,51 @@ def _title(cost_set: CostSetEstimate) -> str:
         title += f" (evidence: {', '.join(evidence)})"
     if cost_set.energy_error is not None:
         title += f", published error {percent(cost_set.energy_error)}"
-    return title
+    return title + _bound(cost_set)
 
 
 def _by_part(data: ReportData) -> Html:
-    pairs = _pairs(data)
-    legends = part_keys([_drawn(pair) for pair in pairs])
+    known = _known(data)
+    if not known:
+        return paragraph("No energy is published for this hardware.")
+    legends = part_keys([_drawn(alike) for alike in known])
+    beside = (
+        "" if data.control is None else "; compare the two bars of one panel, not bars of different panels"
+    )
     return figure(
         "Dynamic energy by part",
         "Energy of one inference, mean over the test samples, split by what it is spent on, with the total"
-        " beside each bar; compare the two bars of one panel, not bars of different panels.",
+        f" beside each bar{beside}.",
         [
-            Panel(_stacked(data, pair, keys), _title(pair[1]), list(keys.values()))
-            for pair, keys in zip(pairs, legends, strict=True)
+            Panel(_stacked(data, alike, keys), _title(alike[-1]), list(keys.values()))
+            for alike, keys in zip(known, legends, strict=True)
         ],
     )
 
 
-def _drawn(pair: Pair) -> list[str]:
+def _drawn(alike: Alike) -> list[str]:
     """Names of the parts that have an energy."""
-    return list(dict.fromkeys(part.name for one in pair for part in one.parts if part.value))
+    return list(dict.fromkeys(part.name for one in alike for part in one.parts if part.value))
 
 
-def _stacked(data: ReportData, pair: Pair, keys: dict[str, Key]) -> go.Figure:
-    totals = [one.dynamic_energy for one in pair]
+def _stacked(data: ReportData, alike: Alike, keys: dict[str, Key]) -> go.Figure:
+    totals = [one.dynamic_energy for one in alike]
     divisor, unit = axis_scale(totals, "J")
     largest = max(totals) / divisor or 1.0
     plot = go.Figure(
         layout=layout(
             axis(f"energy per inference ({unit})", range=[0, largest / (1 - _TOTAL_ROOM)], nticks=6),
-            Rows("network", [data.control.label, data.pruned.label]).axis(),
-            _HEIGHT,
+            Rows("network", [network.label for network in data.networks]).axis(),
+            _FRAME + _ROW * len(alike),
             barmode="stack",
             bargap=0.35,
             annotations=[_total(total, row, divisor) for row, total in enumerate(totals)],
         )
     )
     for name, key in keys.items():
-        energies = [sum(part.value or 0.0 for part in one.parts if part.name == name) for one in pair]
+        energies = [sum(part.value or 0.0 for part in one.parts if part.name == name) for one in alike]
         plot.add_bar(
-            y=[0, 1],
+            y=list(range(len(energies))),
             x=[energy / divisor for energy in energies],
             customdata=[si(energy, "J") for energy in energies],
             name=plot_text(name),
@@ -106,51 +128,51 @@ def _total(total: float, row: int, divisor: float) -> dict:
     return {"text": si(total, "J"), **place}
 
 
-def _costs(data: ReportData, pair: Pair) -> Html:
-    control, pruned = pair
-    before = {part.name: part for part in control.parts}
-    rows = [_cost_row(before.get(part.name), part, pruned.dynamic_energy) for part in pruned.parts]
+def _costs(data: ReportData, alike: Alike) -> Html:
+    pruned, labels = alike[-1], [network.label for network in data.networks]
+    known = [{part.name: part for part in one.parts} for one in alike]
+    rows = [
+        _cost_row([parts.get(part.name) for parts in known], part, pruned.dynamic_energy)
+        for part in pruned.parts
+    ]
     head = (
         "part",
-        f"energy, {data.control.label}",
-        f"energy, {data.pruned.label}",
-        f"share, {data.pruned.label}",
-        f"count, {data.control.label}",
-        f"count, {data.pruned.label}",
+        *(f"energy, {label}" for label in labels),
+        f"share, {labels[-1]}",
+        *(f"count, {label}" for label in labels),
         "evidence",
         "source",
     )
-    return join(
-        [tag("h4", f"Parts per inference, cost set {pruned.name}"), table(head, rows, words=(0, 6, 7))]
-    )
+    words = (0, len(head) - 2, len(head) - 1)
+    return join([tag("h4", f"Parts per inference, cost set {pruned.name}"), table(head, rows, words=words)])
 
 
-def _cost_row(before: Part | None, part: Part, total: float) -> tuple[str, ...]:
+def _cost_row(of_each: Sequence[Part | None], part: Part, total: float | None) -> tuple[str, ...]:
     # The total is zero only where every part is.
     share = None if part.value is None else part.value / (total or 1.0)
     return (
         part.name,
-        si(before and before.value, "J"),
-        si(part.value, "J"),
+        *(si(own and own.value, "J") for own in of_each),
         percent(share),
-        si(before and before.count),
-        si(part.count),
+        *(si(own and own.count) for own in of_each),
         part.evidence,
         part.source,
     )
 
 
 def _by_layer(data: ReportData) -> Html:
-    keys = network_keys(data.pruned.label, data.control.label)
+    keys = network_keys(data.networks)
     panels = []
-    for pair in _pairs(data):
-        layers = list(pair[1].layers)
+    for alike in _known(data):
+        layers = list(alike[-1].layers)
         series = [
-            Series(key, [sum(one.layers[layer].values()) for layer in layers])
-            for key, one in zip(keys, pair, strict=True)
+            Series(key, [sum(value or 0.0 for value in one.layers[layer].values()) for layer in layers])
+            for key, one in zip(keys, alike, strict=True)
         ]
         plot = bars(Rows("layer", layers), series, Measure("energy per inference", "J"))
-        panels.append(Panel(plot, f"cost set {pair[1].name}"))
+        panels.append(Panel(plot, f"cost set {alike[-1].name}{_bound(alike[-1])}"))
+    if not panels:
+        return Html("")
     return figure(
         "Dynamic energy by layer",
         "Energy of each layer's synapses and neurons in one inference, without the packets between cores,"
@@ -162,9 +184,9 @@ def _by_layer(data: ReportData) -> Html:
 
 def _static(data: ReportData) -> Html:
     rows = [
-        (pruned.name, source, si(control.static_energy.get(source), "J"), si(energy, "J"))
-        for control, pruned in _pairs(data)
-        for source, energy in pruned.static_energy.items()
+        (alike[-1].name, source, *(si(one.static_energy.get(source), "J") for one in alike))
+        for alike in _by_cost_set(data)
+        for source in alike[-1].static_energy
     ]
     if not rows:
         return paragraph("No static power is published for this hardware.")
@@ -175,6 +197,6 @@ def _static(data: ReportData) -> Html:
                 "The chips' idle power times the time of an inference by the same cost set. Sources report"
                 " different boards, so each is a line of its own, apart from the dynamic energy above."
             ),
-            table(("cost set", "source", data.control.label, data.pruned.label), rows, words=(0, 1)),
+            table(("cost set", "source", *(network.label for network in data.networks)), rows, words=(0, 1)),
         ]
     )

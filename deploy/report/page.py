@@ -4,10 +4,12 @@ from pathlib import Path
 
 from plotly.offline import get_plotlyjs
 
+from deploy.report.accuracy import accuracy_section
 from deploy.report.activity import activity_section
 from deploy.report.appendix import assumptions_section, measurement_section, settings_section
 from deploy.report.certificate import certificate_section
 from deploy.report.data import ReportData
+from deploy.report.development import development_section
 from deploy.report.energy import energy_section
 from deploy.report.markup import Html, tag
 from deploy.report.pruning import pruning_section
@@ -20,7 +22,9 @@ from deploy.report.summary import summary
 from deploy.report.training import training_section
 
 _SECTIONS = (
+    accuracy_section,
     training_section,
+    development_section,
     pruning_section,
     raster_section,
     activity_section,

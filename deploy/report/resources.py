@@ -11,9 +11,12 @@ from deploy.report.scale import Measure
 
 def resources_section(data: ReportData) -> Html:
     """Time per inference by cost set, and cores by layer."""
+    title = f"Time and cores on {data.pruned.estimate.hardware}"
+    if not data.pruned.estimate.mapping:
+        return section("resources", title, _time(data), *(paragraph(_bounds(one)) for one in data.networks))
     return section(
         "resources",
-        f"Time and cores on {data.pruned.estimate.hardware}",
+        title,
         tag("div", _time(data), _cores(data), class_="figures"),
         tag("h3", "How the layers are placed on cores"),
         paragraph(
@@ -25,10 +28,9 @@ def resources_section(data: ReportData) -> Html:
 
 
 def _time(data: ReportData) -> Html:
-    keys = network_keys(data.pruned.label, data.control.label)
-    variants = (data.control, data.pruned)
+    keys = network_keys(data.networks)
     times = {
-        name: [variant.estimate.cost_sets[name].time for variant in variants]
+        name: [variant.estimate.cost_sets[name].time for variant in data.networks]
         for name in data.pruned.estimate.cost_sets
     }
     known = {name: values for name, values in times.items() if None not in values}
@@ -44,27 +46,37 @@ def _time(data: ReportData) -> Html:
     ]
     return figure(
         "Time per inference",
-        f"Estimated time of one inference of {data.pruned.measurement.time_steps} time steps, by cost set;"
-        f" compare the two bars of one cost set.{''.join(errors)}",
+        f"Estimated time of one inference of {data.pruned.measurement.time_steps} time steps, by cost set"
+        f"{'' if data.control is None else '; compare the two bars of one cost set'}.{''.join(errors)}",
         [Panel(bars(Rows("cost set", list(known)), series, Measure("time per inference", "s")))],
         keys,
     )
 
 
 def _cores(data: ReportData) -> Html:
-    keys = network_keys(data.pruned.label, data.control.label)
+    keys = network_keys(data.networks)
     layers = list(data.pruned.estimate.mapping)
-    variants = (data.control, data.pruned)
     series = [
         Series(key, [variant.estimate.mapping[layer].cores for layer in layers])
-        for key, variant in zip(keys, variants, strict=True)
+        for key, variant in zip(keys, data.networks, strict=True)
     ]
-    totals = ", ".join(f"{variant.label} {_chips(variant)}" for variant in variants)
+    totals = ", ".join(f"{variant.label} {_chips(variant)}" for variant in data.networks)
     return figure(
         "Cores by layer",
         f"Cores that each layer takes (in all: {totals}); fewer cores leave room for other networks.",
         [Panel(bars(Rows("layer", layers), series, Measure("cores", kind="whole")))],
         keys,
+    )
+
+
+def _bounds(variant: Variant) -> str:
+    bounds = variant.estimate.core_range
+    exceeded = "".join(f" It does not fit: {violation}." for violation in variant.estimate.violations)
+    if bounds is None:
+        return f"{variant.label}: nothing is placed on cores.{exceeded}"
+    return (
+        f"{variant.label}: {exact(bounds.lower)} to {exact(bounds.upper)} cores, by rules that are not"
+        f" verified: {' '.join(bounds.assumptions)}{exceeded}"
     )
 
 
@@ -81,7 +93,7 @@ def _misfits(data: ReportData) -> list[Html]:
             f" {layer} of {variant.label} exceeds a limit: it fits nowhere on this hardware.",
             class_="bad",
         )
-        for variant in (data.control, data.pruned)
+        for variant in data.networks
         for layer, mapping in variant.estimate.mapping.items()
         if not mapping.fits
     ]
@@ -92,7 +104,7 @@ def _mapping(data: ReportData) -> Html:
     limits = list(next(iter(data.pruned.estimate.mapping.values())).utilisation)
     rows = []
     for name in data.pruned.estimate.mapping:
-        for variant in (data.control, data.pruned):
+        for variant in data.networks:
             layer = variant.estimate.mapping[name]
             shares = (percent(layer.utilisation[limit]) for limit in limits)
             rows.append((name, variant.label, layer.encoding, layer.limited_by, exact(layer.cores), *shares))

@@ -19,9 +19,10 @@ def stopping_section(data: ReportData) -> Html:
     """The curve of each cost set, and every step in numbers."""
     if data.early_exit is None:
         return Html("")
-    control, pruned = data.early_exit
-    keys = network_keys(data.pruned.label, data.control.label)
-    known = [name for name, energy in pruned.energy.items() if None not in energy + control.energy[name]]
+    pruned, keys = data.early_exit[-1], network_keys(data.networks)
+    known = [
+        name for name in pruned.energy if all(None not in result.energy[name] for result in data.early_exit)
+    ]
     panels = [Panel(_curves(data, name), f"cost set {name}") for name in known]
     lines = [Key(key.label, key.colour, "line") for key in keys]
     curve = figure(
@@ -47,7 +48,7 @@ def _sentence(label: str, result: EarlyExit) -> str:
     saved = [
         f"{percent(1 - energy[step - 1] / energy[-1])} of the dynamic energy by {name}"
         for name, energy in result.energy.items()
-        if energy[-1]
+        if energy[-1] and None not in energy
     ]
     return (
         f"{label} is within one percentage point of its accuracy after step {step} of {last}: stopping there"
@@ -65,7 +66,7 @@ def _curves(data: ReportData, name: str) -> go.Figure:
             _HEIGHT,
         )
     )
-    keys = network_keys(data.pruned.label, data.control.label)
+    keys = network_keys(data.networks)
     for key, result in zip(keys, data.early_exit, strict=True):
         plot.add_scatter(
             x=[value / divisor for value in result.energy[name]],
@@ -80,16 +81,16 @@ def _curves(data: ReportData, name: str) -> go.Figure:
 
 
 def _table(data: ReportData) -> Html:
-    control, pruned = data.early_exit
-    labels = (data.control.label, data.pruned.label)
+    results, names = data.early_exit, list(data.early_exit[-1].energy)
+    labels = [network.label for network in data.networks]
     head = ["time steps", *(f"accuracy, {label}" for label in labels)]
-    head += [f"energy, {label}, {name}" for name in pruned.energy for label in labels]
+    head += [f"energy, {label}, {name}" for name in names for label in labels]
     rows = [
         (
             str(step + 1),
-            *(percent(result.accuracy[step]) for result in (control, pruned)),
-            *(si(result.energy[name][step], "J") for name in pruned.energy for result in (control, pruned)),
+            *(percent(result.accuracy[step]) for result in results),
+            *(si(result.energy[name][step], "J") for name in names for result in results),
         )
-        for step in range(len(pruned.accuracy))
+        for step in range(len(results[-1].accuracy))
     ]
     return table(head, rows)

@@ -47,6 +47,12 @@ def whole_ticks(largest: float) -> dict:
     return {"tick0": 0, "dtick": step, "tickformat": "d"}
 
 
+def epoch_axis(epochs: int) -> dict:
+    """The axis of epochs, from 1, with room for markers at its ends."""
+    pad = 0.02 * epochs + 0.2
+    return axis("epoch", range=[1 - pad, epochs + pad], **whole_ticks(epochs))
+
+
 def layout(xaxis: dict, yaxis: dict, height: int, **settings) -> dict:
     """Layout of a plot; its title and legend are HTML around it, where they cannot overlap it."""
     return {

@@ -1,6 +1,6 @@
 """The few figures that matter, on top of the page."""
 
-from deploy.report.data import ReportData
+from deploy.report.data import ReportData, Variant
 from deploy.report.markup import Html, tag
 from deploy.report.quantities import compared, percent, si
 
@@ -8,12 +8,13 @@ from deploy.report.quantities import compared, percent, si
 def summary(data: ReportData) -> Html:
     """One card for each figure: what it is, its value, and what it compares with."""
     pruned, control, certificate = data.pruned, data.control, data.certificate
-    samples = f"{si(len(data.labels))} test samples, on the integer network"
+    beside = "" if control is None else f"{control.label} {percent(control.accuracy)}; "
     cards = [
         _card(
             "Test accuracy",
             percent(pruned.accuracy),
-            f"{control.label} {percent(control.accuracy)}; {samples}",
+            f"{beside}{si(pruned.tested)} test samples, on the integer network; trained in torch"
+            f" {percent(pruned.trained_accuracy)}",
         ),
         _card("Synapses pruned", percent(pruned.pruning_rate), "of the trained synapses, while learning"),
         _card(
@@ -27,27 +28,31 @@ def summary(data: ReportData) -> Html:
         _count("SynOps per inference", data, "synops_effective", per_inference=True),
     ]
     for name, cost in pruned.estimate.cost_sets.items():
-        reference = control.estimate.cost_sets[name].dynamic_energy
-        cards.append(
-            _card(
-                f"Energy per inference, {name}",
-                si(cost.dynamic_energy, "J"),
-                f"{control.label} {si(reference, 'J')}: {compared(reference, cost.dynamic_energy)},"
-                f" dynamic, estimated for {pruned.estimate.hardware}",
-            )
-        )
+        note = f"dynamic, estimated for {pruned.estimate.hardware}"
+        if control is not None:
+            reference = control.estimate.cost_sets[name].dynamic_energy
+            note = f"{_beside(control.label, reference, cost.dynamic_energy, 'J')}, {note}"
+        cards.append(_card(f"Energy per inference, {name}", si(cost.dynamic_energy, "J"), note))
     return tag("div", *cards, class_="cards")
 
 
 def _count(title: str, data: ReportData, count: str, *, per_inference: bool) -> Html:
-    values = []
-    for variant in (data.pruned, data.control):
+    def value(variant: Variant) -> float:
         total = variant.measurement.total(count)
-        values.append(total / variant.measurement.samples if per_inference else total)
-    pruned, control = values
-    return _card(
-        title, si(pruned), f"{data.control.label} {si(control)}: {compared(control, pruned, 'fewer')}"
-    )
+        return total / variant.measurement.samples if per_inference else total
+
+    pruned = value(data.pruned)
+    if data.control is None:
+        return _card(title, si(pruned), "of the integer network")
+    return _card(title, si(pruned), _beside(data.control.label, value(data.control), pruned, less="fewer"))
+
+
+def _beside(
+    label: str, reference: float | None, value: float | None, unit: str = "", less: str = "less"
+) -> str:
+    """What a value compares with."""
+    written = f"{label} {si(reference, unit)}"
+    return written if None in (reference, value) else f"{written}: {compared(reference, value, less)}"
 
 
 def _card(name: str, value: str, note: str, *, bad: bool = False) -> Html:

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
+from deploy.report.bars import network_keys
 from deploy.report.data import ReportData, Variant
 from deploy.report.figure import Key, Panel, figure
 from deploy.report.markup import Html, section, tag
 from deploy.report.quantities import percent
-from deploy.report.style import CONTROL, PRUNED, axis, layout, plot_text, whole_ticks
+from deploy.report.style import PRUNED, axis, epoch_axis, layout, plot_text
 
 _HEIGHT = 320
 _START = 4
@@ -16,7 +17,7 @@ _START = 4
 
 
 def training_section(data: ReportData) -> Html:
-    """Accuracy beside the control, and the pruning rate."""
+    """Accuracy, beside the control if there is one, and the pruning rate."""
     return section(
         "training", "Learning while pruning", tag("div", _accuracy(data), _rate(data), class_="figures")
     )
@@ -24,12 +25,12 @@ def training_section(data: ReportData) -> Html:
 
 def _accuracy(data: ReportData) -> Html:
     # The pruned network is drawn last, on top of its control.
-    networks = ((data.control, CONTROL), (data.pruned, PRUNED))
-    histories = [variant.history for variant, _ in networks]
+    histories = [variant.history for variant in data.networks]
     lowest = _lowest([[100 * record.test_accuracy for record in history] for history in histories])
     plot = _plot(data, "accuracy (%)", range=[lowest, 100 + 0.02 * (100 - lowest)])
     keys = []
-    for variant, colour in networks:
+    for variant, key in zip(data.networks, network_keys(data.networks), strict=True):
+        colour = key.colour
         train = [record.train_accuracy for record in variant.history]
         test = [record.test_accuracy for record in variant.history]
         _line(plot, variant, f"{variant.label}, training", train, colour, "dot")
@@ -41,10 +42,15 @@ def _accuracy(data: ReportData) -> Html:
     cut = f" (the axis starts at {lowest:.0f} %)" if lowest else ""
     return figure(
         "Accuracy over epochs",
-        f"Share of samples that are classified correctly after each epoch{cut}; where the two solid lines"
-        " stay together, pruning costs no accuracy.",
+        f"Share of samples that are classified correctly after each epoch{cut}{_together(data)}.",
         [Panel(plot)],
         keys,
+    )
+
+
+def _together(data: ReportData) -> str:
+    return (
+        "" if data.control is None else "; where the two solid lines stay together, pruning costs no accuracy"
     )
 
 
@@ -69,11 +75,9 @@ def _rate(data: ReportData) -> Html:
 
 
 def _plot(data: ReportData, title: str, **settings) -> go.Figure:
-    epochs = max((record.epoch for v in (data.pruned, data.control) for record in v.history), default=1)
-    pad = 0.02 * epochs + 0.2
-    epoch_axis = axis("epoch", range=[1 - pad, epochs + pad], **whole_ticks(epochs))
+    epochs = max((record.epoch for v in data.networks for record in v.history), default=1)
     return go.Figure(
-        layout=layout(epoch_axis, axis(title, nticks=8, **settings), _HEIGHT, hovermode="x unified")
+        layout=layout(epoch_axis(epochs), axis(title, nticks=8, **settings), _HEIGHT, hovermode="x unified")
     )
 
 

@@ -2,10 +2,11 @@
 
 from dpap.pruning.config import DPAPConfig, LayerConfig, SurvivalConfig
 from dpap.pruning.development import Development
+from dpap.pruning.development_file import DevelopmentRecord, read_development
 from dpap.pruning.dpap import DPAP
 from dpap.pruning.floor import FloorConfig
 from dpap.pruning.layer import PrunedLayer
-from dpap.pruning.masks import load_masks, network_masks, save_masks, set_masks
+from dpap.pruning.masks import living_masks, load_masks, network_masks, save_masks, set_masks
 from dpap.pruning.prunable import Prunable
 from dpap.pruning.pruner import Pruner
 from dpap.pruning.schedule import ScheduleConfig
@@ -18,6 +19,7 @@ __all__ = [
     "SDSNN",
     "DPAPConfig",
     "Development",
+    "DevelopmentRecord",
     "FloorConfig",
     "LayerConfig",
     "Prunable",
@@ -28,8 +30,10 @@ __all__ = [
     "StructureConfig",
     "SurvivalConfig",
     "TargetConfig",
+    "living_masks",
     "load_masks",
     "network_masks",
+    "read_development",
     "save_masks",
     "set_masks",
 ]

@@ -13,6 +13,7 @@ from dpap.pruning.layer import PrunedLayer
 from dpap.pruning.neurotrophic import count_alive, least_important
 from dpap.pruning.prunable import Prunable
 from dpap.pruning.sdsnn_config import SDSNNConfig, StructureConfig
+from dpap.reduction import ranks, sum_over_ranks
 from dpap.state import check_keys, checked_state
 
 
@@ -60,6 +61,10 @@ class GrowingLayer(PrunedLayer):
     def take_gradient(self, gradient: torch.Tensor) -> None:
         """Add the gradient of the masked weight, of one backward pass."""
         self.gradient += gradient
+
+    def reduce(self) -> None:
+        """Take the mean of the gradients of the processes that share the batches (:mod:`dpap.reduction`)."""
+        sum_over_ranks(self.gradient).div_(ranks())
 
     @property
     def _masked_weight(self) -> torch.Tensor:

@@ -1,6 +1,5 @@
 """Masks as files, and on other networks of the same shape."""
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,10 +7,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from dpap.arrays import load_arrays, save_arrays
 from dpap.errors import InputError
-from dpap.files import write_atomically
 from dpap.networks.builder import MAX_NEURONS
 from dpap.pruning.prunable import prunable_layers
+from dpap.pruning.sources import living_synapses, source_names
 
 Masks = Mapping[str, torch.Tensor]
 """Living synapses of each layer, by name: bool Tensors of shape (post, pre / groups)."""
@@ -23,6 +23,14 @@ _HEADER = 1 << 16
 def network_masks(network: nn.Module) -> dict[str, torch.Tensor]:
     """Copies of a network's masks."""
     return {block.name: block.mask.flatten(1) != 0 for block in prunable_layers(network)}
+
+
+def living_masks(network: nn.Module) -> dict[str, torch.Tensor]:
+    """A network's masks without the synapses that come from neurons which have none left themselves."""
+    blocks = {block.name: block for block in prunable_layers(network)}
+    masks = network_masks(network)
+    life = {name: (mask, mask.any(1)) for name, mask in masks.items()}
+    return living_synapses(blocks, source_names(network, list(blocks.values())), life)
 
 
 def check_masks(masks: Masks, network: nn.Module) -> None:
@@ -60,14 +68,7 @@ def save_masks(path: str | Path, masks: Masks) -> None:
     InputError
         The folder cannot be written.
     """
-    arrays = {name: mask.cpu().numpy().astype(np.bool_) for name, mask in masks.items()}
-
-    def write(temporary: Path) -> None:
-        # Through a file: NumPy would add a suffix to the name of one that it opens.
-        with temporary.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-
-    write_atomically(path, write)
+    save_arrays(path, {name: mask.cpu().numpy().astype(np.bool_) for name, mask in masks.items()})
 
 
 def load_masks(path: str | Path) -> dict[str, torch.Tensor]:
@@ -78,26 +79,10 @@ def load_masks(path: str | Path) -> dict[str, torch.Tensor]:
     InputError
         The file is missing, damaged, too large, or holds anything but bool arrays of two dimensions.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for member in archive.infolist():
-                if member.file_size > MAX_NEURONS + _HEADER:
-                    raise InputError(f"{path}: {member.filename} has {member.file_size} bytes, too many")
-        with np.load(path, allow_pickle=False) as content:
-            arrays = {name: content[name] for name in content.files}
-    except InputError:
-        raise
-    except Exception as error:
-        # What a damaged archive raises is the choice of three libraries.
-        raise InputError(f"{path}: not a file of masks, or damaged ({error})") from error
+    arrays = load_arrays(path, MAX_NEURONS + _HEADER, "masks")
     for name, array in arrays.items():
         if array.dtype != np.bool_ or array.ndim != 2:
             raise InputError(
                 f"{path}: {name} is of type {array.dtype} with {array.ndim} dimensions; expected bool with 2"
             )
-    if not arrays:
-        raise InputError(f"{path}: holds no masks")
     return {name: torch.from_numpy(array) for name, array in arrays.items()}

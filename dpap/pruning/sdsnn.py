@@ -93,6 +93,7 @@ class SDSNN(Pruner):
             )
             sources = [self.layers[name].neuron_alive for name in self.sources[layer.name]]
             heard = presynaptic_life(layer.block, sources, torch.ones_like(layer.neuron_alive))
+            layer.reduce()
             layer.regenerate(percentile, heard)
             layer.new_epoch()
         for layer in self.prunable_layers:

@@ -3,16 +3,18 @@
 from dpap.errors import InputError
 from dpap.networks import Network
 from dpap.plasticity import criteria
-from dpap.pruning import DPAP, DPAPConfig, Pruner
+from dpap.pruning import DPAP, SDSNN, DPAPConfig, Pruner, SDSNNConfig
 
 NO_PRUNING = "none"
+REGROWING = "sdsnn"
+"""SD-SNN, whose structure develops both ways."""
 
 _DPAP = "dpap"
 
 
 def methods() -> tuple[str, ...]:
-    """Names of all methods: DPAP, none, and DPAP with each criterion of importance."""
-    return (_DPAP, NO_PRUNING, *criteria())
+    """Names of all methods: DPAP, SD-SNN, none, and DPAP with each criterion of importance."""
+    return (_DPAP, REGROWING, NO_PRUNING, *criteria())
 
 
 def check_method(name: str) -> None:
@@ -26,8 +28,14 @@ def importance_of(method: str) -> str | None:
     return method if method in criteria() else None
 
 
-def make_pruner(method: str, network: Network, config: DPAPConfig) -> Pruner | None:
-    """The pruner of a method; None for ``none``.
+def method_label(method: str) -> str:
+    """A method as it is named to a reader."""
+    labels = {_DPAP: "DPAP", REGROWING: "SD-SNN", NO_PRUNING: "unpruned"}
+    return labels.get(method, f"DPAP by {method}")
+
+
+def make_pruner(method: str, network: Network, dpap: DPAPConfig, sdsnn: SDSNNConfig) -> Pruner | None:
+    """The pruner of a method, by the configuration that it reads; None for ``none``.
 
     Raises
     ------
@@ -35,4 +43,6 @@ def make_pruner(method: str, network: Network, config: DPAPConfig) -> Pruner | N
         The network cannot be pruned so.
     """
     check_method(method)
-    return None if method == NO_PRUNING else DPAP(network, config)
+    if method == NO_PRUNING:
+        return None
+    return SDSNN(network, sdsnn) if method == REGROWING else DPAP(network, dpap)

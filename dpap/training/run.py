@@ -54,10 +54,11 @@ class Best:
         return cls(record.epoch, accuracy, record.pruning_rate)
 
     def yields_to(self, other: "Best", within: float) -> bool:
-        """Whether a later epoch is better: pruned further, or as far and at least as accurate."""
-        if other.pruning_rate > self.pruning_rate + within:
-            return True
-        return other.pruning_rate >= self.pruning_rate - within and other.accuracy >= self.accuracy
+        """Whether a later epoch is better: pruned otherwise, or as far and at least as accurate.
+
+        Where it is pruned less, something has grown back, and what was pruned too far is not wanted.
+        """
+        return abs(other.pruning_rate - self.pruning_rate) > within or other.accuracy >= self.accuracy
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +98,7 @@ class Run:
         self.config, self.files, self.processes = config, files, processes
         self.splits = _load(config)
         network = _build(config, self.splits["train"]).to(processes.device)
-        pruner = make_pruner(config.method, network, config.pruning)
+        pruner = make_pruner(config.method, network, config.pruning, config.sdsnn)
         self.learning = Learning(network, config.training, pruner, processes)
         self.development = None if pruner is None else Development(pruner)
         self.best: Best | None = None

@@ -12,9 +12,9 @@ from dpap.encoders import Direct, Encoder
 from dpap.errors import InputError
 from dpap.networks import RECIPES
 from dpap.neurons import LIF, Neuron
-from dpap.pruning import DPAPConfig
+from dpap.pruning import DPAPConfig, SDSNNConfig
 from dpap.training.config import TrainingConfig
-from dpap.training.method import NO_PRUNING, check_method, importance_of
+from dpap.training.method import NO_PRUNING, REGROWING, check_method, importance_of
 
 DIGITS = "24C3-AP2-48C3-AP2-512FC-10FC"
 """The network for scikit-learn's digits, that of the demonstration."""
@@ -112,21 +112,25 @@ class RunConfig(_Part):
     data : DataConfig
     network : NetworkConfig
     method : str
-        ``dpap``, ``none`` for no pruning, or a criterion for DPAP with that measure of importance.
+        ``dpap``, ``sdsnn``, ``none`` for no pruning, or a criterion for DPAP with that measure of importance.
     pruning : DPAPConfig
-        Its ``seed`` is the training's unless it is given.
+        Of DPAP. Its ``seed`` is the training's unless it is given.
+    sdsnn : SDSNNConfig
+        Of SD-SNN.
     training : TrainingConfig
         Its ``seed`` draws the weights too, and what encoders and augmentation draw.
     execution : ExecutionConfig
     best_within : float
-        The best epoch is the most accurate of those whose pruning rates are within so much (0 to 1) of
-        the highest: an epoch before the pruning is not what one wants to deploy.
+        The best epoch is the most accurate of those that are pruned as far as the last, within so much (0 to
+        1): an epoch before the pruning, or before what was pruned too far grew back, is not what one wants
+        to deploy.
     """
 
     data: DataConfig = DataConfig()
     network: NetworkConfig = NetworkConfig()
     method: Annotated[str, AfterValidator(lambda name: _known(check_method, name))] = "dpap"
     pruning: DPAPConfig = DPAPConfig()
+    sdsnn: SDSNNConfig = SDSNNConfig()
     training: TrainingConfig = TrainingConfig()
     execution: ExecutionConfig = ExecutionConfig()
     best_within: float = Field(0.01, ge=0, le=1)
@@ -135,6 +139,8 @@ class RunConfig(_Part):
     def _consistent(self) -> "RunConfig":
         if self.method == NO_PRUNING and self.pruning.target is not None:
             raise ValueError("method none prunes nothing; remove pruning.target, or name another method")
+        if self.method == REGROWING:
+            self._check_regrowing()
         target = self.pruning.target
         if target is not None and target.epochs > self.training.epochs:
             raise ValueError(
@@ -148,6 +154,19 @@ class RunConfig(_Part):
                 f" {self.pruning.importance}"
             )
         return self
+
+    def _check_regrowing(self) -> None:
+        if self.pruning.target is not None:
+            raise ValueError(
+                "method sdsnn finds its own pruning rate and cannot be steered; remove pruning.target, or"
+                " name another method"
+            )
+        first = 2 * self.sdsnn.patience + 2
+        if self.training.epochs < first:
+            raise ValueError(
+                f"method sdsnn prunes from epoch {first} on, with sdsnn.patience {self.sdsnn.patience};"
+                f" training.epochs is {self.training.epochs}: train longer, or lower sdsnn.patience"
+            )
 
     def whole(self) -> "RunConfig":
         """The same with every default that depends on something else filled in.

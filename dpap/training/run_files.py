@@ -5,6 +5,17 @@ from pathlib import Path
 from dpap.errors import InputError
 from dpap.files import write_text
 
+MADE_OF_CHECKPOINT = (
+    "model.h5",
+    "certificate.json",
+    "measurement.json",
+    "estimate.json",
+    "comparison.json",
+    "early_exit.json",
+    "report.html",
+)
+"""What ``dpap report`` adds to the folder; of an earlier run, it says nothing of a new one."""
+
 
 class RunFiles:
     """The files of a run, each of which appears whole or not at all.
@@ -65,6 +76,9 @@ class RunFiles:
                     part.unlink()
                 if not keep:
                     path.unlink(missing_ok=True)
+            if not keep:
+                for name in MADE_OF_CHECKPOINT:
+                    (self.folder / name).unlink(missing_ok=True)
         except OSError as error:
             raise InputError(f"cannot write {self.folder}: {error.strerror}; choose another --out") from error
         if not (keep and self.config.is_file()):

@@ -20,6 +20,7 @@ FILES = [
     "checkpoint.pt",
     "comparison.json",
     "config.yaml",
+    "development.npz",
     "early_exit.json",
     "estimate.json",
     "history.csv",

@@ -19,11 +19,38 @@ FORMS = {
     **{name: dpap.DPAPConfig(importance=name) for name in ("bcm", "stdp", "hebb", "magnitude", "random")},
     "authors": dpap.DPAPConfig.authors_code(schedule={"warm_up": 0}),
     **{name: dpap.DPAPConfig(target=target) for name, target in TARGETS.items()},
+    "sdsnn": dpap.SDSNNConfig(
+        patience=1,
+        dense=dpap.SDSNNConfig().dense.model_copy(update={"pruning_percent": 20.0}),
+        floor={"neurons": 2},
+    ),
 }
 
 
 def pruned(config, rank, processes):
     """State of a pruner after some epochs on a fixed network."""
+    return (
+        grown(config, rank, processes)
+        if isinstance(config, dpap.SDSNNConfig)
+        else shrunk(config, rank, processes)
+    )
+
+
+def grown(config, rank, processes):
+    """Of SD-SNN, whose growth signals are gradients."""
+    network = firing_network("6C3-AP2-12FC-10FC", (1, 8, 8), 4, input_max=16).train()
+    pruner = dpap.SDSNN(network, config)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(6):
+        inputs = torch.randint(0, 17, (BATCH, 1, 8, 8), generator=generator).float()
+        network(inputs[rank::processes]).sum().backward()
+        pruner.after_batch()
+        pruner.after_epoch()
+    return pruner.state_dict() | {"rate": pruner.pruning_rate}
+
+
+def shrunk(config, rank, processes):
+    """Of DPAP."""
     network = firing_network("6C3-AP2-12FC-10FC", (1, 8, 8), 4, input_max=16).train()
     pruner = dpap.DPAP(network, config)
     generator = torch.Generator().manual_seed(0)

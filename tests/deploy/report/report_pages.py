@@ -9,7 +9,7 @@ import numpy as np
 from factories import firing_network, random_inputs
 
 import deploy
-from deploy.demo import layer_pruning
+from deploy.deployment import layer_pruning
 from deploy.hardware import estimate
 from deploy.report import ReportData, Variant
 from dpap.training import EpochRecord
@@ -45,6 +45,8 @@ def variant(label, network, inputs, labels, names):
         measurement=measurement,
         estimate=estimate(measurement, "loihi1"),
         accuracy=recording.accuracy(labels),
+        trained_accuracy=0.25,
+        tested=SAMPLES,
     )
 
 

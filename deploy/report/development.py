@@ -1,0 +1,68 @@
+"""How the structure developed while the network learned, drawn from the recorded data."""
+
+import plotly.graph_objects as go
+
+from deploy.report.data import ReportData
+from deploy.report.figure import Key, Panel, figure
+from deploy.report.growth import range_figures, turnover_figures
+from deploy.report.importance import importance_figures
+from deploy.report.markup import Html, section
+from deploy.report.quantities import exact
+from deploy.report.style import HUES, axis, epoch_axis, layout, plot_text
+from deploy.report.survival import survival_figures
+
+_HEIGHT = 320
+_DASHES = {"line": "solid", "dotted": "dot"}
+
+
+def development_section(data: ReportData) -> Html:
+    """Connections over time; survival functions and importance, or spine ranges and what comes back."""
+    if data.development is None:
+        return Html("")
+    return section(
+        "development",
+        "How the structure developed",
+        _connections(data),
+        *survival_figures(data.development),
+        *importance_figures(data.development),
+        *range_figures(data.development),
+        *turnover_figures(data.development),
+    )
+
+
+def _connections(data: ReportData) -> Html:
+    record = data.development
+    plot = go.Figure(
+        layout=layout(
+            epoch_axis(record.epochs),
+            axis("living synapses (%)", rangemode="tozero", nticks=8),
+            _HEIGHT,
+            hovermode="x unified",
+        )
+    )
+    epochs = list(range(1, record.epochs + 1))
+    keys = [_key(index, name) for index, name in enumerate(record.layers)]
+    for key, (name, layer) in zip(keys, record.layers.items(), strict=True):
+        living = 1 - layer.pruning_rate
+        plot.add_scatter(
+            x=epochs,
+            y=(100 * living).tolist(),
+            customdata=[exact(round(share * data.pruned.pruning[name].synapses)) for share in living],
+            name=plot_text(name),
+            mode="lines+markers",
+            marker={"size": 4},
+            line={"color": key.colour, "width": 2, "dash": _DASHES[key.mark]},
+            hovertemplate="%{y:.1f} %, %{customdata} weights",
+        )
+    return figure(
+        "Connections over epochs",
+        "Share of each layer's trained synapses that is alive after each epoch, between neurons that live; a"
+        " structure that has settled is level at the end.",
+        [Panel(plot)],
+        keys,
+    )
+
+
+def _key(index: int, name: str) -> Key:
+    """One hue a layer, dotted where the hues begin again."""
+    return Key(name, HUES[index % len(HUES)], ("line", "dotted")[index // len(HUES) % 2])

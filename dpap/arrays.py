@@ -1,0 +1,63 @@
+"""NumPy archives: written whole or not at all, and read without trust."""
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from dpap.errors import InputError
+from dpap.files import write_atomically
+
+
+def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write a compressed archive of arrays by name, whole or not at all.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written.
+    """
+
+    def write(temporary: Path) -> None:
+        # Through a file: NumPy would add a suffix to the name of one that it opens.
+        with temporary.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+
+    write_atomically(path, write)
+
+
+def load_arrays(path: str | Path, largest: int, holds: str) -> dict[str, np.ndarray]:
+    """Read what :func:`save_arrays` wrote; nothing in the file is executed.
+
+    Parameters
+    ----------
+    path : path
+    largest : int
+        Bytes that an array may have, its header included, when it is unpacked.
+    holds : str
+        What the file should be, for errors: ``masks``.
+
+    Raises
+    ------
+    InputError
+        The file is missing, damaged or too large, or holds objects.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.infolist():
+                if member.file_size > largest:
+                    raise InputError(f"{path}: {member.filename} has {member.file_size} bytes, too many")
+        with np.load(path, allow_pickle=False) as content:
+            arrays = {name: content[name] for name in content.files}
+    except InputError:
+        raise
+    except Exception as error:
+        # What a damaged archive raises is the choice of three libraries.
+        raise InputError(f"{path}: not a file of {holds}, or damaged ({error})") from error
+    if not arrays:
+        raise InputError(f"{path}: holds no {holds}")
+    return arrays

@@ -1,0 +1,85 @@
+"""What goes and what comes back in each epoch, where structure develops both ways."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from dpap.errors import InputError
+from dpap.pruning.pruner import Pruner
+
+FLOWS = ("synapses_pruned", "synapses_regrown", "neurons_pruned", "neurons_regrown")
+"""What is counted of each layer in every epoch."""
+
+
+class Turnover:
+    r"""Counts what a pruner removed and brought back, epoch by epoch, from what lives at their ends.
+
+    A synapse lives between living neurons on both sides, as in the pruning rates, so that with :math:`L_e`
+    the living synapses of a layer after epoch :math:`e`
+
+    .. math::
+        |L_e| = |L_{e-1}| - |L_{e-1} \setminus L_e| + |L_e \setminus L_{e-1}|,
+
+    the number pruned and the number regrown. What comes back and goes in the same epoch is in neither.
+
+    Parameters
+    ----------
+    pruner : Pruner
+        Between two epochs.
+
+    Attributes
+    ----------
+    counts : dict of str to dict of str to list of int
+        By layer, and by the names of :data:`FLOWS`: one number an epoch.
+    """
+
+    def __init__(self, pruner: Pruner):
+        self.pruner = pruner
+        self.counts: dict[str, dict[str, list[int]]] = {
+            name: {flow: [] for flow in FLOWS} for name in pruner.layers
+        }
+        self._before = self._living()
+
+    def _living(self) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+        neurons = {name: layer.neuron_alive.clone() for name, layer in self.pruner.layers.items()}
+        return {name: (synapses.clone(), neurons[name]) for name, synapses in self.pruner.masks.items()}
+
+    def record(self) -> None:
+        """Take in an epoch, after the pruner's ``after_epoch``."""
+        now = self._living()
+        for name, counts in self.counts.items():
+            for kind, before, after in zip(
+                ("synapses", "neurons"), self._before[name], now[name], strict=True
+            ):
+                counts[f"{kind}_pruned"].append(int((before & ~after).sum()))
+                counts[f"{kind}_regrown"].append(int((after & ~before).sum()))
+        self._before = now
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The counts, int64 ``(epochs,)``, by layer and flow: ``fc1/synapses_pruned``."""
+        return {
+            f"{name}/{flow}": np.array(numbers, dtype=np.int64)
+            for name, counts in self.counts.items()
+            for flow, numbers in counts.items()
+        }
+
+    def state_dict(self) -> dict[str, dict[str, list[int]]]:
+        """The counts; what lives is in the pruner's own state."""
+        return self.counts
+
+    def load_state_dict(self, state: Any) -> None:
+        """Go on from what :meth:`state_dict` gave, once the pruner has gone on from its own.
+
+        Raises
+        ------
+        InputError
+            It is of another network.
+        """
+        try:
+            self.counts = {
+                name: {flow: list(map(int, state[name][flow])) for flow in FLOWS} for name in self.counts
+            }
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"turnover: the record is damaged, or of another network ({error})") from error
+        self._before = self._living()
