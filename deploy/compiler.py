@@ -105,6 +105,7 @@ def _layer(network: dpap.networks.Network, name: str) -> Layer:
 
 def _integers(block: SynapticBlock) -> Integers:
     try:
+        block.check_quantized()
         return block.integer_parameters()
     except dpap.NetworkError as error:
         raise CompileError(str(error)) from error
