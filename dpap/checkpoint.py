@@ -53,14 +53,19 @@ def save_checkpoint(
     Raises
     ------
     InputError
-        The folder cannot be written, or the network was converted from stock SLAYER: its notation does
-        not say its blocks' scales and neurons.
+        The folder cannot be written, or the network was converted from stock SLAYER or NIR: its notation
+        does not say its blocks' scales, neurons, strides and padding.
     """
     converted = [block.name for block in network.synaptic_blocks() if block.scale is not None]
     if converted:
         raise InputError(
             f"{path}: {converted[0]} has a scale of its own (dpap.from_slayer), which a checkpoint cannot"
             " hold; save the stock network's state_dict and convert it again, or compile it"
+        )
+    if not network.described:
+        raise InputError(
+            f"{path}: the network was converted from stock SLAYER or NIR, and its notation does not say all"
+            " of its blocks, so a checkpoint cannot hold it; convert it again, or compile it"
         )
     content = {
         "format": FORMAT,

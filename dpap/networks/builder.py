@@ -92,7 +92,15 @@ def build(
         raise NetworkError(f"{notation!r} must end with a fully connected layer, such as 10FC")
     last.neuron = neuron.of_output
     return Network(
-        notation, tuple(input_shape), time_steps, input_max, neuron, builder.layers, builder.sources, bias
+        notation,
+        tuple(input_shape),
+        time_steps,
+        input_max,
+        neuron,
+        builder.layers,
+        builder.sources,
+        bias,
+        described=True,
     )
 
 
