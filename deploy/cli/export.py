@@ -41,10 +41,17 @@ def command(
                 "layers": [layer.name for layer in graph.layers],
                 "neurons": graph.neurons,
                 "weights": graph.stored_weights,
+                "removed": graph.removed,
             }
         )
     else:
         print(f"{to}: {len(graph.layers)} layers, {graph.neurons:,} neurons, {size:,} bytes")
+        for layer in graph.layers:
+            if len(layer.kept) < layer.shape[0]:
+                print(
+                    f"{layer.name}: {layer.shape[0] - len(layer.kept)} of {layer.shape[0]} were removed,"
+                    f" {len(layer.silent)} that cannot fire and {len(layer.unheard)} that nothing hears"
+                )
 
 
 def _first_sample(graph, name: str, path: Path):

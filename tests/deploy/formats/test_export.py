@@ -68,6 +68,7 @@ def test_the_command(capsys, tmp_path, network, suffix):
         "layers": ["conv1", "fc1", "fc2"],
         "neurons": graph.neurons,
         "weights": graph.stored_weights,
+        "removed": graph.removed,
     }
     code, out, err = run(capsys, "export", model, "--to", to)
     assert code == 0
