@@ -9,25 +9,34 @@ layer keeps its shape, and a layer that would be empty keeps one channel, so tha
 to run.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from deploy.activation_ranges import silent_channels
 from deploy.graph import INPUT, ConvConnection, Graph, Incoming, Layer
-from deploy.graph.encoding import smaller_encoding
+from deploy.graph.encoding import Encoding, encode
 from dpap.neurons.parameters import DECAY_BITS, DECAY_UNITY, STATE_SHIFT
 
 Pairs = list[tuple[np.ndarray, np.ndarray]]
 """For each input of a layer: which pairs of (target, source) channels have a positive weight, and any."""
 
 
-def compact(graph: Graph) -> Graph:
+def compact(graph: Graph, encodings: Mapping[str, Encoding] | None = None) -> Graph:
     """The same network without what cannot change its output.
 
     Every kept neuron spikes as before. Removed ones are silent for any input, except those that each layer
-    lists as ``unheard``.
+    lists as ``unheard`` (``graph.removed`` lists all).
+
+    Parameters
+    ----------
+    graph : Graph
+    encodings : mapping of str to str, optional
+        How the convolutions of a layer are stored (:func:`deploy.graph.encoding.encode`); by default in
+        whichever way is smaller.
     """
+    encodings = encodings or {}
     pairs = {layer.name: _by_channel(layer, graph) for layer in graph.layers}
     silent = silent_channels(graph) if graph.sigma_delta else _all_silent(graph, pairs)
     alive: dict[str, np.ndarray] = {}
@@ -38,11 +47,17 @@ def compact(graph: Graph) -> Graph:
             # Whatever stays here is cut off from the output; a channel without synapses is the plainest.
             heard[np.argmax(silent[layer.name])] = True
     return replace(
-        graph, layers=tuple(_compacted(layer, graph, alive, silent[layer.name]) for layer in graph.layers)
+        graph,
+        layers=tuple(
+            _compacted(layer, graph, alive, silent[layer.name], encodings.get(layer.name, "smaller"))
+            for layer in graph.layers
+        ),
     )
 
 
-def _compacted(layer: Layer, graph: Graph, alive: dict[str, np.ndarray], silent: np.ndarray) -> Layer:
+def _compacted(
+    layer: Layer, graph: Graph, alive: dict[str, np.ndarray], silent: np.ndarray, encoding: Encoding
+) -> Layer:
     kept = alive[layer.name]
     inputs = []
     for incoming in layer.inputs:
@@ -51,7 +66,7 @@ def _compacted(layer: Layer, graph: Graph, alive: dict[str, np.ndarray], silent:
         connection = incoming.connection.select(kept, sources)
         delays = None if incoming.delays is None else _needed(incoming.delays[sources])
         kept_shape = (int(sources.sum()), *shape[1:])
-        inputs.append(replace(incoming, connection=smaller_encoding(connection, kept_shape), delays=delays))
+        inputs.append(replace(incoming, connection=encode(connection, kept_shape, encoding), delays=delays))
     return replace(
         layer,
         kept=layer.kept[kept],

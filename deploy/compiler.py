@@ -1,5 +1,7 @@
 """From a trained network to its integer graph."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from scipy import sparse
@@ -18,7 +20,7 @@ from deploy.graph import (
     Neuron,
     NeuronKind,
 )
-from deploy.graph.encoding import encode_convolution
+from deploy.graph.encoding import ENCODINGS, Encoding, encode_convolution
 from deploy.rectifying import encoder_of, largest_of, messages_to, relay, sigma_delta_unit
 from deploy.routes import Route, maximum_routes, population_shape, populations, routes_to
 from dpap.blocks import (
@@ -40,7 +42,7 @@ MEMORYLESS = Neuron(current_decay=DECAY_UNITY, voltage_decay=DECAY_UNITY, thresh
 
 
 @torch.no_grad()
-def compile(network: nn.Module) -> Graph:
+def compile(network: nn.Module, encoding: Encoding | Mapping[str, Encoding] = "smaller") -> Graph:
     """Compile a network exactly: the same integers, the same spikes, and only what survived.
 
     Weights are quantised at each layer's scale as the network itself does in every pass, batch
@@ -54,11 +56,16 @@ def compile(network: nn.Module) -> Graph:
     network : dpap.networks.Network
         Made by :func:`dpap.networks.build`, or a network of stock SLAYER blocks converted by
         :func:`dpap.from_slayer`.
+    encoding : str, or dict of str by layer
+        How convolutions are stored: ``shared``, by kernel; ``sparse``, every synapse by itself; or
+        ``smaller``, whichever takes fewer bits. It changes no spike. Layers that a dict does not name have
+        the smaller; what is stored by synapse in any case has no choice.
 
     Raises
     ------
     CompileError
-        A layer cannot be compiled (named, with what to use in its place), or the network is of another kind.
+        A layer cannot be compiled (named, with what to use in its place), the network is of another kind, or
+        an encoding is not known or of a layer that is no convolution.
     """
     if not isinstance(network, dpap.networks.Network):
         raise CompileError(
@@ -83,7 +90,28 @@ def compile(network: nn.Module) -> Graph:
         description={"notation": network.notation, "dpap": dpap.__version__},
         encoder=encoder,
     )
-    return compact(graph)
+    return compact(graph, _encodings(graph, encoding))
+
+
+def _encodings(graph: Graph, encoding: Encoding | Mapping[str, Encoding]) -> dict[str, Encoding]:
+    convolutions = [
+        layer.name for layer in graph.layers if any(i.convolution is not None for i in layer.inputs)
+    ]
+    chosen = dict(encoding) if isinstance(encoding, Mapping) else dict.fromkeys(convolutions, encoding)
+    if not isinstance(encoding, Mapping) and encoding not in ENCODINGS:
+        raise CompileError(f"encoding {encoding!r} is not known; use one of {', '.join(ENCODINGS)}")
+    for name, wanted in chosen.items():
+        if wanted not in ENCODINGS:
+            raise CompileError(f"{name}: encoding {wanted!r} is not known; use one of {', '.join(ENCODINGS)}")
+        if name not in convolutions:
+            what = (
+                "has no kernels to share" if name in [layer.name for layer in graph.layers] else "is no layer"
+            )
+            raise CompileError(
+                f"{name} {what}, so its encoding cannot be chosen; the convolutions are"
+                f" {', '.join(convolutions) or 'none'}"
+            )
+    return chosen
 
 
 def _check_units(network: dpap.networks.Network) -> None:
@@ -150,6 +178,7 @@ def _rectifying(network: dpap.networks.Network, name: str) -> Description:
 
 def _integers(block: SynapticBlock) -> Integers | RectifiedIntegers:
     try:
+        block.check_quantized()
         return block.integer_parameters()
     except dpap.NetworkError as error:
         raise CompileError(str(error)) from error

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dpap import data, encoders, networks, plasticity, pruning, slayer
     from dpap.errors import DataError, InputError, NetworkError, TrainingError
     from dpap.neurons import LIF, ReLU
+    from dpap.post_training import quantize
     from dpap.pruning import (
         DPAP,
         SDSNN,
@@ -37,6 +38,7 @@ __version__ = "0.1.0"
 _MODULES = {
     "dpap.errors": ("DataError", "InputError", "NetworkError", "TrainingError"),
     "dpap.neurons": ("LIF", "ReLU"),
+    "dpap.post_training": ("quantize",),
     "dpap.pruning": (
         "DPAP",
         "DPAPConfig",
@@ -81,6 +83,7 @@ __all__ = [
     "networks",
     "plasticity",
     "pruning",
+    "quantize",
     "slayer",
     "to_slayer",
 ]

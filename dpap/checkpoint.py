@@ -12,6 +12,7 @@ from dpap.errors import InputError
 from dpap.files import write_atomically
 from dpap.networks import Network, build
 from dpap.neurons import read_neuron
+from dpap.weight_bits import check_weight_bits
 
 FORMAT = "dpap-checkpoint"
 SCHEMA = 2
@@ -52,14 +53,19 @@ def save_checkpoint(
     Raises
     ------
     InputError
-        The folder cannot be written, or the network was converted from stock SLAYER: its notation does
-        not say its blocks' scales and neurons.
+        The folder cannot be written, or the network was converted from stock SLAYER or NIR: its notation
+        does not say its blocks' scales, neurons, strides and padding.
     """
     converted = [block.name for block in network.synaptic_blocks() if block.scale is not None]
     if converted:
         raise InputError(
             f"{path}: {converted[0]} has a scale of its own (dpap.from_slayer), which a checkpoint cannot"
             " hold; save the stock network's state_dict and convert it again, or compile it"
+        )
+    if not network.described:
+        raise InputError(
+            f"{path}: the network was converted from stock SLAYER or NIR, and its notation does not say all"
+            " of its blocks, so a checkpoint cannot hold it; convert it again, or compile it"
         )
     content = {
         "format": FORMAT,
@@ -71,6 +77,7 @@ def save_checkpoint(
             "input_max": network.input_max,
             "neuron": network.neuron.model_dump(),
             "bias": network.bias,
+            "weight_bits": {block.name: block.weight_bits for block in network.synaptic_blocks()},
         },
         "state_dict": network.state_dict(),
         "pruner": pruner.state_dict() if pruner is not None else None,
@@ -109,6 +116,10 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
             neuron=read_neuron(described["neuron"]),
             bias=described["bias"],
         )
+        # Before this was written, all weights had 8 bits.
+        for name, bits in described.get("weight_bits", {}).items():
+            check_weight_bits(bits, f"{path}: weight_bits of {name}")
+            network.layers[name].weight_bits = bits
         network.load_state_dict(content["state_dict"])
         return Checkpoint(network, content["pruner"], content["training"])
     except InputError:

@@ -11,7 +11,7 @@ import torch
 
 from dpap.errors import NetworkError
 from dpap.neurons.sigma_delta import MESSAGE_LIMIT
-from dpap.quantization import largest_scale, quantize_weight
+from dpap.quantization import WEIGHT_LIMIT, largest_scale, quantize_weight
 
 CONSTANT_LIMIT = MESSAGE_LIMIT // 2
 """Thresholds and biases may fill half of 24 bits."""
@@ -28,12 +28,14 @@ def weight_exponent(
     input_divisor: float,
     drop: int,
     name: str,
+    limit: float = WEIGHT_LIMIT,
+    largest_shift: int = LARGEST_SHIFT,
 ) -> int:
     r"""The largest exponent e at which a layer's numbers fit.
 
     .. math::
-        2^e \max|w| \le 254,\quad 2^e d \max|b| \le 2^{22},\quad 2^e d\, \vartheta \le 2^{22},\quad
-        0 \le e + c \le 22
+        2^e \max|w| \le L,\quad 2^e d \max|b| \le 2^{22},\quad 2^e d\, \vartheta \le 2^{22},\quad
+        0 \le e + c \le K
 
     Parameters
     ----------
@@ -49,24 +51,28 @@ def weight_exponent(
         c: the shift of a layer is ``e + c``, which makes ``d / 2**c`` of its messages stand for 1.
     name : str
         The layer, for errors.
+    limit : float
+        L, the largest magnitude of an integer weight.
+    largest_shift : int
+        K, at most :data:`LARGEST_SHIFT`.
 
     Raises
     ------
     NetworkError
         There is none, or a weight or bias is not finite.
     """
-    largest = _largest_scale(weight, drop, name)
+    largest = _largest_scale(weight, drop, name, limit)
     constant = bias.detach().abs().max().item() if bias is not None and bias.numel() else 0.0
     if not math.isfinite(constant):
         raise NetworkError(f"{name}: a bias is {constant}; every bias must be finite")
-    limits = [2.0 ** (LARGEST_SHIFT - drop), largest]
+    limits = [2.0 ** (largest_shift - drop), largest]
     limits += [CONSTANT_LIMIT / (input_divisor * value) for value in (constant, threshold) if value > 0]
     # Of a float x > 0 frexp gives e with 2**(e-1) <= x < 2**e, without the rounding of a logarithm.
     exponent = math.frexp(min(limits))[1] - 1
     if exponent < -drop:
         raise NetworkError(
             f"{name}: at 2**{-drop} units for a weight of 1, the smallest scale that its messages allow, a"
-            f" weight of {254 / largest:g} does not fit into 8 bits, or a bias of {constant:g} or a"
+            f" weight of {limit / largest:g} does not fit into {limit:g}, or a bias of {constant:g} or a"
             f" threshold of {threshold:g} into 24; train it with smaller ones, or with fewer fraction_bits"
         )
     return exponent
@@ -77,9 +83,9 @@ def quantize_bias(bias: torch.Tensor, unit: float) -> torch.Tensor:
     return quantize_weight(bias, unit)
 
 
-def _largest_scale(weight: torch.Tensor, drop: int, name: str) -> float:
+def _largest_scale(weight: torch.Tensor, drop: int, name: str, limit: float) -> float:
     # A layer without weights has any scale; this one has no digits to drop.
-    return largest_scale(weight, name) if weight.any() else 2.0 ** max(0, -drop)
+    return largest_scale(weight, name, limit) if weight.any() else 2.0 ** max(0, -drop)
 
 
 def check_integers(

@@ -1,10 +1,11 @@
 r"""Weights as the integers that run, at a scale per layer.
 
 A weight is an 8-bit mantissa times two: even, from -254 to 254 (Loihi's mixed-sign mode; -256 is left out,
-so that a weight and its negative have the same magnitude). A layer's scale says how many integer units
-make a real weight of 1. It is the largest at which
+so that a weight and its negative have the same magnitude). With fewer bits it is a multiple of a larger step
+(:mod:`dpap.weight_bits`). A layer's scale says how many integer units make a real weight of 1. It is the
+largest at which
 
-* every weight fits into the 8 bits,
+* every weight fits into its bits,
 * no synaptic sum and no negative membrane potential can leave Lava's 24 bits, whatever the input
   (Lava wraps there and SLAYER does not),
 * the threshold fits into 17 bits, and
@@ -124,16 +125,18 @@ def weight_scale(
     name: str,
     bias: torch.Tensor | None = None,
     extent: WeightExtent | None = None,
+    step: int = WEIGHT_STEP,
+    limit: float = WEIGHT_LIMIT,
 ) -> float:
     r"""The largest safe scale of a layer.
 
     With :math:`P` and :math:`N` the largest sums of positive weights and of negative magnitudes,
-    :math:`n` the fan-in (each weight may be rounded away from zero by one), :math:`m` the largest input,
-    :math:`B` the largest magnitude of a bias, :math:`g` the gains of :func:`state_gain` and
-    :math:`h = g_v / g_u` that of the voltage alone, the scale :math:`s` satisfies
+    :math:`n` half a step for each synapse of a neuron (by which it may be rounded away from zero),
+    :math:`m` the largest input, :math:`B` the largest magnitude of a bias, :math:`g` the gains of
+    :func:`state_gain` and :math:`h = g_v / g_u` that of the voltage alone, the scale :math:`s` satisfies
 
     .. math::
-        s \max|w| \le 254,\quad (sP + n)\, m\, g_u < 2^{17},\quad
+        s \max|w| \le L,\quad (sP + n)\, m\, g_u < 2^{17},\quad
         (sN + n)\, m\, g_v + (s\, d\, B + 1)\, h < 2^{17},\quad
         s\, d\, \vartheta < 2^{17},\quad s\, d\, B < 2^{12}.
 
@@ -155,6 +158,10 @@ def weight_scale(
         Real biases.
     extent : WeightExtent, optional
         That of the weights, where it is known (:func:`weight_extents`).
+    step : int
+        What integer weights are multiples of.
+    limit : float
+        L, the largest magnitude of an integer weight.
 
     Raises
     ------
@@ -162,16 +169,17 @@ def weight_scale(
         No scale satisfies the bounds, or a weight or bias is not finite.
     """
     extent = extent or weight_extents([weight])[0]
-    eight_bits = _within_eight_bits(extent.largest, name)
+    fitting = _fitting(extent.largest, limit, name)
     constant = bias.detach().abs().max().item() if bias is not None else 0.0
     if not math.isfinite(constant):
         raise NetworkError(f"{name}: a bias is {constant}; every bias must be finite")
     constant *= input_divisor
     fan_in = weight[0].numel() if len(weight) else 0
+    rounded = fan_in * step / 2
     current_gain, voltage_gain = state_gain(neuron, time_steps)
     limits = [THRESHOLD_LIMIT / (input_divisor * neuron.threshold)]
     if extent.largest > 0:
-        limits.append(eight_bits)
+        limits.append(fitting)
     if constant > 0:
         limits.append((BIAS_LIMIT - 1) / constant)
     # In the units of the lowest voltage, a bias counts less than a sum: it has no current to gather in.
@@ -180,7 +188,7 @@ def weight_scale(
         (extent.positive, current_gain, 0),
         (extent.negative, voltage_gain, offset),
     ):
-        room = (SUM_LIMIT - 1) / (input_bound * gain) - fan_in - biased
+        room = (SUM_LIMIT - 1) / (input_bound * gain) - rounded - biased
         total += biased * constant
         if room <= 0:
             raise NetworkError(
@@ -193,8 +201,8 @@ def weight_scale(
     return min(limits)
 
 
-def largest_scale(weight: torch.Tensor, name: str) -> float:
-    """The scale at which the largest weight just fits into 8 bits; 1 where all are zero.
+def largest_scale(weight: torch.Tensor, name: str, limit: float = WEIGHT_LIMIT) -> float:
+    """The scale at which the largest weight just reaches the limit; 1 where all are zero.
 
     Raises
     ------
@@ -202,13 +210,13 @@ def largest_scale(weight: torch.Tensor, name: str) -> float:
         A weight is not finite.
     """
     largest = weight.detach().abs().max().item() if weight.numel() else 0.0
-    return _within_eight_bits(largest, name)
+    return _fitting(largest, limit, name)
 
 
-def _within_eight_bits(largest: float, name: str) -> float:
+def _fitting(largest: float, limit: float, name: str) -> float:
     if not math.isfinite(largest):
         raise NetworkError(f"{name}: a weight is {largest}; every weight must be finite")
-    return WEIGHT_LIMIT / largest if largest > 0 else 1.0
+    return limit / largest if largest > 0 else 1.0
 
 
 def threshold_mantissa(neuron: LIF, scale: float, input_divisor: int) -> int:
@@ -218,18 +226,18 @@ def threshold_mantissa(neuron: LIF, scale: float, input_divisor: int) -> int:
 
 class _Quantize(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, weight, scale):
+    def forward(ctx, weight, scale, step):
         ctx.scale = scale
-        return torch.round(weight * (scale / WEIGHT_STEP)).mul_(WEIGHT_STEP)
+        return torch.round(weight * (scale / step)).mul_(step)
 
     @staticmethod
     def backward(ctx, grad):
-        return grad * ctx.scale, None
+        return grad * ctx.scale, None, None
 
 
-def quantize_weight(weight: torch.Tensor, scale: float) -> torch.Tensor:
-    """Even integers ``2 * round(weight * scale / 2)``, in the weight's dtype; gradient straight through."""
-    return _Quantize.apply(weight, scale)
+def quantize_weight(weight: torch.Tensor, scale: float, step: int = WEIGHT_STEP) -> torch.Tensor:
+    """Integers ``step * round(weight * scale / step)``, in the weight's dtype; gradient straight through."""
+    return _Quantize.apply(weight, scale, step)
 
 
 class _Round(torch.autograd.Function):

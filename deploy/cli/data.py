@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from deploy.graph import Graph
-from dpap.data import DATA_SETS, DataSet, load
+from dpap.data import DATA_SETS, DataSet, Split, load
 from dpap.encoders import ENCODED_MAX, ENCODERS, Direct, Frames, Latency, Rate
 from dpap.errors import DataError
+from dpap.networks import Network
 
 PARTS = ("train", "test")
 
@@ -44,17 +45,7 @@ def load_inputs(
         There is no such data, it does not fit the graph, or a file is missing, damaged or holds objects.
     """
     if data in DATA_SETS:
-        if part not in PARTS:
-            raise DataError(f"split {part!r} is not known; there are {' and '.join(PARTS)}")
-        known = DATA_SETS[data]
-        chosen = _encoder(known, encoder or known.encoder.kind, graph)
-        shape, largest = known.encoded_shape(chosen), known.largest(chosen)
-        if shape != graph.input_shape or largest != graph.input_max:
-            raise DataError(
-                f"{data} by {chosen.kind} encoding has inputs {shape} from 0 to {largest}; the model takes"
-                f" {graph.input_shape} from 0 to {graph.input_max}"
-            )
-        (split,) = load(data, part, time_steps=graph.time_steps, encoder=chosen, subset=subset)
+        split = load_split(graph, data, part=part, encoder=encoder, subset=subset)
         return split.over_time(graph.time_steps, samples), split.labels[:samples]
     if encoder is not None or subset or part != "test":
         raise DataError(f"data {data!r}: a split, an encoder or a subset can only be chosen of a data set")
@@ -73,7 +64,32 @@ def load_inputs(
     return inputs[:samples], None
 
 
-def _encoder(known: DataSet, kind: str, graph: Graph) -> Direct | Rate | Latency | Frames:
+def load_split(
+    graph: Graph | Network,
+    data: str,
+    *,
+    part: str = "test",
+    encoder: str | None = None,
+    subset: bool = False,
+) -> Split:
+    """A part of a data set, encoded as a graph or a network takes it; arguments are those of load_inputs."""
+    if data not in DATA_SETS:
+        raise DataError(f"data {data!r} is not a data set; use one of {', '.join(DATA_SETS)}")
+    if part not in PARTS:
+        raise DataError(f"split {part!r} is not known; there are {' and '.join(PARTS)}")
+    known = DATA_SETS[data]
+    chosen = _encoder(known, encoder or known.encoder.kind, graph)
+    shape, largest = known.encoded_shape(chosen), known.largest(chosen)
+    if shape != graph.input_shape or largest != graph.input_max:
+        raise DataError(
+            f"{data} by {chosen.kind} encoding has inputs {shape} from 0 to {largest}; the model takes"
+            f" {graph.input_shape} from 0 to {graph.input_max}"
+        )
+    (split,) = load(data, part, time_steps=graph.time_steps, encoder=chosen, subset=subset)
+    return split
+
+
+def _encoder(known: DataSet, kind: str, graph: Graph | Network) -> Direct | Rate | Latency | Frames:
     """An encoder for the shape and range of a graph's inputs."""
     if kind not in ENCODERS:
         raise DataError(f"encoder {kind!r} is not known; there are {', '.join(ENCODERS)}")

@@ -12,29 +12,59 @@ def command(
     model: Annotated[
         Path, typer.Argument(help="A compiled model, model.h5, or a checkpoint.pt, which is compiled first.")
     ],
-    to: Annotated[Path, typer.Option(help="The file to write: .net for netx, .nir for NIR, .h5.")],
+    to: Annotated[
+        Path,
+        typer.Option(help="What to write: a file, .net for netx, .nir for NIR, .h5; or sana-fe's folder."),
+    ],
+    format: Annotated[
+        str | None, typer.Option(help="h5, netx, nir or sana-fe; by default what the suffix says.")
+    ] = None,
+    inputs: Annotated[
+        Path | None,
+        typer.Option(help="For sana-fe: a .npy file (N, T, ...), whose first sample's spikes it is to have."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Write a model for other software, or compile a checkpoint; status 2 where a format cannot say it."""
-    from deploy.formats.registry import export
+    from deploy.formats.registry import export, format_of
 
-    graph = _graph(model)
-    export(graph, to)
-    size = to.stat().st_size
+    graph, name = _graph(model), format_of(to, format)
+    options = {} if inputs is None else {"inputs": _first_sample(graph, name, inputs)}
+    export(graph, to, name, **options)
+    size = sum(file.stat().st_size for file in (to.iterdir() if to.is_dir() else [to]))
     if json:
         print_json(
             {
                 "model": str(model),
                 "file": str(to),
-                "format": to.suffix.removeprefix("."),
+                "format": name,
                 "bytes": size,
                 "layers": [layer.name for layer in graph.layers],
                 "neurons": graph.neurons,
                 "weights": graph.stored_weights,
+                "removed": graph.removed,
             }
         )
     else:
         print(f"{to}: {len(graph.layers)} layers, {graph.neurons:,} neurons, {size:,} bytes")
+        for layer in graph.layers:
+            if len(layer.kept) < layer.shape[0]:
+                print(
+                    f"{layer.name}: {layer.shape[0] - len(layer.kept)} of {layer.shape[0]} were removed,"
+                    f" {len(layer.silent)} that cannot fire and {len(layer.unheard)} that nothing hears"
+                )
+
+
+def _first_sample(graph, name: str, path: Path):
+    from deploy.cli.data import load_inputs
+    from dpap.errors import InputError
+
+    if name != "sana-fe":
+        raise InputError(f"--inputs {path}: only sana-fe describes inputs; leave it out for {name}")
+    samples, _ = load_inputs(graph, str(path), 1)
+    if not len(samples):
+        raise InputError(f"--inputs {path}: it holds no sample")
+    return samples[0]
 
 
 def _graph(model: Path):

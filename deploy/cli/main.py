@@ -10,7 +10,7 @@ import traceback
 import typer
 from typer.exceptions import TyperException
 
-from deploy.cli import demo, doctor, estimate, export, hardware, report, simulate, train, verify
+from deploy.cli import demo, doctor, estimate, export, hardware, quantize, report, simulate, train, verify
 from dpap.errors import InputError
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo.command)
 app.command("train")(train.command)
+app.command("quantize")(quantize.command)
 app.command("simulate")(simulate.command)
 app.command("verify")(verify.command)
 app.command("export")(export.command)

@@ -33,6 +33,9 @@ def command(
     network: Annotated[
         str | None, typer.Option(help="The papers' notation, as in 16C3-AP2-10FC, or a recipe's name.")
     ] = None,
+    weight_bits: Annotated[
+        int | None, typer.Option(help="Bits of a weight, 1 to 8; --set network.weight_bits=null rounds none.")
+    ] = None,
     time_steps: Annotated[int | None, typer.Option("--time-steps", "-T", help="Steps an inference.")] = None,
     method: Annotated[
         str | None,
@@ -68,6 +71,7 @@ def command(
         "data.validation": validation,
         "data.time_steps": time_steps,
         "network.notation": network,
+        "network.weight_bits": weight_bits,
         "method": method,
         "training.epochs": epochs,
         "training.seed": seed,

@@ -1,11 +1,17 @@
 """The choice between encodings of a connection."""
 
 from dataclasses import replace
+from typing import Literal, get_args
 
 import numpy as np
 
 from deploy.graph.connection import Connection, ConvConnection, MatrixConnection, unrolled
 from deploy.graph.geometry import Geometry, Shape, pooled_shape
+
+Encoding = Literal["smaller", "shared", "sparse"]
+"""How a convolution is to be stored (:func:`encode`)."""
+
+ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
 
 WEIGHT_BITS = 8
 """Bits of a stored weight."""
@@ -77,6 +83,22 @@ def unrolled_weights(connection: ConvConnection, source: Shape) -> int:
         positions = geometry.sources(axis, outputs)
         inside.append(((positions >= 0) & (positions < inputs)).sum(axis=1))
     return int(np.einsum("kyx,y,x->", (connection.kernels != 0).astype(np.int64), *inside))
+
+
+def encode(connection: Connection, source: Shape, encoding: Encoding = "smaller") -> Connection:
+    """A convolution in the encoding that is asked for; other connections as they are.
+
+    Parameters
+    ----------
+    connection : Connection
+    source : tuple of int
+        Shape of the source before pooling.
+    encoding : str
+        ``shared`` kernels, ``sparse`` with every synapse by itself, or whichever is ``smaller``.
+    """
+    if not isinstance(connection, ConvConnection) or encoding == "shared":
+        return connection
+    return smaller_encoding(connection, source) if encoding == "smaller" else as_matrix(connection, source)
 
 
 def as_matrix(connection: ConvConnection, source: Shape) -> MatrixConnection:

@@ -91,6 +91,17 @@ class Graph:
         return {layer.name: self.synapse_matrix(layer).nnz for layer in self.layers}
 
     @property
+    def removed(self) -> dict[str, dict[str, list[int]]]:
+        """Channels (neurons, in a flat layer) that compaction removed from each layer, by why.
+
+        ``silent``: no input can make them fire. ``unheard``: they may fire, but no synapse listens.
+        """
+        return {
+            layer.name: {"silent": layer.silent.tolist(), "unheard": sorted(layer.unheard.tolist())}
+            for layer in self.layers
+        }
+
+    @property
     def neurons(self) -> int:
         """Neurons that survived, in all layers."""
         return sum(layer.size for layer in self.layers)

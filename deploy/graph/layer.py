@@ -68,6 +68,12 @@ class Layer:
     bias: np.ndarray | None = None
 
     @property
+    def silent(self) -> np.ndarray:
+        """Channels (neurons) that were removed since no input can make them fire, int32, ascending."""
+        there = np.concatenate([self.kept, self.unheard])
+        return np.setdiff1d(np.arange(self.shape[0], dtype=np.int32), there)
+
+    @property
     def sources(self) -> tuple[str, ...]:
         """Names of the sources, in the order of ``inputs``."""
         return tuple(incoming.source for incoming in self.inputs)

@@ -19,6 +19,7 @@ from dpap.blocks.rectifying import RectifiedIntegers, Rectifying
 from dpap.blocks.spiking import Spiking
 from dpap.errors import NetworkError
 from dpap.neurons import Neuron
+from dpap.weight_bits import MOST_BITS, quantized_alone
 
 Shape = tuple[int, ...]
 
@@ -76,6 +77,10 @@ class SynapticBlock(nn.Module, ABC):
         Normalisation.
     mask : Tensor
         1 where a synapse lives, 0 where it is pruned; broadcast over a convolution's kernel.
+    weight_bits : int or None
+        1 to 8 bits for each weight (:mod:`dpap.weight_bits`); 8 at first. None: weights are not rounded, and
+        the block cannot be compiled; each sum is then rounded to the finest unit of the neurons that is safe.
+        Of no effect where the block has a ``scale`` of its own.
     rounds : bool
         Whether inputs may be fractions in training (behind a :class:`~dpap.blocks.Dropout`), so that sums
         have to be rounded.
@@ -127,6 +132,7 @@ class SynapticBlock(nn.Module, ABC):
         self.time_steps = time_steps
         self.input_bound, self.input_divisor = input_bound, input_divisor
         self.scale = scale
+        self.weight_bits: int | None = MOST_BITS
         self.rounds = False
         self.observers: list[Observer] = []
         self.weight = nn.Parameter(torch.empty(weight_shape))
@@ -165,6 +171,19 @@ class SynapticBlock(nn.Module, ABC):
     def output_divisor(self) -> float:
         """The integer that stands for the real activation 1 in what the block gives: 1 for spikes."""
         return self.dynamics.output_divisor(self)
+
+    @property
+    def quantized(self) -> bool:
+        """Whether the weights that the block runs with are integers."""
+        return self.scale is not None or self.weight_bits is not None
+
+    def check_quantized(self) -> None:
+        """Raise a :class:`~dpap.errors.NetworkError` unless the weights are integers."""
+        if not self.quantized:
+            raise NetworkError(
+                f"{self.name}: its weights are not rounded (weight_bits is None); quantise the network with"
+                " dpap.quantize, or build it with weight_bits from 1 to 8"
+            )
 
     def integer_parameters(self) -> Integers | RectifiedIntegers:
         """Weights, scale, threshold and biases as they are deployed, and the shift of ReLU units.
@@ -224,9 +243,8 @@ class SynapticBlock(nn.Module, ABC):
         """Sums normalised by their batch, in the units that the folded weights will have, biases included."""
         with torch.no_grad():
             folded = self.integer_parameters()
-        weight = self.masked_weight
-        scale = quantization.largest_scale(weight, self.name)
-        sums = self.sums_over_time(inputs, quantization.quantize_weight(weight, scale))
+        weight, scale = quantized_alone(self.masked_weight, self.weight_bits, self.name)
+        sums = self.sums_over_time(inputs, weight)
         normalized = self.norm(
             sums.flatten(0, 1), scale * self.input_divisor, folded.scale * self.input_divisor, self.living
         ).unflatten(0, sums.shape[:2])

@@ -10,9 +10,15 @@ from dpap.blocks.dynamics import Dynamics
 from dpap.blocks.exact_products import exact_sums
 from dpap.errors import NetworkError
 from dpap.neurons.sigma_delta import MESSAGE_LIMIT, STATE_LIMIT, decoded, messages
+from dpap.quantization import WEIGHT_STEP
+from dpap.weight_bits import largest_weight, narrowed, step_for
 
 if TYPE_CHECKING:
     from dpap.blocks.block import SynapticBlock
+
+
+FLOAT_SHIFT = 12
+"""Digits of sums beyond those of messages where weights are not rounded: finer ones would not be seen."""
 
 
 class RectifiedIntegers(NamedTuple):
@@ -66,8 +72,9 @@ class Rectifying(Dynamics):
         self, block: "SynapticBlock", weight: torch.Tensor, bias: torch.Tensor | None
     ) -> RectifiedIntegers:
         """At the block's own scale, or at the largest power of two that fits (:mod:`dpap.power_of_two`)."""
-        drop, divisor = self.drop(block), block.input_divisor
+        drop, divisor, bits = self.drop(block), block.input_divisor, block.weight_bits
         if block.scale is None:
+            weight = weight if bits is None else narrowed(weight, bits)
             exponent = power_of_two.weight_exponent(
                 weight,
                 bias,
@@ -75,11 +82,17 @@ class Rectifying(Dynamics):
                 input_divisor=divisor,
                 drop=drop,
                 name=block.name,
+                limit=math.inf if bits is None else largest_weight(bits),
+                largest_shift=FLOAT_SHIFT if bits is None else power_of_two.LARGEST_SHIFT,
             )
         else:
             exponent = math.frexp(block.scale)[1] - 1
         scale, shift = 2.0**exponent, exponent + drop
-        integers = quantization.quantize_weight(weight, scale)
+        if not block.quantized:
+            integers = weight * scale
+        else:
+            step = WEIGHT_STEP if block.scale is not None else step_for(weight, scale, bits)
+            integers = quantization.quantize_weight(weight, scale, step)
         if bias is not None:
             bias = power_of_two.quantize_bias(bias, scale * divisor)
         threshold = math.ceil(block.neuron.threshold * scale * divisor)
@@ -91,6 +104,8 @@ class Rectifying(Dynamics):
     def sums(self, block: "SynapticBlock", inputs: torch.Tensor, integers: RectifiedIntegers) -> torch.Tensor:
         """Exact sums with their biases, in float64 where it must be."""
         sums = exact_sums(block.synapse, inputs.flatten(0, 1), integers.weight, integers.bias, block.groups)
+        if not block.quantized:
+            sums = quantization.round_straight_through(sums)
         return sums.unflatten(0, inputs.shape[:2])
 
     def respond(

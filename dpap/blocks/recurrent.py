@@ -64,7 +64,7 @@ class Recurrent(SynapticBlock):
         integers = self.integer_parameters()
         forward, recurrent = integers.weight.split([self.input_shape[0], self.output_shape[0]], dim=1)
         sums = self.sums_over_time(inputs, forward)
-        if self.training and self.rounds:
+        if not self.quantized or (self.training and self.rounds):
             sums = quantization.round_straight_through(sums)
         spikes = recurrent_lif(sums, recurrent, Spiking().population(self, integers), integers.bias)
         if self.training and self.observers:

@@ -1,5 +1,6 @@
 """Leaky integrate-and-fire neurons in a block."""
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -7,6 +8,7 @@ import torch
 from dpap import quantization
 from dpap.blocks.dynamics import Dynamics, Integers
 from dpap.neurons import Population, lif, lif_pool
+from dpap.weight_bits import narrowed, weight_grid
 
 if TYPE_CHECKING:
     from dpap.blocks.block import SynapticBlock
@@ -25,19 +27,24 @@ class Spiking(Dynamics):
         """At the block's own scale, or at the largest that is safe (:mod:`dpap.quantization`)."""
         if block.scale is not None:
             return self._at_own_scale(block, weight, bias, block.scale)
-        scale = quantization.weight_scale(
-            weight,
-            block.neuron,
-            input_bound=block.input_bound,
-            input_divisor=block.input_divisor,
-            time_steps=block.time_steps,
-            name=block.name,
-            bias=bias,
-        )
+        bounds = {
+            "input_bound": block.input_bound,
+            "input_divisor": block.input_divisor,
+            "time_steps": block.time_steps,
+            "name": block.name,
+            "bias": bias,
+        }
+        if block.weight_bits is None:
+            scale = quantization.weight_scale(weight, block.neuron, limit=math.inf, **bounds)
+            weight = weight * scale
+        else:
+            weight = narrowed(weight, block.weight_bits)
+            scale, step = weight_grid(weight, block.neuron, block.weight_bits, **bounds)
+            weight = quantization.quantize_weight(weight, scale, step)
         threshold = quantization.threshold_mantissa(block.neuron, scale, block.input_divisor)
         if bias is not None:
             bias = quantization.quantize_bias(bias, scale * block.input_divisor)
-        return Integers(quantization.quantize_weight(weight, scale), scale, threshold, bias)
+        return Integers(weight, scale, threshold, bias)
 
     def _at_own_scale(self, block, weight, bias, scale: int) -> Integers:
         integers = quantization.clip_weight(quantization.quantize_weight(weight, scale))
@@ -58,7 +65,8 @@ class Spiking(Dynamics):
 
     def sums(self, block: "SynapticBlock", inputs: torch.Tensor, integers: Integers) -> torch.Tensor:
         """Sums that are exact by the choice of the scale; biases go to the voltages."""
-        return block.sums_over_time(inputs, integers.weight)
+        sums = block.sums_over_time(inputs, integers.weight)
+        return sums if block.quantized else quantization.round_straight_through(sums)
 
     def population(self, block: "SynapticBlock", integers: Integers) -> Population:
         """The block's neurons with their integer constants."""

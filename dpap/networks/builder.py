@@ -34,6 +34,7 @@ from dpap.notation import (
     Token,
     parse,
 )
+from dpap.weight_bits import MOST_BITS, check_weight_bits
 
 MAX_NEURONS = 1 << 26
 """Neurons or weights of one layer beyond which a description is taken for a mistake."""
@@ -47,6 +48,7 @@ def build(
     input_max: int = 1,
     neuron: Neuron | None = None,
     bias: bool = False,
+    weight_bits: int | None = MOST_BITS,
 ) -> Network:
     """Build a network from the papers' notation (:mod:`dpap.notation`).
 
@@ -70,6 +72,9 @@ def build(
         :class:`~dpap.blocks.DeltaEncoder`, and pools with neurons, recurrent layers and delays are refused.
     bias : bool
         Whether every synaptic block has biases; those with BN have them in any case.
+    weight_bits : int or None
+        1 to 8 bits for each weight (:mod:`dpap.weight_bits`). None: weights are not rounded, and the network
+        has to go through :func:`dpap.quantize` before it can be compiled.
 
     Raises
     ------
@@ -77,8 +82,9 @@ def build(
         A token is unknown, a layer does not fit its input, or an argument is out of range.
     """
     check_arguments(input_shape, time_steps, input_max)
+    check_weight_bits(weight_bits)
     neuron = neuron or LIF()
-    builder = _Builder(notation, neuron, time_steps, bias)
+    builder = _Builder(notation, neuron, time_steps, bias, weight_bits)
     tokens = parse(notation)
     builder.chain(tokens, builder.encode(_Place(INPUT, tuple(input_shape), input_max, input_max)))
     last = list(builder.layers.values())[-1]
@@ -86,7 +92,15 @@ def build(
         raise NetworkError(f"{notation!r} must end with a fully connected layer, such as 10FC")
     last.neuron = neuron.of_output
     return Network(
-        notation, tuple(input_shape), time_steps, input_max, neuron, builder.layers, builder.sources, bias
+        notation,
+        tuple(input_shape),
+        time_steps,
+        input_max,
+        neuron,
+        builder.layers,
+        builder.sources,
+        bias,
+        described=True,
     )
 
 
@@ -109,8 +123,9 @@ class _Place:
 class _Builder:
     """Layers and their sources, so far."""
 
-    def __init__(self, notation: str, neuron: Neuron, time_steps: int, bias: bool):
+    def __init__(self, notation: str, neuron: Neuron, time_steps: int, bias: bool, weight_bits: int | None):
         self.notation, self.neuron, self.time_steps, self.bias = notation, neuron, time_steps, bias
+        self.weight_bits = weight_bits
         self.layers: dict[str, nn.Module] = {}
         self.sources: dict[str, tuple[str, ...]] = {}
         self._counts: dict[str, int] = {}
@@ -240,7 +255,7 @@ class _Builder:
         return replace(body, source=name, bound=bound, rounds=rounds, spikes=spikes)
 
     def _synaptic(self, block: SynapticBlock, place: _Place) -> _Place:
-        block.rounds = place.rounds
+        block.rounds, block.weight_bits = place.rounds, self.weight_bits
         after = _Place(place.source, block.output_shape, 1, block.output_divisor, spikes=True)
         return self._add(block.name, block, after)
 

@@ -52,6 +52,8 @@ class Network(nn.Module):
     notation, input_shape, time_steps, input_max, neuron, bias
         What it was built from. A converted network's blocks may have other neurons, strides, padding and
         groups than the notation's.
+    described : bool
+        Whether :func:`build` makes the same blocks of these again; not so of a converted network.
     layers : ModuleDict
         Blocks in order, by name: ``conv1``, ``pool1``, ``fc1``, ...
     sources : dict of str to tuple of str
@@ -68,6 +70,7 @@ class Network(nn.Module):
         layers: dict[str, nn.Module],
         sources: dict[str, tuple[str, ...]] | None = None,
         bias: bool = False,
+        described: bool = False,
     ):
         super().__init__()
         self.notation = notation
@@ -76,6 +79,7 @@ class Network(nn.Module):
         self.input_max = input_max
         self.neuron = neuron
         self.bias = bias
+        self.described = described
         self.layers = nn.ModuleDict(layers)
         if sources is None:
             before = [INPUT, *layers]

@@ -24,7 +24,8 @@ class _RecurrentSpikes(torch.autograd.Function):
         fired = torch.zeros_like(current[0])
         state = fired.to(torch.int64), fired.to(torch.int64)
         for t in range(population.time_steps):
-            sums = current[0 if len(current) == 1 else t] + fired @ recurrent.T
+            # Weights that are not rounded leave fractions, which a state has no room for.
+            sums = (current[0 if len(current) == 1 else t] + fired @ recurrent.T).round_()
             state, fired, voltages[t] = reference.step(
                 state, sums.to(torch.int64) << STATE_SHIFT, constant, population.keeps, population.fire
             )

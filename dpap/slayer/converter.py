@@ -16,7 +16,7 @@ from dpap.slayer.bias import read_bias
 from dpap.slayer.place import Place
 from dpap.slayer.pool import MaxPool, SumPool, stock_pool_fault, zeros_of_stock_pool
 from dpap.slayer.recurrence import keeps_bias_out_of_current
-from dpap.slayer.stock import DELAY, DROPOUT, is_stock, read_neuron, read_weight, stock_kind
+from dpap.slayer.stock import DELAY, DROPOUT, is_stock, read_neuron, read_weight, rounds_weights, stock_kind
 
 _Made = TypeVar("_Made")
 
@@ -223,7 +223,9 @@ class Converter:
                 )
             # A neuron without synapses is silent here, but fires by its bias in SLAYER.
             mask[(mask.amax(1) == 0) & (bias != 0)] = 1
-            made.bias.data = bias / made.scale
+            made.bias.data = bias / block.neuron.w_scale
+        if not rounds_weights(block):
+            made.scale, made.weight_bits = None, None
         made.rounds = place.rounds
         with torch.no_grad():
             made.weight.data = weight.reshape(made.weight.shape)

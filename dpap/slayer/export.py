@@ -74,10 +74,12 @@ def to_slayer(network: Network) -> nn.Sequential | graph.Graph:
     InputError
         It is no :class:`dpap.networks.Network`.
     NetworkError
-        A layer has no stock counterpart.
+        A layer has no stock counterpart, or weights that are not rounded.
     """
     if not isinstance(network, Network):
         raise InputError(f"this is a {type(network).__name__}; expected a dpap Network (dpap.networks.build)")
+    for block in network.synaptic_blocks():
+        block.check_quantized()
     if network.neuron.type == "relu":
         return sigma_delta.to_stock(network)
     exporter = _Exporter(network)

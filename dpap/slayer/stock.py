@@ -128,7 +128,8 @@ def read_weight(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Real weights as the next forward pass would see them, and the mask; the block is not changed.
 
-    Weight norm and torch's pruning are resolved. The quantiser must be the stock one, or masked by us.
+    Weight norm and torch's pruning are resolved. The quantiser must be the stock one, or masked by us, or
+    there must be none.
 
     Parameters
     ----------
@@ -175,10 +176,11 @@ def read_weight(
     if isinstance(quantizer, (MaskedQuantizer, RecurrentQuantizer)):
         mask *= quantizer.living(weight)
         quantizer = quantizer.quantize
-    if not _is_stock_quantizer(quantizer, block.neuron):
+    if quantizer is not None and not _is_stock_quantizer(quantizer, block.neuron):
         raise NetworkError(
             f"{where}: its pre_hook_fx is not its neuron's quantize_8bit, so its weights are not the 8 bits"
-            " of Loihi; make the block without pre_hook_fx"
+            " of Loihi; make the block without pre_hook_fx, or with pre_hook_fx=None and quantise it"
+            " (dpap.quantize)"
         )
     own = getattr(block, "mask", None)
     if own is not None:
@@ -191,6 +193,14 @@ def read_weight(
     if weight.dtype != torch.float32:
         raise NetworkError(f"{where}: its weights are {weight.dtype}; expected float32 (network.float())")
     return (weight * mask[..., None, None, None]).detach().clone(), mask
+
+
+def rounds_weights(block: nn.Module) -> bool:
+    """Whether a stock block has a quantiser; without one it computes with real weights."""
+    names = ("input_synapse", "recurrent_synapse") if stock_kind(block) == "Recurrent" else ("synapse",)
+    quantizers = [getattr(block, name).pre_hook_fx for name in names]
+    masked = (MaskedQuantizer, RecurrentQuantizer)
+    return all((q.quantize if isinstance(q, masked) else q) is not None for q in quantizers)
 
 
 def _is_stock_quantizer(quantizer, neuron) -> bool:

@@ -265,6 +265,7 @@ def _build(config: RunConfig, split: Split) -> Network:
             input_max=split.input_max,
             neuron=described.neuron,
             bias=described.bias,
+            weight_bits=described.weight_bits,
         )
     classes = network.synaptic_blocks()[-1].output_shape[0]
     needed = int(split.labels.max()) + 1

@@ -15,6 +15,7 @@ from dpap.neurons import LIF, Neuron
 from dpap.pruning import DPAPConfig, SDSNNConfig
 from dpap.training.config import TrainingConfig
 from dpap.training.method import NO_PRUNING, REGROWING, check_method, importance_of
+from dpap.weight_bits import MOST_BITS, WeightBits
 
 DIGITS = "24C3-AP2-48C3-AP2-512FC-10FC"
 """The network for scikit-learn's digits, that of the demonstration."""
@@ -78,11 +79,14 @@ class NetworkConfig(_Part):
     neuron : LIF or ReLU
         By its ``type``.
     bias : bool
+    weight_bits : int or None
+        1 to 8, or None for weights that are not rounded in training.
     """
 
     notation: str | None = Field(None, max_length=4096)
     neuron: Annotated[Neuron, Field(discriminator="type")] = LIF()
     bias: bool = False
+    weight_bits: WeightBits = MOST_BITS
 
 
 class ExecutionConfig(_Part):

@@ -22,6 +22,10 @@ def test_dead_units_leave_both_sides():
     assert 7 not in graph["fc1"].kept
     assert graph["fc1"].unheard.tolist() == [9]
     assert only_connection(graph["fc2"]).matrix.shape == (5, 18)
+    assert graph.removed["conv1"] == {"silent": [2], "unheard": [4]}
+    # fc1's neuron 7 has no synapse, and others that fire by no input may be among the silent.
+    assert 7 in graph.removed["fc1"]["silent"] and graph.removed["fc1"]["unheard"] == [9]
+    assert graph.removed["fc2"] == {"silent": [], "unheard": []}
     inputs = random_inputs(network, 30)
     certificate = deploy.verify(graph, network, inputs, backends=("fast",))
     assert certificate.mismatches == 0

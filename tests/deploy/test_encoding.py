@@ -1,10 +1,13 @@
 """A convolution that is stored as a matrix can be told from any other matrix."""
 
 import numpy as np
+import pytest
+from factories import firing_network, only_connection, random_inputs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deploy.graph import Geometry, MatrixConnection
+import deploy
+from deploy.graph import ConvConnection, Geometry, MatrixConnection
 from deploy.graph.connection import unrolled
 from deploy.graph.encoding import as_convolution, as_matrix, encode_convolution, unrolled_weights
 from deploy.graph.geometry import pooled_shape
@@ -66,3 +69,63 @@ def test_a_flat_layer_is_no_convolution():
 
 def _single():
     return encode_convolution(np.full((1, 1, 1, 1), 2, np.int16), Geometry((1, 1)), 1, 1), (1, 2, 2)
+
+
+NOTATION = "4C3-MP2-6C3s2-SP2-Res(6C3|6C1)-8FC-4FC"
+
+
+@pytest.mark.parametrize("encoding", ["shared", "sparse"])
+def test_a_forced_encoding_changes_no_spike(tmp_path, encoding):
+    network = firing_network(NOTATION, (2, 12, 12), 5)
+    for block in network.synaptic_blocks():
+        if block.prunable:
+            block.mask.view(-1)[::3] = 0
+    inputs = random_inputs(network, 6)
+    chosen, forced = deploy.compile(network), deploy.compile(network, encoding=encoding)
+    kind = {"shared": ConvConnection, "sparse": MatrixConnection}[encoding]
+    convolutions = [
+        incoming for layer in forced.layers for incoming in layer.inputs if incoming.convolution is not None
+    ]
+    assert len(convolutions) == 6
+    assert all(isinstance(incoming.connection, kind) for incoming in convolutions)
+    forced.save(tmp_path / "model.h5")
+    for graph in (forced, deploy.load(tmp_path / "model.h5")):
+        before, after = deploy.run(chosen, inputs), deploy.run(graph, inputs)
+        for name, spikes in before.spikes.items():
+            np.testing.assert_array_equal(after.spikes[name], spikes)
+    assert before.output.any()
+    assert forced.synapses() == chosen.synapses()
+
+
+def test_lava_runs_a_forced_encoding_with_the_same_spikes():
+    network = firing_network("3C3-AP2-4FC", (1, 6, 6), 4)
+    inputs = random_inputs(network, 2)
+    for encoding in ("shared", "sparse"):
+        graph = deploy.compile(network, encoding={"conv1": encoding})
+        assert deploy.verify(graph, network, inputs, backends=("lava",)).mismatches == 0
+
+
+def test_encodings_by_layer_and_by_size():
+    network = firing_network("3C3-3C3-4FC", (1, 8, 8), 3)
+    graph = deploy.compile(network, encoding={"conv2": "sparse"})
+    assert isinstance(only_connection(graph["conv1"]), ConvConnection)
+    assert isinstance(only_connection(graph["conv2"]), MatrixConnection)
+    # One position shares a kernel with nobody: 9 synapses without zeros beat a kernel.
+    alone = firing_network("3C3p0-4FC", (1, 3, 3), 3)
+    alone.layers["conv1"].weight.data[:, :, 1:] = 0
+    assert isinstance(only_connection(deploy.compile(alone)["conv1"]), MatrixConnection)
+    assert isinstance(only_connection(deploy.compile(alone, encoding="shared")["conv1"]), ConvConnection)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "message"),
+    [
+        ("dense", r"encoding 'dense' is not known; use one of smaller, shared, sparse"),
+        ({"conv1": 3}, r"conv1: encoding 3 is not known"),
+        ({"fc1": "shared"}, r"fc1 has no kernels to share.*; the convolutions are conv1"),
+        ({"conv9": "sparse"}, r"conv9 is no layer"),
+    ],
+)
+def test_encodings_that_cannot_be_are_refused(encoding, message):
+    with pytest.raises(deploy.CompileError, match=message):
+        deploy.compile(firing_network("3C3-4FC", (1, 5, 5), 3), encoding=encoding)

@@ -20,7 +20,7 @@ from dpap.slayer.sigma_delta.stock import (
     sigma_delta_kind,
 )
 from dpap.slayer.sigma_delta.units import MESSAGES_PER_UNIT
-from dpap.slayer.stock import blocks_of, read_weight
+from dpap.slayer.stock import blocks_of, read_weight, rounds_weights
 
 INPUT_STEP = 2
 """``sigma_delta.Input`` rounds to multiples of 2 / scale."""
@@ -158,6 +158,11 @@ class _Chain:
         }
 
     def _synaptic(self, kind, made, block, where) -> None:
+        if not rounds_weights(block):
+            raise NetworkError(
+                f"{where}: its pre_hook_fx is None, so its weights are not the 8 bits of Loihi, by which its"
+                " messages have their unit; make the block without pre_hook_fx"
+            )
         weight, mask = read_weight(block, where)
         bias = read_bias(block, self.before, where)
         with torch.no_grad():

@@ -63,11 +63,12 @@ def test_the_command(capsys, tmp_path, network, suffix):
     assert json.loads(out) == {
         "model": str(model),
         "file": str(to),
-        "format": suffix,
+        "format": {"net": "netx"}.get(suffix, suffix),
         "bytes": to.stat().st_size,
         "layers": ["conv1", "fc1", "fc2"],
         "neurons": graph.neurons,
         "weights": graph.stored_weights,
+        "removed": graph.removed,
     }
     code, out, err = run(capsys, "export", model, "--to", to)
     assert code == 0
@@ -85,3 +86,20 @@ def test_the_command_refuses_in_one_line(capsys, tmp_path):
     assert code == 2
     assert "no format has the suffix '.txt'" in err
     assert [file.name for file in tmp_path.iterdir()] == ["model.h5"]
+
+
+def test_the_command_for_sana_fe(capsys, tmp_path, network):
+    model, to, inputs = tmp_path / "model.h5", tmp_path / "out", tmp_path / "inputs.npy"
+    deploy.compile(network).save(model)
+    np.save(inputs, random_inputs(network, 2))
+    status, out, err = run(
+        capsys, "export", model, "--to", to, "--format", "sana-fe", "--inputs", inputs, "--json"
+    )
+    assert (status, err) == (0, "")
+    written = {path.name: path for path in to.iterdir()}
+    assert set(written) == {"architecture.yaml", "network.yaml"}
+    assert json.loads(out)["bytes"] == sum(path.stat().st_size for path in written.values())
+    assert json.loads(out)["format"] == "sana-fe"
+    assert "spikes: [" in written["network.yaml"].read_text()
+    status, _, err = run(capsys, "export", model, "--to", tmp_path / "x.nir", "--inputs", inputs)
+    assert status == 2 and "only sana-fe describes inputs" in err

@@ -1,0 +1,92 @@
+"""``dpap quantize``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.cli.options import Data, Encoder, Subset
+from deploy.cli.output import print_json, print_table
+
+
+def command(
+    checkpoint: Annotated[Path, typer.Argument(help="A trained network, checkpoint.pt.")],
+    out: Annotated[Path, typer.Option(help="Folder for checkpoint.pt, model.h5 and quantization.json.")],
+    weight_bits: Annotated[int, typer.Option(help="Bits of a weight, 1 to 8.")] = 8,
+    layer_bits: Annotated[
+        list[str] | None, typer.Option("--layer-bits", help="Of one layer, as in fc1=4; repeat for several.")
+    ] = None,
+    data: Data = "digits",
+    encoder: Encoder = None,
+    subset: Subset = False,
+    calibration: Annotated[
+        int, typer.Option(min=1, help="Samples of the training part to choose the scales by.")
+    ] = 256,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="Samples of the test part to measure on; by default all.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Round the weights of a trained network to 1 to 8 bits, and say what accuracy that cost."""
+    import numpy as np
+
+    from deploy.cli.data import load_split
+    from deploy.compiler import compile
+    from deploy.run_directory import RunDirectory
+    from dpap.checkpoint import load_checkpoint, save_checkpoint
+    from dpap.post_training import quantize
+
+    network, _ = load_checkpoint(checkpoint)
+    bits = {block.name: weight_bits for block in network.synaptic_blocks()} | _by_layer(layer_bits or [])
+    known = {"encoder": encoder, "subset": subset}
+    train, test = (load_split(network, data, part=part, **known) for part in ("train", "test"))
+    result = quantize(
+        network,
+        train.part(np.arange(len(train))[:calibration]),
+        weight_bits=bits,
+        evaluation=test.part(np.arange(len(test))[:samples]),
+    )
+    graph = compile(result.network)
+    content = {"checkpoint": str(checkpoint), "data": data, **result.to_dict()}
+    with RunDirectory(out) as run:
+        save_checkpoint(run.file("checkpoint.pt"), result.network)
+        graph.save(run.file("model.h5"))
+        run.write_json("quantization.json", content)
+    if json:
+        print_json({**content, "run": str(out)})
+    else:
+        _print(result, out)
+
+
+def _by_layer(settings: list[str]) -> dict[str, int]:
+    from dpap.errors import InputError
+
+    bits = {}
+    for setting in settings:
+        name, _, number = setting.partition("=")
+        if not (name and number.isdecimal()):
+            raise InputError(f"--layer-bits {setting!r}; expected a layer and a number, as in fc1=4")
+        bits[name] = int(number)
+    return bits
+
+
+def _print(result, out: Path) -> None:
+    rows = [
+        [
+            name,
+            f"{layer.weight_bits}",
+            f"{layer.weight_range:.4g}",
+            f"{layer.largest_weight:.4g}",
+            f"{layer.threshold:,}",
+            f"{layer.sum_error:.2%}",
+            f"{layer.activity_error:.2%}",
+        ]
+        for name, layer in result.layers.items()
+    ]
+    columns = ["layer", "bits", "range", "largest weight", "threshold", "error of sums", "of activity"]
+    print_table(columns, rows, title=f"scales chosen by {result.calibration_samples} samples")
+    print(
+        f"accuracy on {result.samples:,} samples: {result.original_accuracy:.2%} without rounding,"
+        f" {result.accuracy:.2%} with; {result.accuracy_drop * 100:.2f} points lost"
+    )
+    print(f"{out}: checkpoint.pt, model.h5, quantization.json")
