@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from deploy.budget import BudgetMeter, budget_meter
     from deploy.compiler import compile
     from deploy.errors import (
         BackendError,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from deploy.verification import Certificate, certify, verify
 
 _MODULES = {
+    "deploy.budget": ("BudgetMeter", "budget_meter"),
     "deploy.compiler": ("compile",),
     "deploy.errors": (
         "BackendError",
@@ -53,6 +55,7 @@ _ORIGINS = {name: module for module, names in _MODULES.items() for name in names
 __all__ = [
     "BackendError",
     "BackendUnavailable",
+    "BudgetMeter",
     "Certificate",
     "Comparison",
     "CompileError",
@@ -64,6 +67,7 @@ __all__ = [
     "Measurement",
     "Recording",
     "Simulator",
+    "budget_meter",
     "certify",
     "compare",
     "compile",
