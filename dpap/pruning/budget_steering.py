@@ -2,12 +2,21 @@ r"""Steering the decay of survival functions until the compiled network meets a 
 
 At the end of every epoch the network is measured as it would be deployed (:class:`dpap.pruning.Reading`).
 Each reading prices the living units, and with these prices the decay is steered along the path of
-:mod:`dpap.pruning.steering`; so the measured value corrects every epoch what the prices foretold. Once the
-budget is due, those who are to die are masked and the network is measured again before they die: where it
-would still be above the budget, more are chosen, in proportion to what is missing.
+:mod:`dpap.pruning.steering`. Those who are to die are masked and the network is measured again before they
+die: where it would fall below the path, fewer are chosen, and where it would still be above a budget that is
+due, more.
 
-Only kinds of units that have a price are pressed. A budget of cores prices those whose removal frees a core;
-all others decay just slowly enough that nobody of them dies.
+**Pressure.** What the death of a share of a layer costs in accuracy is taken to be alike for all layers, and
+what it saves is that share of what they cost; so each layer is pressed in proportion to its cost. With
+:math:`c` the cost of its synapses, or that of its neurons with all synapses on either side, and
+:math:`w = c / \max c`, its decay value, :math:`\epsilon` with the shift :math:`s`, becomes
+
+.. math::
+    \epsilon' = w\,(\epsilon + s)
+
+and a unit dies above the shift :math:`(\epsilon + s^*) / w - \epsilon`, where :math:`s^*` is the shift of
+:mod:`dpap.pruning.steering`. Whose removal saves nothing does not decay: for a budget of cores that is all but
+those who stand in the way of a core to be freed.
 """
 
 import math
@@ -19,17 +28,18 @@ from torch import nn
 
 from dpap.errors import InputError
 from dpap.pruning.developing import DevelopingLayer
+from dpap.pruning.drop_search import DropSearch
 from dpap.pruning.reading import Measure, Reading, read
 from dpap.pruning.sources import Life, living_synapses
-from dpap.pruning.steering import MARGIN, Steering
+from dpap.pruning.steering import Steering, cost_of
 from dpap.pruning.target import TargetConfig
 from dpap.state import check_keys, checked_state
 
-ATTEMPTS = 8
-"""Measurements of an epoch in which the budget is due, until the deaths that it takes are found."""
+OVERSHOOT = 0.02
+"""Share of what the path asks for by which the measured value may fall below it; of cores, at least one."""
 
-LEAST_MORE, MOST_MORE = 1.05, 2.0
-"""By how much the deaths grow from one attempt to the next."""
+LEAST_WEIGHT = 0.01
+"""Of a layer that is pressed at all."""
 
 
 class BudgetSteering(Steering):
@@ -69,8 +79,9 @@ class BudgetSteering(Steering):
         self._network, self._measure = network, measure
         self.untouched, self.held, self.exhausted = True, False, False
         self.held_epochs = 0
-        self._aim, self._attempts, self._asked, self._tried = config.budget.limit, 0, 0.0, -1.0
-        self._still: dict[str, list[float]] = {}
+        self._search: DropSearch | None = None
+        self._goal: tuple[int, float] | None = None
+        self._weights: dict[str, tuple[float, float]] = {}
         # Now, so that what cannot be measured is refused before anything is learned.
         self.reading = self._model = self._read()
         self.accuracy_before = self.reading.accuracy
@@ -94,7 +105,7 @@ class BudgetSteering(Steering):
     @property
     def end(self) -> float:
         """The cost at the end of the path."""
-        return self._aim
+        return self.limit
 
     @property
     def least_accuracy(self) -> float | None:
@@ -106,6 +117,8 @@ class BudgetSteering(Steering):
 
     def path(self, completed: int) -> float:
         """The cost that is asked for after so many epochs; any while the accuracy is too low."""
+        if self._goal is not None and completed == self._goal[0]:
+            return self._goal[1]
         return math.inf if self.held else super().path(completed)
 
     def begin(self, epoch: int) -> None:
@@ -113,7 +126,7 @@ class BudgetSteering(Steering):
         self.reading = self._model = self._read()
         if self.untouched:
             self.accuracy_before = self.reading.accuracy
-        self._aim, self._attempts, self._asked, self._tried = self.limit, 0, 0.0, -1.0
+        self._search, self._goal, self._weights = None, None, self._weigh()
         self.exhausted = False
         self.held = self.least_accuracy is not None and self.reading.accuracy < self.least_accuracy
         asks = self.reading.value > self.limit and epoch + 1 > self.config.first_death(self.warm_up)
@@ -121,75 +134,85 @@ class BudgetSteering(Steering):
         self.held_epochs += self.held
         self.cost = self.reading.value
 
-    def choose(self, epoch: int) -> float:
-        """The shift of the decay values for those who are pressed."""
-        self._still = {}
-        return super().choose(epoch)
-
     def shifts(self, name: str, shift: float) -> tuple[float, float]:
-        """The shift for those who are pressed, and for others one with which nobody dies."""
-        synapses, neurons = (
-            shift if pressed else still
-            for pressed, still in zip(self.pressed(name), self._still[name], strict=True)
-        )
+        """The shifts of a layer's synapses and neurons; see the module."""
+        epsilon = self.layers[name].constants.epsilon
+        synapses, neurons = (weight * (epsilon + shift) - epsilon for weight in self._weights[name])
         return synapses, neurons
 
-    def pressed(self, name: str) -> tuple[bool, bool]:
-        """Whether the deaths of a layer's synapses, and of its neurons, lower the cost."""
-        prices = self._model.prices
-        if prices is None:
-            return True, True
-        synapses = bool(prices[name].synapses.any())
-        heard = any(name in heard and prices[other].synapses.any() for other, heard in self.sources.items())
-        return synapses, synapses or heard or bool(prices[name].neurons.any())
-
     def accept(self, epoch: int) -> bool:
-        """Measure the network without the dying; whether that is enough, or as much as can be had."""
+        """Measure the network without the dying; whether they may die, or others have to be chosen."""
         dying = self._dying()
         anybody = any(bool(units.any()) for pair in dying.values() for units in pair)
-        if anybody or self._attempts:
+        if anybody or self._search is not None:
             self.reading = self._read(self._life(dying))
             self.cost = self.reading.value
-        above = self.reading.value > self.limit and not self.held
-        if above and self.is_due(epoch) and self._asks_for_more(dying):
+        if not self.held and self._chooses_others(epoch, dying, anybody):
             return False
         self.untouched &= not anybody
         return True
 
-    def _asks_for_more(self, dying) -> bool:
-        """Lower the aim, unless more cannot be had."""
-        prices, before = self._prices(), self._model.value
-        now = self._cost(self._life(), prices)
-        tried = now - self._cost(self._life(dying), prices)
-        self._attempts += 1
-        if self._attempts == ATTEMPTS or tried <= self._tried:
-            self.exhausted = True
+    def _chooses_others(self, epoch: int, dying, anybody: bool) -> bool:
+        """Set another goal for the cost after this epoch, where the measured value misses the path."""
+        value, before = self.reading.value, self._model.value
+        wanted = super().path(epoch + 1)
+        few = self.is_due(epoch) and value > self.limit
+        slack = max(OVERSHOOT * wanted, 1.0 if self.config.budget.quantity == "cores" else 0.0)
+        if not few and not (anybody and value < wanted - slack):
             return False
-        fell = before - self.reading.value
-        share = (before - self.limit) / fell if fell > 0 else MOST_MORE
-        more = min(max(share, LEAST_MORE), MOST_MORE)
-        # At least what is missing by the measurement, where the prices see nothing to be done.
-        least = now * max(before - self.limit, 0.0) / max(before, self.limit)
-        self._tried, self._asked = tried, max(more * max(tried, self._asked), least)
-        self._aim = max(now - self._asked, 0.0)
-        return True
+        prices = self._prices()
+        now = self._cost(self._life(), prices)
+        if self._search is None:
+            self._search = DropSearch(now)
+        drop = self._search.next_drop(
+            now - self._cost(self._life(dying), prices),
+            few=few,
+            fell=(before - value) / max(before, self.limit),
+            wanted=(before - wanted) / max(before, self.limit),
+        )
+        self.exhausted = few and drop is None
+        if drop is not None:
+            self._goal = epoch + 1, max(now - drop, 0.0)
+        return drop is not None
 
     def account(self) -> None:
         """Nothing more: the last reading says what is left."""
 
     def _critical(self, layer: DevelopingLayer, epoch: int, steps: int):
+        epsilon = layer.constants.epsilon
         critical = layer.critical_shifts(epoch, steps)
-        still = self._still.setdefault(layer.name, [0.0, 0.0])
-        for kind, (values, alive, pressed) in enumerate(
-            zip(critical, layer.life, self.pressed(layer.name), strict=True)
-        ):
-            if pressed:
-                continue
-            mortal = values[alive & (values < torch.finfo(values.dtype).max)]
-            if mortal.numel():
-                still[kind] = min(still[kind], float(mortal.min()) - MARGIN)
-            values.fill_(torch.finfo(values.dtype).max)
+        for values, weight in zip(critical, self._weights[layer.name], strict=True):
+            never = torch.finfo(values.dtype).max
+            scaled = (values + epsilon) / weight - epsilon if weight else torch.full_like(values, never)
+            values.copy_(torch.where(values < never, scaled, values))
         return critical
+
+    def _weigh(self) -> dict[str, tuple[float, float]]:
+        """How much the decay of each layer's synapses, and of its neurons, is pressed, 0 to 1."""
+        prices = self._model.prices
+        if prices is None:
+            return dict.fromkeys(self.layers, (1.0, 1.0))
+        living = living_synapses(self.blocks, self.sources, self._life())
+        synapses = {
+            name: cost_of({name: living[name]}, {name: price}) for name, price in self._prices().items()
+        }
+        costs = {
+            name: (
+                synapses[name],
+                synapses[name]
+                + float(prices[name].neurons.sum())
+                + sum(synapses[other] for other, heard in self.sources.items() if name in heard),
+            )
+            for name in self.layers
+        }
+        mortal = [costs[layer.name] for layer in self.layers.values() if layer.prunable]
+        most = max((cost for pair in mortal for cost in pair), default=0.0)
+        if most <= 0:
+            return dict.fromkeys(self.layers, (0.0, 0.0))
+        return {
+            name: tuple(cost / most if cost >= LEAST_WEIGHT * most else 0.0 for cost in pair)
+            for name, pair in costs.items()
+        }
 
     def _read(self, life: Life | None = None) -> Reading:
         """Measure the network with its masks as they are, or with only some units alive."""

@@ -89,6 +89,11 @@ class DPAP(Pruner):
         return layer
 
     @property
+    def budget(self) -> BudgetSteering | None:
+        """What steers to a measured budget, where there is one."""
+        return self.steering if isinstance(self.steering, BudgetSteering) else None
+
+    @property
     def frozen(self) -> bool:
         """Whether the structure is fixed from here on."""
         return self.config.schedule.frozen(self.epoch)

@@ -3,7 +3,7 @@
 from dpap.errors import InputError
 from dpap.networks import Network
 from dpap.plasticity import criteria
-from dpap.pruning import DPAP, DPAPConfig, Pruner
+from dpap.pruning import DPAP, DPAPConfig, Measure, Pruner
 
 NO_PRUNING = "none"
 
@@ -26,8 +26,10 @@ def importance_of(method: str) -> str | None:
     return method if method in criteria() else None
 
 
-def make_pruner(method: str, network: Network, config: DPAPConfig) -> Pruner | None:
-    """The pruner of a method; None for ``none``.
+def make_pruner(
+    method: str, network: Network, config: DPAPConfig, measure: Measure | None = None
+) -> Pruner | None:
+    """The pruner of a method; None for ``none``. A budget is measured by ``measure``.
 
     Raises
     ------
@@ -35,4 +37,4 @@ def make_pruner(method: str, network: Network, config: DPAPConfig) -> Pruner | N
         The network cannot be pruned so.
     """
     check_method(method)
-    return None if method == NO_PRUNING else DPAP(network, config)
+    return None if method == NO_PRUNING else DPAP(network, config, measure)
