@@ -15,21 +15,22 @@ what it saves is that share of what they cost; so each layer is pressed in propo
     \epsilon' = w\,(\epsilon + s)
 
 and a unit dies above the shift :math:`(\epsilon + s^*) / w - \epsilon`, where :math:`s^*` is the shift of
-:mod:`dpap.pruning.steering`. Whose removal saves nothing does not decay: for a budget of cores that is all but
-those who stand in the way of a core to be freed.
+:mod:`dpap.pruning.steering`. Whose removal saves nothing does not decay: for a budget of cores that
+is all but those who stand in the way of a core to be freed.
 """
 
 import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from dpap.errors import InputError
 from dpap.pruning.developing import DevelopingLayer
 from dpap.pruning.drop_search import DropSearch
-from dpap.pruning.reading import Measure, Reading, read
+from dpap.pruning.reading import Measure, Reading, UnitPrices, read
 from dpap.pruning.sources import Life, living_synapses
 from dpap.pruning.steering import Steering, cost_of
 from dpap.pruning.target import TargetConfig
@@ -222,13 +223,22 @@ class BudgetSteering(Steering):
                 mask.copy_(alive.view(mask.shape))
         reading = read(self._measure, self._network)
         if reading.prices is not None:
-            unknown = set(reading.prices) ^ set(self.layers)
-            if unknown:
-                raise InputError(
-                    f"the budget's measurement prices {', '.join(reading.prices)}; the layers are"
-                    f" {', '.join(self.layers)}"
-                )
+            self._check_prices(reading.prices)
         return reading
+
+    def _check_prices(self, prices: Mapping[str, UnitPrices]) -> None:
+        if set(prices) != set(self.layers):
+            raise InputError(
+                f"the budget's measurement prices {', '.join(prices)}; the layers are"
+                f" {', '.join(self.layers)}"
+            )
+        for name, layer in self.layers.items():
+            expected = (layer.groups, layer.synapse_alive.shape[1]), (len(layer.neuron_alive),)
+            shapes = np.shape(prices[name].synapses), np.shape(prices[name].neurons)
+            if shapes != expected:
+                raise InputError(
+                    f"the budget's measurement has prices of shapes {shapes} for {name}; expected {expected}"
+                )
 
     def _cost(self, life: Life, prices: Mapping[str, torch.Tensor]) -> float:
         total = self._model.fixed + super()._cost(life, prices)

@@ -116,7 +116,7 @@ def budget_outcome(
     budget, last = config.pruning.target.budget, history[-1]
     before = next((record for record in reversed(history) if not record.pruning_rate), None)
     cost = None if before is None else before.test_accuracy - last.test_accuracy
-    reason = _reason(steering)
+    reason = _reason(steering, config.pruning.schedule.frozen(last.epoch))
     warning = _warning(steering.reading.accuracy, classes)
     sentences = [_said(budget, steering, reason)]
     if before is not None:
@@ -156,11 +156,13 @@ def _said(budget: Budget, steering: BudgetSteering, reason: str | None) -> str:
     return said if reason is None else f"{said}; {reason}"
 
 
-def _reason(steering: BudgetSteering) -> str | None:
+def _reason(steering: BudgetSteering, frozen: bool) -> str | None:
     if steering.met:
         return None
     if steering.reading.value <= steering.limit:
         return f"the network exceeds a limit of the hardware: {steering.reading.violation}"
+    if frozen:
+        return "the structure is frozen"
     if steering.held:
         return (
             f"nothing more is pruned, since accuracy is {steering.reading.accuracy:.2%} on the samples that"
