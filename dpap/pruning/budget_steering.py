@@ -141,6 +141,11 @@ class BudgetSteering(Steering):
         synapses, neurons = (weight * (epsilon + shift) - epsilon for weight in self._weights[name])
         return synapses, neurons
 
+    def falls_short(self, epoch: int) -> bool:
+        """Whether those who die are too few for the path, or so few that only large ones can be chosen."""
+        left, wanted = self._cost(self._life(self._dying()), self._prices()), self.path(epoch + 1)
+        return super().falls_short(epoch) or left < (1 - OVERSHOOT) * wanted < math.inf
+
     def accept(self, epoch: int) -> bool:
         """Measure the network without the dying; whether they may die, or others have to be chosen."""
         dying = self._dying()

@@ -20,7 +20,7 @@ class DropSearch:
 
     It grows or shrinks a drop in proportion, and halves what is between one that is too small and one that is
     too large. Who dies comes in units that may be large, so that the right drop may not be among those that
-    there are: then one that is too large is taken.
+    there are: then the smallest that was too large is taken.
 
     Parameters
     ----------
@@ -57,7 +57,8 @@ class DropSearch:
         between = self._large - self._small
         if again or len(self._tried) == ATTEMPTS or between <= RESOLUTION * self._cost:
             self._decided = True
-            return self._large if few and self._large < math.inf else None
+            smallest_enough = self._large < math.inf and (few or tried > self._large)
+            return self._large if smallest_enough else None
         if self._small > 0 and self._large < math.inf:
             return self._small + between / 2
         share = wanted / fell if fell > 0 else math.inf

@@ -97,7 +97,7 @@ def read(measure: Measure, network: nn.Module) -> Reading:
             raise InputError(
                 f"the budget's measurement has {name} {values}; expected finite numbers, 0 or more"
             )
-    return _of_first_rank(reading, next(network.parameters()).device)
+    return _of_first_rank(reading, network)
 
 
 def _number(value: object) -> float:
@@ -109,10 +109,11 @@ def _number(value: object) -> float:
         ) from error
 
 
-def _of_first_rank(reading: Reading, device: torch.device) -> Reading:
+def _of_first_rank(reading: Reading, network: nn.Module) -> Reading:
     """The first process's numbers: statistics of a normalisation may differ between processes."""
     if ranks() == 1:
         return reading
+    device = next(network.parameters()).device
 
     def shared(values: np.ndarray | float) -> np.ndarray:
         own = torch.tensor(np.asarray(values, np.float64), device=device)
