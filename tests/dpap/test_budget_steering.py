@@ -55,7 +55,7 @@ def test_a_value_alone_is_met_and_not_undercut():
 
 @pytest.mark.parametrize("real", [0.7, 1.3], ids=["less", "more"])
 def test_what_the_prices_foretell_wrongly_is_corrected_by_the_measurement(real):
-    """The value goes with the 0.7th or 1.3rd power of the weights; each reading says that it is in proportion."""
+    """The value goes with the 0.7th or 1.3rd power of the weights, and each reading says: in proportion."""
     network = small_network()
     before = living_weights(network)
     readings = []
@@ -85,7 +85,7 @@ def test_only_those_who_have_a_price_die():
 
 def test_the_path_and_the_weights_of_layers_by_hand():
     # fc1: 4 neurons of 3 synapses at 1, fc2: 2 neurons of 4 synapses at 5, and each neuron of fc1 costs 2.
-    # Synapses of fc1: 12. Neurons of fc1: 12 + 4 * 2 + those they feed, 8 * 5 = 60. The output does not count.
+    # Synapses of fc1: 12. Neurons of fc1: 12 + 4 * 2 + those they feed, 8 * 5: 60. The output counts not.
     network = chain(3, 4, 2)
     prices = {
         "fc1": UnitPrices(np.ones((1, 3)), np.full(4, 2.0)),
@@ -136,7 +136,9 @@ def test_nothing_is_pruned_while_accuracy_is_too_low():
 
 
 def test_an_accuracy_is_needed_to_hold_it():
-    with pytest.raises(dpap.InputError, match="target.min_accuracy and target.max_drop need a measurement"):
+    with pytest.raises(
+        dpap.InputError, match=r"target\.min_accuracy and target\.max_drop need a measurement"
+    ):
         dpap.DPAP(small_network(), config(1000, min_accuracy=0.5), living_weights)
 
 
@@ -166,7 +168,7 @@ def test_measurements_that_are_none_are_refused_at_once(measured, part):
 
 def test_a_budget_and_its_measurement_belong_together():
     for options in ((config(5), None), (None, living_weights)):
-        with pytest.raises(dpap.InputError, match="give both target.budget and measure=deploy.budget_meter"):
+        with pytest.raises(dpap.InputError, match=r"give both target\.budget and measure=deploy\."):
             dpap.DPAP(small_network(), *options)
 
 
