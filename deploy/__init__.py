@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from deploy.budget import BudgetMeter, budget_meter
     from deploy.compiler import compile
     from deploy.errors import (
         ActivationOverflow,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from deploy.verification import Certificate, certify, verify
 
 _MODULES = {
+    "deploy.budget": ("BudgetMeter", "budget_meter"),
     "deploy.compiler": ("compile",),
     "deploy.errors": (
         "ActivationOverflow",
@@ -56,6 +58,7 @@ __all__ = [
     "ActivationOverflow",
     "BackendError",
     "BackendUnavailable",
+    "BudgetMeter",
     "Certificate",
     "Comparison",
     "CompileError",
@@ -67,6 +70,7 @@ __all__ = [
     "Measurement",
     "Recording",
     "Simulator",
+    "budget_meter",
     "certify",
     "compare",
     "compile",

@@ -13,6 +13,9 @@ from deploy.cli.progress import stages
 TARGET_SHARE = 0.75
 """Share of the epochs after which a target given as a flag is to be reached."""
 
+GOALS = {"--target": "pruning_rate", "--synops": "synops", "--budget": "budget"}
+"""Flags that set a target, and the fields that they set."""
+
 
 def command(
     config: Annotated[
@@ -43,6 +46,16 @@ def command(
     ] = None,
     target: Annotated[float | None, typer.Option(help="Pruning rate to be reached, 0 to 1.")] = None,
     synops: Annotated[float | None, typer.Option(help="Budget of SynOps an inference.")] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            help="The most that the compiled network may take: synops=2e5, energy=5uJ:loihi1/sanafe_fit,"
+            " cores=8:loihi1."
+        ),
+    ] = None,
+    min_accuracy: Annotated[
+        float | None, typer.Option(help="With a budget: below this accuracy, 0 to 1, nothing more is pruned.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training samples.")] = None,
     seed: Annotated[int | None, typer.Option(help="Draws weights, order of samples and all else.")] = None,
     batch: Annotated[int | None, typer.Option(help="Samples a step, of all processes together.")] = None,
@@ -61,6 +74,7 @@ def command(
     """Train a network on a data set while pruning it; can be interrupted and resumed."""
     started = time.perf_counter()
     # Imported here, so that help and mistakes in the arguments do not wait for torch.
+    from deploy.budget import budget_meter
     from dpap.training.placement import check_devices, is_first
     from dpap.training.run import run_training
     from dpap.training.run_files import RunFiles
@@ -90,7 +104,8 @@ def command(
     if is_first():
         # In the others the first has begun the run already.
         files.check(resume=resume, overwrite=overwrite)
-    run_config = _configure(config, files if resume else None, changes, target, synops)
+    goals = {"--target": target, "--synops": synops, "--budget": budget}
+    run_config = _configure(config, files if resume else None, changes, goals, min_accuracy)
     check_devices(run_config.execution)
     with stages() as progress:
         total, stage = run_config.training.epochs, f"train {run_config.method}"
@@ -101,7 +116,14 @@ def command(
             right, pruned = f"{record.test_accuracy:6.1%} right", f"{record.pruning_rate:5.1%} pruned"
             progress(stage, record.epoch, total, f"loss {record.loss:.4f}, {right}, {pruned}")
 
-        result = run_training(run_config, files, resume=resume, on_epoch=on_epoch, header=_header())
+        result = run_training(
+            run_config,
+            files,
+            resume=resume,
+            on_epoch=on_epoch,
+            header=_header(),
+            make_meter=budget_meter,
+        )
     if is_first():
         content = _summary(result, out, time.perf_counter() - started)
         print_json(content) if json else _print(content, run_config)
@@ -124,22 +146,30 @@ def _settings(settings: list[str]) -> dict[str, Any]:
     return changes
 
 
-def _configure(config: Path | None, resumed, changes: dict[str, Any], target, synops):
+def _configure(config: Path | None, resumed, changes: dict[str, Any], goals, min_accuracy):
     """The configuration of the run; that of the folder where a run is resumed."""
+    from deploy.budget import budget_target
     from dpap.errors import InputError
     from dpap.training.run_config import differences, make_run_config, read_run_config
 
-    if target is not None and synops is not None:
-        raise InputError("--target and --synops: give one of the two")
+    wanted = {flag: goal for flag, goal in goals.items() if goal is not None}
+    if len(wanted) > 1:
+        raise InputError(f"{' and '.join(wanted)}: give one of them")
     path = config or (resumed.config if resumed else None)
     fields = read_run_config(path) if path is not None else {}
     where = str(path) if path is not None else "the arguments"
-    wanted = {"pruning_rate": target, "synops": synops}
-    wanted = {name: value for name, value in wanted.items() if value is not None}
     if wanted:
-        epochs = make_run_config(fields, changes, where).training.epochs
-        changes = changes | {"pruning.target": wanted | {"epochs": math.ceil(TARGET_SHARE * epochs)}}
+        others = {name: value for name, value in changes.items() if not name.startswith("pruning.target")}
+        epochs = make_run_config(fields, others, where).training.epochs
+        goal = {GOALS[flag]: value for flag, value in wanted.items()}
+        # First, so that the target's other fields can be set.
+        changes = {"pruning.target": goal | {"epochs": math.ceil(TARGET_SHARE * epochs)}} | changes
+    if min_accuracy is not None:
+        changes = changes | {"pruning.target.min_accuracy": min_accuracy}
     made = make_run_config(fields, changes, where)
+    if made.pruning.target is not None and made.pruning.target.budget is not None:
+        # Before the data is read.
+        budget_target(made.pruning.target.budget)
     if resumed:
         begun = make_run_config(read_run_config(resumed.config), where=str(resumed.config))
         other = differences(begun, made)
@@ -172,7 +202,9 @@ def _summary(result, out: Path, seconds: float) -> dict[str, Any]:
             "epoch": best.epoch,
             "accuracy": best.test_accuracy,
             "pruning_rate": best.pruning_rate,
-        },
+        }
+        | ({} if best.budget is None else {"budget": best.budget, "meets_budget": result.best.meets_budget}),
+        **({} if result.budget is None else {"budget": result.budget.to_dict()}),
         "training_seconds": round(sum(record.seconds or 0.0 for record in result.history), 2),
         "seconds": round(seconds, 2),
         "run": str(out),
@@ -187,5 +219,11 @@ def _print(content: dict[str, Any], config) -> None:
         ["test accuracy", f"{content['accuracy']:.2%}", f"{best['accuracy']:.2%}"],
         ["synapses pruned", f"{content['pruning_rate']:.1%}", f"{best['pruning_rate']:.1%}"],
     ]
+    if "budget" in content:
+        written = config.pruning.target.budget.written
+        values = content["budget"]["value"], best["budget"]
+        rows.append([content["budget"]["quantity"], *(written(value) for value in values)])
     print_table(["", "last epoch (last.pt)", f"best by {chosen_by} accuracy (checkpoint.pt)"], rows)
+    if "budget" in content:
+        print(content["budget"]["summary"])
     print(f"{content['training_seconds']:.0f} s of training; run: {content['run']}")

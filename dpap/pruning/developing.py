@@ -152,18 +152,17 @@ class DevelopingLayer(PrunedLayer):
         self._normalized = tuple(normalize(importance, alive, *how) for importance, alive in pairs)
 
     @torch.no_grad()
-    def survive(self, epoch: int, shift: float = 0.0) -> None:
+    def survive(self, epoch: int, synapse_shift: float = 0.0, neuron_shift: float = 0.0) -> None:
         """Update the survival functions and note who dies (eq. 12 to 17).
 
         Parameters
         ----------
         epoch : int
             Epochs since the warm-up.
-        shift : float
+        synapse_shift, neuron_shift : float
             Added to the decay value.
         """
         constants = {
-            "epsilon": self.constants.epsilon + shift,
             "protection": self.constants.protection,
             "eta": self.constants.eta,
             "gamma": self.constants.gamma,
@@ -171,9 +170,21 @@ class DevelopingLayer(PrunedLayer):
         }
         synapses, neurons = self._normalized
         if self.constants.synapses:
-            self.synapse_survival = survival_update(self.synapse_survival, synapses, epoch, **constants)
+            self.synapse_survival = survival_update(
+                self.synapse_survival,
+                synapses,
+                epoch,
+                epsilon=self.constants.epsilon + synapse_shift,
+                **constants,
+            )
         if self.constants.neurons:
-            self.neuron_survival = survival_update(self.neuron_survival, neurons, epoch, **constants)
+            self.neuron_survival = survival_update(
+                self.neuron_survival,
+                neurons,
+                epoch,
+                epsilon=self.constants.epsilon + neuron_shift,
+                **constants,
+            )
         self.dying_synapses = self.synapse_alive & (self.synapse_survival < 0)
         self.dying_neurons = self.neuron_alive & (self.neuron_survival < 0)
 

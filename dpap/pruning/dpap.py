@@ -6,11 +6,13 @@ import torch
 from torch import nn
 
 from dpap.errors import InputError
+from dpap.pruning.budget_steering import BudgetSteering
 from dpap.pruning.config import DPAPConfig
 from dpap.pruning.developing import DevelopingLayer
 from dpap.pruning.floor import spare
 from dpap.pruning.prunable import Prunable
 from dpap.pruning.pruner import Pruner
+from dpap.pruning.reading import Measure
 from dpap.pruning.sources import hears_every_spike, presynaptic_life
 from dpap.pruning.steering import Steering
 
@@ -30,7 +32,7 @@ class DPAP(Pruner):
     its incoming synapses, and with them its outgoing ones, which could not carry a spike any more: those
     of the output layer too.
 
-    On top of the published method, the configuration can ask for a pruning rate or a budget of SynOps, for a
+    On top of the published method, the configuration can ask for a pruning rate or a budget, for a
     warm-up and a freeze, for floors, and for layers to be left out (:class:`dpap.DPAPConfig`).
 
     Parameters
@@ -39,11 +41,15 @@ class DPAP(Pruner):
         As for :class:`dpap.pruning.Pruner`. Forward passes in training mode are observed.
     config : DPAPConfig, optional
         Constants; by default the paper's.
+    measure : callable, optional
+        Measures the network as it would be deployed, where the target is a budget
+        (:class:`dpap.pruning.Measure`): ``deploy.budget_meter(budget, inputs, labels)``. It is called at
+        once, after every epoch, and, once the budget is due, for every choice of who dies.
 
     Attributes
     ----------
     steering : Steering or None
-        Where there is a target.
+        Where there is a target; a :class:`dpap.pruning.BudgetSteering` where that is a measured budget.
 
     Raises
     ------
@@ -52,15 +58,25 @@ class DPAP(Pruner):
         reach.
     """
 
-    def __init__(self, network: nn.Module, config: DPAPConfig | None = None):
+    def __init__(self, network: nn.Module, config: DPAPConfig | None = None, measure: Measure | None = None):
         self.config = config or DPAPConfig()
         super().__init__(network, self.config.left_out)
         self.check_names("layers", self.config.layers, list(self.layers))
-        target = self.config.target
-        self.steering = (
-            Steering(target, self.config.schedule.warm_up, self.layers, self.sources) if target else None
-        )
+        self.steering = self._make_steering(measure)
         self._watches = [layer.block.watch(layer.observe) for layer in self.layers.values() if layer.watches]
+
+    def _make_steering(self, measure: Measure | None) -> Steering | None:
+        target, warm_up = self.config.target, self.config.schedule.warm_up
+        if (target is not None and target.budget is not None) != (measure is not None):
+            raise InputError(
+                "a budget is measured on the compiled network: give both target.budget and"
+                " measure=deploy.budget_meter(budget, inputs, labels), or neither"
+            )
+        if target is None:
+            return None
+        if measure is None:
+            return Steering(target, warm_up, self.layers, self.sources)
+        return BudgetSteering(target, warm_up, self.layers, self.sources, self.network, measure)
 
     def make_layer(self, block: Prunable, prunable: bool) -> DevelopingLayer:
         """A layer with survival functions, which takes over traces that its source has anyway."""
@@ -71,6 +87,11 @@ class DPAP(Pruner):
         layer = DevelopingLayer(block, prunable, self.config, source)
         layer.hears_spikes = bool(sources)
         return layer
+
+    @property
+    def budget(self) -> BudgetSteering | None:
+        """What steers to a measured budget, where there is one."""
+        return self.steering if isinstance(self.steering, BudgetSteering) else None
 
     @property
     def frozen(self) -> bool:
@@ -91,6 +112,8 @@ class DPAP(Pruner):
             layer.reduce()
         schedule = self.config.schedule
         settled = self.steering is not None and self.steering.settled(self.epoch)
+        if self.steering is not None:
+            self.steering.begin(self.epoch)
         if not (self.frozen or settled or schedule.warming_up(self.epoch)):
             self._prune()
         for layer in self.layers.values():
@@ -101,7 +124,7 @@ class DPAP(Pruner):
         for layer in layers:
             layer.appraise()
         if self.steering is None:
-            self._let_die(0.0)
+            self._let_die()
         else:
             self._steer(self.steering)
         for layer in layers:
@@ -109,13 +132,25 @@ class DPAP(Pruner):
         if self.steering is not None:
             self.steering.account()
 
-    def _let_die(self, shift: float) -> None:
+    def _let_die(self, shift: float = 0.0) -> None:
         for layer in self.prunable_layers:
-            layer.survive(self.epoch - self.config.schedule.warm_up, shift)
+            shifts = (shift, shift) if self.steering is None else self.steering.shifts(layer.name, shift)
+            layer.survive(self.epoch - self.config.schedule.warm_up, *shifts)
         self._keep_floors()
 
     def _steer(self, steering: Steering) -> None:
         before = {layer.name: layer.survival for layer in self.prunable_layers}
+        while True:
+            self._choose_dying(steering, before)
+            if steering.accept(self.epoch):
+                return
+            self._restore(before)
+
+    def _restore(self, survival: dict[str, tuple[torch.Tensor, torch.Tensor]]) -> None:
+        for layer in self.prunable_layers:
+            layer.synapse_survival, layer.neuron_survival = survival[layer.name]
+
+    def _choose_dying(self, steering: Steering, before: dict[str, tuple[torch.Tensor, torch.Tensor]]) -> None:
         shift, more = steering.choose(self.epoch), 0.0
         while True:
             self._let_die(shift + more)
@@ -124,8 +159,7 @@ class DPAP(Pruner):
                 return
             # Floors kept others than was foreseen, or single units were too large: more have to die.
             more = 2 * more or LEAST_SHIFT
-            for layer in self.prunable_layers:
-                layer.synapse_survival, layer.neuron_survival = before[layer.name]
+            self._restore(before)
 
     def _keep_floors(self) -> None:
         """Withdraw deaths that would leave a layer less than its floor, the highest survival first."""

@@ -99,6 +99,11 @@ class Pruner(ABC):
         self.apply_masks()
 
     @property
+    def budget(self) -> Any:
+        """What steers to a measured budget (:class:`dpap.pruning.BudgetSteering`), where there is one."""
+        return None
+
+    @property
     def prunable_layers(self) -> list[Any]:
         """The layers that may be pruned."""
         return [layer for layer in self.layers.values() if layer.prunable]

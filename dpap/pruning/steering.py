@@ -109,19 +109,39 @@ class Steering:
                 " pruned with these floors and layers left out"
             )
 
+    @property
+    def end(self) -> float:
+        """The cost at the end of the path."""
+        if self.config.pruning_rate is None:
+            return self.config.synops
+        weights = sum(layer.block.weight.numel() for layer in self.layers.values())
+        return (1 - self.config.pruning_rate) * weights
+
     def path(self, completed: int) -> float:
         """The cost that is asked for after so many epochs; any while the first decay."""
         if completed <= self.config.first_death(self.warm_up):
             return math.inf
-        end = self.config.synops
-        if end is None:
-            weights = sum(layer.block.weight.numel() for layer in self.layers.values())
-            end = (1 - self.config.pruning_rate) * weights
+        end = self.end
         return end + max(self.start - end, 0.0) * self.config.share_of_path(completed, self.warm_up)
 
     def settled(self, epoch: int) -> bool:
         """Whether the target has been reached for good: a rate once its epochs are over."""
-        return self.config.synops is None and epoch >= self.config.epochs
+        return self.config.pruning_rate is not None and epoch >= self.config.epochs
+
+    def is_due(self, epoch: int) -> bool:
+        """Whether a budget is to be kept after the epoch that ends."""
+        return self.config.pruning_rate is None and epoch + 1 >= self.config.epochs
+
+    def begin(self, epoch: int) -> None:
+        """Measure what there is to be measured before anybody dies."""
+
+    def shifts(self, name: str, shift: float) -> tuple[float, float]:
+        """The shifts of one layer's synapses and neurons."""
+        return shift, shift
+
+    def accept(self, epoch: int) -> bool:
+        """Whether those who are noted as dying may die, or others have to be chosen."""
+        return True
 
     def choose(self, epoch: int) -> float:
         """The shift of the decay values for the epoch that ends, counted from 0.
@@ -138,7 +158,7 @@ class Steering:
         shift, unharmed = -math.inf, 0.0
         for steps in distances:
             critical = {
-                layer.name: layer.critical_shifts(epoch - self.warm_up, steps)
+                layer.name: self._critical(layer, epoch - self.warm_up, steps)
                 for layer in self.layers.values()
                 if layer.prunable
             }
@@ -149,6 +169,9 @@ class Steering:
                 shift = self._smallest_shift(critical, prices, wanted, shift)
         self.shift = unharmed if shift == -math.inf else shift + MARGIN
         return self.shift
+
+    def _critical(self, layer: DevelopingLayer, epoch: int, steps: int):
+        return layer.critical_shifts(epoch, steps)
 
     def _distances(self, epoch: int) -> list[int]:
         """Epochs ahead at which the path is to be kept: the farthest, half of it, and so on to 1."""
@@ -213,7 +236,6 @@ class Steering:
         def cost_with(limit: int) -> float:
             return self._cost(self._life(deaths(limit)), prices)
 
-        is_due = self.config.synops is not None and epoch + 1 >= self.config.epochs
         low = 0
         while True:
             high = count + 1
@@ -230,7 +252,7 @@ class Steering:
             if len(passed_over) == PASSES:
                 break
             passed_over.append(low)
-        if is_due and cost_with(low) > wanted:
+        if self.is_due(epoch) and cost_with(low) > wanted:
             low, passed_over = low + 1, passed_over[:-1]
         for name, (synapses, neurons) in deaths(low).items():
             layer = self.layers[name]

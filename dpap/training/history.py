@@ -26,6 +26,8 @@ class EpochRecord:
         0 to 1, where samples are held back for validation.
     learning_rate : float or None
         In this epoch.
+    budget : float or None
+        What a budget limits, of the compiled network after the epoch: SynOps, joules or cores.
     seconds : float or None
         That the epoch took, with its measurements.
     """
@@ -37,6 +39,7 @@ class EpochRecord:
     pruning_rate: float
     validation_accuracy: float | None = None
     learning_rate: float | None = None
+    budget: float | None = None
     seconds: float | None = field(default=None, compare=False)
 
 

@@ -96,6 +96,7 @@ class Learning:
         if self.pruner is not None:
             self.pruner.after_epoch()
         self.processes.synchronize(self.network)
+        budget = getattr(self.pruner, "budget", None)
         record = EpochRecord(
             epoch=epoch,
             loss=learned.loss,
@@ -104,6 +105,7 @@ class Learning:
             pruning_rate=self.pruner.pruning_rate if self.pruner is not None else 0.0,
             validation_accuracy=accuracy(self.network, validation_split) if validation_split else None,
             learning_rate=learning_rate,
+            budget=None if budget is None else budget.reading.value,
             seconds=time.perf_counter() - started,
         )
         self.history.append(record)

@@ -3,7 +3,7 @@
 from dpap.errors import InputError
 from dpap.networks import Network
 from dpap.plasticity import criteria
-from dpap.pruning import DPAP, SDSNN, DPAPConfig, Pruner, SDSNNConfig
+from dpap.pruning import DPAP, SDSNN, DPAPConfig, Measure, Pruner, SDSNNConfig
 
 NO_PRUNING = "none"
 REGROWING = "sdsnn"
@@ -34,8 +34,12 @@ def method_label(method: str) -> str:
     return labels.get(method, f"DPAP by {method}")
 
 
-def make_pruner(method: str, network: Network, dpap: DPAPConfig, sdsnn: SDSNNConfig) -> Pruner | None:
+def make_pruner(
+    method: str, network: Network, dpap: DPAPConfig, sdsnn: SDSNNConfig, measure: Measure | None = None
+) -> Pruner | None:
     """The pruner of a method, by the configuration that it reads; None for ``none``.
+
+    DPAP's budget is measured by ``measure``.
 
     Raises
     ------
@@ -45,4 +49,4 @@ def make_pruner(method: str, network: Network, dpap: DPAPConfig, sdsnn: SDSNNCon
     check_method(method)
     if method == NO_PRUNING:
         return None
-    return SDSNN(network, sdsnn) if method == REGROWING else DPAP(network, dpap)
+    return SDSNN(network, sdsnn) if method == REGROWING else DPAP(network, dpap, measure)

@@ -19,6 +19,7 @@ from dpap.networks import Network, build
 from dpap.pruning import Development
 from dpap.state import check_keys
 from dpap.threads import threads
+from dpap.training.budget import BudgetOutcome, MakeMeter, budget_outcome, meter_for
 from dpap.training.history import EpochRecord, history_csv
 from dpap.training.learning import Learning
 from dpap.training.method import make_pruner
@@ -40,24 +41,30 @@ class Best:
         That it was chosen by: of validation where samples are held back, otherwise of training. The test
         split plays no part.
     pruning_rate : float
+    meets_budget : bool
+        Where there is one that is measured.
     """
 
     epoch: int
     accuracy: float
     pruning_rate: float
+    meets_budget: bool = False
 
     @classmethod
-    def of(cls, record: EpochRecord) -> "Best":
+    def of(cls, record: EpochRecord, meets_budget: bool = False) -> "Best":
         """An epoch as a candidate."""
         held_back = record.validation_accuracy
         accuracy = record.train_accuracy if held_back is None else held_back
-        return cls(record.epoch, accuracy, record.pruning_rate)
+        return cls(record.epoch, accuracy, record.pruning_rate, meets_budget)
 
     def yields_to(self, other: "Best", within: float) -> bool:
         """Whether a later epoch is better: pruned otherwise, or as far and at least as accurate.
 
-        Where it is pruned less, something has grown back, and what was pruned too far is not wanted.
+        One that meets the budget is better than any that does not. Where it is pruned less, something has
+        grown back, and what was pruned too far is not wanted.
         """
+        if other.meets_budget != self.meets_budget:
+            return other.meets_budget
         return abs(other.pruning_rate - self.pruning_rate) > within or other.accuracy >= self.accuracy
 
 
@@ -71,11 +78,14 @@ class RunResult:
     best : Best
     pruning_rates : dict of str to float
         Of each layer after the last epoch; empty without a pruner.
+    budget : BudgetOutcome or None
+        Where the target is a measured budget.
     """
 
     history: list[EpochRecord]
     best: Best
     pruning_rates: dict[str, float]
+    budget: BudgetOutcome | None = None
 
 
 class Run:
@@ -87,6 +97,8 @@ class Run:
         Whole.
     files : RunFiles
     processes : OneProcess or FabricProcesses
+    make_meter : callable, optional
+        As for :func:`run_training`.
 
     Raises
     ------
@@ -94,11 +106,18 @@ class Run:
         Data, network and pruner do not fit each other.
     """
 
-    def __init__(self, config: RunConfig, files: RunFiles, processes: OneProcess):
+    def __init__(
+        self,
+        config: RunConfig,
+        files: RunFiles,
+        processes: OneProcess,
+        make_meter: MakeMeter | None = None,
+    ):
         self.config, self.files, self.processes = config, files, processes
         self.splits = _load(config)
         network = _build(config, self.splits["train"]).to(processes.device)
-        pruner = make_pruner(config.method, network, config.pruning, config.sdsnn)
+        measure = meter_for(config, self.splits, make_meter)
+        pruner = make_pruner(config.method, network, config.pruning, config.sdsnn, measure)
         self.learning = Learning(network, config.training, pruner, processes)
         self.development = None if pruner is None else Development(pruner)
         self.best: Best | None = None
@@ -124,7 +143,8 @@ class Run:
             raise TrainingError(f"{error}; {kept}") from error
         if self.development is not None:
             self.development.record()
-        candidate = Best.of(record)
+        pruner = self.learning.pruner
+        candidate = Best.of(record, pruner is not None and pruner.budget is not None and pruner.budget.met)
         if self.best is None or self.best.yields_to(candidate, self.config.best_within):
             self.best = candidate
         if self.processes.rank == 0:
@@ -188,6 +208,7 @@ def run_training(
     resume: bool = False,
     on_epoch: Callable[[EpochRecord], None] | None = None,
     header: str = "",
+    make_meter: MakeMeter | None = None,
 ) -> RunResult:
     """Train as a configuration says, and keep everything in a folder.
 
@@ -203,6 +224,9 @@ def run_training(
         Is given the record of each epoch, also of those before the resumption; in the first process alone.
     header : str
         Comment for the head of ``config.yaml``.
+    make_meter : callable, optional
+        Makes what measures a budget from the budget, samples, their labels and the layers left out:
+        :func:`deploy.budget_meter`. Needed where the target is a budget.
 
     Raises
     ------
@@ -215,7 +239,7 @@ def run_training(
     first = processes.rank == 0
     count = config.execution.threads
     with threads(count) if count else nullcontext():
-        run = Run(config, files, processes)
+        run = Run(config, files, processes, make_meter)
         if first:
             files.begin(header + config.to_yaml(), keep=resume)
         processes.barrier()
@@ -231,7 +255,11 @@ def run_training(
             if first and on_epoch is not None:
                 on_epoch(record)
     pruner = run.learning.pruner
-    return RunResult(run.learning.history, run.best, {} if pruner is None else pruner.pruning_rates)
+    history, budget = run.learning.history, None
+    if pruner is not None and pruner.budget is not None:
+        classes = run.learning.network.synaptic_blocks()[-1].output_shape[0]
+        budget = budget_outcome(config, pruner.budget, history, classes)
+    return RunResult(history, run.best, {} if pruner is None else pruner.pruning_rates, budget)
 
 
 def _load(config: RunConfig) -> dict[str, Split]:

@@ -149,8 +149,11 @@ def test_own_constants_reach_the_layer():
         ({"layers": {"fc1": {"depth": 3}}}, "depth"),
         ({"conv": {"epsilon": 1, "protection": 1, "eta": float("nan")}}, "eta"),
         ({"schedule": {"warm_up": 8, "freeze": 5}}, "freeze is 5; it must not come before warm_up, 8"),
-        ({"target": {"epochs": 9}}, "either pruning_rate or synops"),
-        ({"target": {"epochs": 9, "pruning_rate": 0.5, "synops": 1e5}}, "either pruning_rate or synops"),
+        ({"target": {"epochs": 9}}, "one of pruning_rate, synops and budget"),
+        (
+            {"target": {"epochs": 9, "pruning_rate": 0.5, "synops": 1e5}},
+            "one of pruning_rate, synops and budget",
+        ),
         ({"target": {"epochs": 9, "pruning_rate": 1.0}}, "pruning_rate"),
         ({"target": {"epochs": 9, "synops": float("inf")}}, "synops"),
         (

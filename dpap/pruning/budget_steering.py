@@ -1,0 +1,292 @@
+r"""Steering the decay of survival functions until the compiled network meets a budget.
+
+At the end of every epoch the network is measured as it would be deployed (:class:`dpap.pruning.Reading`).
+Each reading prices the living units, and with these prices the decay is steered along the path of
+:mod:`dpap.pruning.steering`. Those who are to die are masked and the network is measured again before they
+die: where it would fall below the path, fewer are chosen, and where it would still be above a budget that is
+due, more.
+
+**Pressure.** What the death of a share of a layer costs in accuracy is taken to be alike for all layers, and
+what it saves is that share of what they cost; so each layer is pressed in proportion to its cost. With
+:math:`c` the cost of its synapses, or that of its neurons with all synapses on either side, and
+:math:`w = c / \max c`, its decay value, :math:`\epsilon` with the shift :math:`s`, becomes
+
+.. math::
+    \epsilon' = w\,(\epsilon + s)
+
+and a unit dies above the shift :math:`(\epsilon + s^*) / w - \epsilon`, where :math:`s^*` is the shift of
+:mod:`dpap.pruning.steering`. Whose removal saves nothing does not decay: for a budget of cores that
+is all but those who stand in the way of a core to be freed.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from dpap.errors import InputError
+from dpap.pruning.developing import DevelopingLayer
+from dpap.pruning.drop_search import DropSearch
+from dpap.pruning.reading import Measure, Reading, UnitPrices, read
+from dpap.pruning.sources import Life, living_synapses
+from dpap.pruning.steering import Steering, cost_of
+from dpap.pruning.target import TargetConfig
+from dpap.state import check_keys, checked_state
+
+OVERSHOOT = 0.02
+"""Share of what the path asks for by which the measured value may fall below it; of cores, at least one."""
+
+LEAST_WEIGHT = 0.01
+"""Of a layer that is pressed at all."""
+
+
+class BudgetSteering(Steering):
+    """Steers to a measured budget.
+
+    Attributes
+    ----------
+    reading : Reading
+        Of the network as it is: after the last epoch and its deaths.
+    untouched : bool
+        Whether nobody has died yet.
+    accuracy_before : float or None
+        Of the last reading before the first death; None where accuracy is not measured.
+    held : bool
+        Whether the last epoch pruned nothing because the accuracy was too low.
+    held_epochs : int
+        How many did.
+    exhausted : bool
+        Whether nobody was left in the last epoch who might have died to meet a budget that is due.
+
+    Raises
+    ------
+    InputError
+        The network cannot be measured, or its accuracy is not measured and a limit is set to it.
+    """
+
+    def __init__(
+        self,
+        config: TargetConfig,
+        warm_up: int,
+        layers: Mapping[str, DevelopingLayer],
+        sources: Mapping[str, tuple[str, ...]],
+        network: nn.Module,
+        measure: Measure,
+    ):
+        super().__init__(config, warm_up, layers, sources)
+        self._network, self._measure = network, measure
+        self.untouched, self.held, self.exhausted = True, False, False
+        self.held_epochs = 0
+        self._search: DropSearch | None = None
+        self._goal: tuple[int, float] | None = None
+        self._weights: dict[str, tuple[float, float]] = {}
+        # Now, so that what cannot be measured is refused before anything is learned.
+        self.reading = self._model = self._read()
+        self.accuracy_before = self.reading.accuracy
+        limits = config.min_accuracy, config.max_drop
+        if self.reading.accuracy is None and limits != (None, None):
+            raise InputError(
+                "target.min_accuracy and target.max_drop need a measurement that gives the accuracy; give"
+                " the samples' labels"
+            )
+
+    @property
+    def limit(self) -> float:
+        """Of the budget."""
+        return self.config.budget.limit
+
+    @property
+    def met(self) -> bool:
+        """Whether the network as it is meets the budget."""
+        return self.reading.value <= self.limit and self.reading.violation is None
+
+    @property
+    def end(self) -> float:
+        """The cost at the end of the path."""
+        return self.limit
+
+    @property
+    def least_accuracy(self) -> float | None:
+        """Below which nothing is pruned."""
+        limits = [] if self.config.min_accuracy is None else [self.config.min_accuracy]
+        if self.config.max_drop is not None:
+            limits.append(self.accuracy_before - self.config.max_drop)
+        return max(limits, default=None)
+
+    def path(self, completed: int) -> float:
+        """The cost that is asked for after so many epochs; any while the accuracy is too low."""
+        if self._goal is not None and completed == self._goal[0]:
+            return self._goal[1]
+        return math.inf if self.held else super().path(completed)
+
+    def begin(self, epoch: int) -> None:
+        """Measure the network at the end of an epoch, before anybody dies."""
+        self.reading = self._model = self._read()
+        if self.untouched:
+            self.accuracy_before = self.reading.accuracy
+        self._search, self._goal, self._weights = None, None, self._weigh()
+        self.exhausted = False
+        self.held = self.least_accuracy is not None and self.reading.accuracy < self.least_accuracy
+        asks = self.reading.value > self.limit and epoch + 1 > self.config.first_death(self.warm_up)
+        self.held &= asks
+        self.held_epochs += self.held
+        self.cost = self.reading.value
+
+    def shifts(self, name: str, shift: float) -> tuple[float, float]:
+        """The shifts of a layer's synapses and neurons; see the module."""
+        epsilon = self.layers[name].constants.epsilon
+        synapses, neurons = (weight * (epsilon + shift) - epsilon for weight in self._weights[name])
+        return synapses, neurons
+
+    def falls_short(self, epoch: int) -> bool:
+        """Whether those who die are too few for the path, or so few that only large ones can be chosen."""
+        left, wanted = self._cost(self._life(self._dying()), self._prices()), self.path(epoch + 1)
+        return super().falls_short(epoch) or left < (1 - OVERSHOOT) * wanted < math.inf
+
+    def accept(self, epoch: int) -> bool:
+        """Measure the network without the dying; whether they may die, or others have to be chosen."""
+        dying = self._dying()
+        anybody = any(bool(units.any()) for pair in dying.values() for units in pair)
+        if anybody or self._search is not None:
+            self.reading = self._read(self._life(dying))
+            self.cost = self.reading.value
+        if not self.held and self._chooses_others(epoch, dying, anybody):
+            return False
+        self.untouched &= not anybody
+        return True
+
+    def _chooses_others(self, epoch: int, dying, anybody: bool) -> bool:
+        """Set another goal for the cost after this epoch, where the measured value misses the path."""
+        value, before = self.reading.value, self._model.value
+        wanted = super().path(epoch + 1)
+        few = self.is_due(epoch) and value > self.limit
+        slack = max(OVERSHOOT * wanted, 1.0 if self.config.budget.quantity == "cores" else 0.0)
+        if not few and not (anybody and value < wanted - slack):
+            return False
+        prices = self._prices()
+        now = self._cost(self._life(), prices)
+        if self._search is None:
+            self._search = DropSearch(now)
+        drop = self._search.next_drop(
+            now - self._cost(self._life(dying), prices),
+            few=few,
+            fell=(before - value) / max(before, self.limit),
+            wanted=(before - wanted) / max(before, self.limit),
+        )
+        self.exhausted = few and drop is None
+        if drop is not None:
+            self._goal = epoch + 1, max(now - drop, 0.0)
+        return drop is not None
+
+    def account(self) -> None:
+        """Nothing more: the last reading says what is left."""
+
+    def _critical(self, layer: DevelopingLayer, epoch: int, steps: int):
+        epsilon = layer.constants.epsilon
+        critical = layer.critical_shifts(epoch, steps)
+        for values, weight in zip(critical, self._weights[layer.name], strict=True):
+            never = torch.finfo(values.dtype).max
+            scaled = (values + epsilon) / weight - epsilon if weight else torch.full_like(values, never)
+            values.copy_(torch.where(values < never, scaled, values))
+        return critical
+
+    def _weigh(self) -> dict[str, tuple[float, float]]:
+        """How much the decay of each layer's synapses, and of its neurons, is pressed, 0 to 1."""
+        prices = self._model.prices
+        if prices is None:
+            return dict.fromkeys(self.layers, (1.0, 1.0))
+        living = living_synapses(self.blocks, self.sources, self._life())
+        synapses = {
+            name: cost_of({name: living[name]}, {name: price}) for name, price in self._prices().items()
+        }
+        costs = {
+            name: (
+                synapses[name],
+                synapses[name]
+                + float(prices[name].neurons.sum())
+                + sum(synapses[other] for other, heard in self.sources.items() if name in heard),
+            )
+            for name in self.layers
+        }
+        mortal = [costs[layer.name] for layer in self.layers.values() if layer.prunable]
+        most = max((cost for pair in mortal for cost in pair), default=0.0)
+        if most <= 0:
+            return dict.fromkeys(self.layers, (0.0, 0.0))
+        return {
+            name: tuple(cost / most if cost >= LEAST_WEIGHT * most else 0.0 for cost in pair)
+            for name, pair in costs.items()
+        }
+
+    def _read(self, life: Life | None = None) -> Reading:
+        """Measure the network with its masks as they are, or with only some units alive."""
+        if life is not None:
+            for name, alive in living_synapses(self.blocks, self.sources, life).items():
+                mask = self.blocks[name].mask
+                mask.copy_(alive.view(mask.shape))
+        reading = read(self._measure, self._network)
+        if reading.prices is not None:
+            self._check_prices(reading.prices)
+        return reading
+
+    def _check_prices(self, prices: Mapping[str, UnitPrices]) -> None:
+        if set(prices) != set(self.layers):
+            raise InputError(
+                f"the budget's measurement prices {', '.join(prices)}; the layers are"
+                f" {', '.join(self.layers)}"
+            )
+        for name, layer in self.layers.items():
+            expected = (layer.groups, layer.synapse_alive.shape[1]), (len(layer.neuron_alive),)
+            shapes = np.shape(prices[name].synapses), np.shape(prices[name].neurons)
+            if shapes != expected:
+                raise InputError(
+                    f"the budget's measurement has prices of shapes {shapes} for {name}; expected {expected}"
+                )
+
+    def _cost(self, life: Life, prices: Mapping[str, torch.Tensor]) -> float:
+        total = self._model.fixed + super()._cost(life, prices)
+        if self._model.prices is not None:
+            for name, (_, neurons) in life.items():
+                price = torch.as_tensor(self._model.prices[name].neurons, device=neurons.device)
+                total += float((neurons * price).sum())
+        return total
+
+    def _prices(self) -> dict[str, torch.Tensor]:
+        if self._model.prices is not None:
+            return {
+                name: torch.as_tensor(self._model.prices[name].synapses, device=layer.synapse_alive.device)
+                for name, layer in self.layers.items()
+            }
+        prices = {name: layer.weight_price() for name, layer in self.layers.items()}
+        weights = super()._cost(self._life(), prices)
+        return {name: price * (self._model.value / max(weights, 1.0)) for name, price in prices.items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """What is needed to go on, and what the last reading was."""
+        accuracies = self.accuracy_before, self.reading.accuracy
+        known = [-1.0 if accuracy is None else accuracy for accuracy in accuracies]
+        return {
+            **super().state_dict(),
+            "measured": torch.tensor([*known, self.reading.value], dtype=torch.float64),
+            "violation": self.reading.violation or "",
+            "held_epochs": self.held_epochs,
+            "flags": torch.tensor([self.untouched, self.held, self.exhausted]),
+        }
+
+    def load_state_dict(self, state: Any) -> None:
+        """Restore what :meth:`state_dict` gave."""
+        own = {"measured": (3,), "flags": (3,), "held_epochs": None}
+        check_keys(state, {**own, "steering": None, "violation": None}, "DPAP, steering")
+        values = checked_state({name: state[name] for name in own}, own, "DPAP, steering")
+        super().load_state_dict({"steering": state["steering"]})
+        if not isinstance(state["violation"], str):
+            raise InputError(f"DPAP, steering, violation is {state['violation']!r}; expected text")
+        before, accuracy, value = values["measured"].tolist()
+        self.accuracy_before = None if before < 0 else before
+        self.reading = Reading(
+            value, None if accuracy < 0 else accuracy, violation=state["violation"] or None
+        )
+        self.held_epochs = values["held_epochs"]
+        self.untouched, self.held, self.exhausted = (bool(flag) for flag in values["flags"])
