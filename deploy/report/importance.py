@@ -41,7 +41,7 @@ def _plot(units: UnitDevelopment) -> go.Figure:
     plot = go.Figure(
         layout=layout(
             axis("normalised importance (0 to 1)", rangemode="tozero", nticks=6),
-            axis("units with at most so much (%)", range=[0, 102], nticks=6),
+            axis("share of units (%)", range=[0, 102], nticks=6),
             _HEIGHT,
         )
     )

@@ -144,6 +144,10 @@ def test_it_prints_a_table(capsys, tmp_path):
         (["--target", 1.5], ["pruning.target.pruning_rate is 1.5", "less than 1"]),
         (["--target", 0.5, "--synops", 9], ["--target and --synops"]),
         (["--target", 0.5, "--method", "none"], ["method none prunes nothing"]),
+        (["--target", 0.5, "--method", "sdsnn"], ["method sdsnn finds its own pruning rate"]),
+        (["--synops", 9, "--method", "sdsnn"], ["method sdsnn finds its own pruning rate"]),
+        (["--epochs", 37, "--method", "sdsnn"], ["prunes from epoch 38 on", "training.epochs is 37"]),
+        (["--method", "sdsnn", "--set", "sdsnn.patience=0"], ["sdsnn.patience is 0"]),
         (
             [*SMALL, "--target", 0.9, "--set", "pruning.left_out=[conv1, fc1]"],
             ["target.pruning_rate is 0.9", "at most"],

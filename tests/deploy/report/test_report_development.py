@@ -104,7 +104,7 @@ def test_survival_functions_have_their_quartiles(page):
 
 
 def test_importance_is_drawn_as_its_distribution(page):
-    (plot,) = plot_of(page, "units with at most so much (%)")
+    (plot,) = plot_of(page, "share of units (%)")
     drawn = traces(plot)
     shares = numbers(drawn["pruned"]["y"])
     for name, values in (("pruned", [0.0, 0.1, 0.4]), ("retained", [0.5, 0.9])):
