@@ -4,6 +4,7 @@ The paper's network for MNIST, the kernels and synapses of its hidden layers pru
 For each: synapses that are left (with kernels unrolled) and weights that are stored; bytes of model.h5; bytes
 of the arrays that the Lava processes hold, compressed sparse rows of every synapse; and with --memory the
 peak memory of the processes that run one sample on Lava, without this one (proportional set size).
+
     uv run python benchmarks/size.py [--json] [--memory] [--figure FILE.svg]
 """
 

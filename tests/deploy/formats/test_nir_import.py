@@ -160,6 +160,27 @@ def test_quantisation_of_real_weights_moves_few_spikes(tmp_path):
     assert (ours != theirs).mean() < 0.03
 
 
+def test_calibrated_bits_against_the_simulator_that_trained_in_floats(tmp_path):
+    torch.manual_seed(1)
+    network = torch.nn.Sequential(
+        torch.nn.Linear(20, 40), leaky((40,), beta=0.9), torch.nn.Linear(40, 5), leaky((5,), 0.9, output=True)
+    )
+    network[0].weight.data *= 4
+    network[2].weight.data = network[2].weight.data.abs()
+    path = written_by_snntorch(network, (20,), tmp_path / "theirs.nir")
+    inputs = np.random.default_rng(3).integers(0, 2, (40, 10, 20))
+    theirs = snntorch_spikes(network, inputs)
+    imported = deploy.from_nir(path, time_steps=10)
+    calibration = torch.from_numpy(inputs[:20]).movedim(1, 2).float()
+    wrong = []
+    for bits in (8, 5, 2):
+        quantized = dpap.quantize(imported, calibration, weight_bits=bits).network
+        wrong.append((compiled_spikes(quantized, inputs) != theirs).mean())
+    assert 0.05 < theirs.mean() < 0.95
+    assert wrong[0] < 0.03
+    assert wrong[0] < wrong[1] < wrong[2]
+
+
 def nir_graph(*nodes, **options):
     return nir.NIRGraph.from_list(*nodes, **options)
 
