@@ -13,7 +13,7 @@ import numpy as np
 
 from deploy.graph import Graph
 from deploy.recording import PackedSpikes, Recording
-from deploy.simulator import Workspace, plan, run_block
+from deploy.simulator import KERNELS, KernelChoice, KernelName, Workspace, load_costs, plan, run_block
 from deploy.simulator.kernels import pack_spikes
 from dpap.errors import InputError
 
@@ -33,6 +33,7 @@ def run(
     memory_bytes: int = MEMORY_BYTES,
     threads: int | None = None,
     record: Collection[str] | None = None,
+    kernel: KernelName | None = None,
 ) -> Recording:
     """Run samples in blocks of bounded memory; see :func:`deploy.run`.
 
@@ -46,16 +47,23 @@ def run(
         By default as many as this process may use cores.
     record : collection of str, optional
         Layers whose spikes are kept; by default all. Those of the output are always.
+    kernel : str, optional
+        ``dense``, ``sparse`` or ``event``: the kernel of every layer that has a choice. By default the
+        cheapest for each layer and block by the cost model (:mod:`deploy.simulator.costs`). The result is the
+        same.
 
     Raises
     ------
     InputError
-        ``threads`` is less than 1, or a layer to record does not exist.
+        ``threads`` is less than 1, or a layer to record or the kernel does not exist.
     """
     started = time.perf_counter()
     threads = len(os.sched_getaffinity(0)) if threads is None else threads
     if threads < 1:
         raise InputError(f"threads is {threads}; expected 1 or more")
+    if kernel is not None and kernel not in KERNELS:
+        raise InputError(f"kernel {kernel!r} is not known; there are {', '.join(KERNELS)}")
+    choice = KernelChoice(load_costs(), kernel)
     recorded = _recorded(graph, record)
     samples, steps = len(inputs), graph.time_steps
     lanes = _lanes(graph, samples, threads, memory_bytes)
@@ -70,7 +78,7 @@ def run(
 
     def run_one(block: int) -> None:
         workspace = workspaces.pop() if workspaces else Workspace(steps, lanes)
-        activity = run_block(layers, _block_inputs(inputs, block, lanes), workspace)
+        activity = run_block(layers, _block_inputs(inputs, block, lanes), workspace, choice)
         for name, packed in store.items():
             pack_spikes(activity[name].view("<u8"), packed, block)
         workspaces.append(workspace)

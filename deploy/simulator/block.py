@@ -5,6 +5,7 @@ import numpy as np
 from deploy.arrivals import delayed
 from deploy.graph import INPUT
 from deploy.simulator import kernels
+from deploy.simulator.choice import KernelChoice
 from deploy.simulator.plan import LayerPlan, Synapses
 
 
@@ -30,7 +31,7 @@ class Workspace:
 
 
 def run_block(
-    layers: tuple[LayerPlan, ...], inputs: np.ndarray, workspace: Workspace
+    layers: tuple[LayerPlan, ...], inputs: np.ndarray, workspace: Workspace, choice: KernelChoice
 ) -> dict[str, np.ndarray]:
     """Spikes of all layers, uint8 ``(T, neurons, lanes)``; arrays of the workspace.
 
@@ -39,26 +40,21 @@ def run_block(
     layers : tuple of LayerPlan
     inputs : unsigned array of shape (T or 1, inputs, lanes)
     workspace : Workspace
+    choice : KernelChoice
+        Of the kernels of layers that are fused.
     """
     activity = {INPUT: inputs}
     for layer in layers:
         spikes = workspace.array(layer.name, workspace.steps, layer.neurons, np.uint8)
         if layer.fused:
-            _run_fused(layer, _arriving(layer.inputs[0], activity, workspace), spikes)
+            arriving = _arriving(layer.inputs[0], activity, workspace)
+            kernel = choice.choose(layer, arriving, workspace.steps)
+            function, arguments = choice.call(kernel, layer, arriving, spikes)
+            function(*arguments)
         else:
             _run_summed(layer, activity, workspace, spikes)
         activity[layer.name] = spikes
     return activity
-
-
-def _run_fused(layer: LayerPlan, arriving: np.ndarray, spikes: np.ndarray) -> None:
-    (synapses,) = layer.inputs
-    like = np.empty(0, layer.sum_type)
-    rest = (layer.bias, layer.neuron, like, spikes)
-    if synapses.stride is None:
-        kernels.run_matrix(arriving, synapses.indptr, *synapses.entries, *rest)
-    else:
-        kernels.run_convolution(arriving, *_convolution(synapses), *rest)
 
 
 def _run_summed(
