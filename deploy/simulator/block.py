@@ -8,6 +8,9 @@ from deploy.simulator import kernels
 from deploy.simulator.choice import KernelChoice
 from deploy.simulator.plan import LayerPlan, Synapses
 
+NO_SYNAPSES = np.zeros(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int16)
+"""Recurrent synapses of a layer that does not hear itself, but for their row pointers."""
+
 
 class Workspace:
     """Arrays that one thread uses again for every block.
@@ -68,17 +71,18 @@ def _run_summed(
         if synapses.stride is None:
             kernels.add_matrix(part, synapses.indptr, *synapses.entries, sums)
         else:
-            kernels.add_convolution(part, *_convolution(synapses), sums)
+            kernels.add_convolution(part, *convolution_arguments(synapses), sums)
     recurrent = layer.recurrent
     if recurrent is None:
-        none = np.zeros(layer.neurons + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.int16)
+        none = np.zeros(layer.neurons + 1, np.int64), *NO_SYNAPSES[1:]
         kernels.run_sums(sums, *none, layer.bias, layer.neuron, spikes)
     else:
         own = recurrent.indptr, *recurrent.entries
         kernels.run_sums(sums, *own, layer.bias, layer.neuron, spikes)
 
 
-def _convolution(synapses: Synapses) -> tuple:
+def convolution_arguments(synapses: Synapses) -> tuple:
+    """What describes a convolution to the kernels of :mod:`deploy.simulator.kernels`."""
     return synapses.pooled[1:], synapses.indptr, *synapses.entries, synapses.stride, synapses.extent
 
 
