@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     )
     from deploy.formats.h5 import load
     from deploy.formats.nir import from_nir
+    from deploy.formats.recording import load_recording
     from deploy.formats.registry import export
     from deploy.graph import Graph
     from deploy.hardware import Comparison, Estimate, compare, estimate, list_hardware, load_hardware
@@ -41,6 +42,7 @@ _MODULES = {
     ),
     "deploy.formats.h5": ("load",),
     "deploy.formats.nir": ("from_nir",),
+    "deploy.formats.recording": ("load_recording",),
     "deploy.formats.registry": ("export",),
     "deploy.graph": ("Graph",),
     "deploy.hardware": ("Comparison", "Estimate", "compare", "estimate", "list_hardware", "load_hardware"),
@@ -81,6 +83,7 @@ __all__ = [
     "list_hardware",
     "load",
     "load_hardware",
+    "load_recording",
     "measure",
     "run",
     "stop_when_confident",

@@ -15,6 +15,7 @@ spike counts once; ``synops_effective_unary`` counts it by its magnitude, as a c
 would have to send it. So do messages of sigma-delta units, which count as spikes where they are not zero.
 """
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from math import prod
 
@@ -25,6 +26,7 @@ from deploy.graph import INPUT, Graph, Incoming, Layer
 from deploy.graph.geometry import Shape, over_windows, pooled_shape
 from deploy.recording import Recording
 from deploy.synapses import fan_out, reached
+from dpap.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -112,11 +114,38 @@ class Measurement:
         )
 
 
-def measure(graph: Graph, recording: Recording) -> Measurement:
-    """Count spikes, synaptic operations and neuron updates of a recording, layer by layer."""
+BATCH = 64
+"""Samples that are counted at once; a recording may be larger than memory."""
+
+
+def measure(graph: Graph, recording: Recording, layers: Collection[str] | None = None) -> Measurement:
+    """Count spikes, synaptic operations and neuron updates of a recording, layer by layer.
+
+    Parameters
+    ----------
+    graph : Graph
+    recording : Recording
+    layers : collection of str, optional
+        Layers to measure; by default all. They and their sources must have been recorded.
+
+    Raises
+    ------
+    InputError
+        A layer or one of its sources was not recorded.
+    """
+    chosen = [layer for layer in graph.layers if layers is None or layer.name in layers]
+    for layer in chosen:
+        missing = {layer.name, *layer.sources} - {INPUT, *recording.kept}
+        if missing:
+            names = ", ".join(sorted(missing))
+            raise InputError(f"{layer.name} cannot be measured: {names} was not recorded; record it too")
+    counts = {layer.name: _Counts(graph, layer) for layer in chosen}
+    for part in recording.batches(BATCH):
+        for layer in chosen:
+            counts[layer.name].add(part)
     samples, steps = recording.inputs.shape[:2]
-    layers = {layer.name: _measure_layer(graph, recording, layer) for layer in graph.layers}
-    return Measurement(recording, samples, steps, layers)
+    found = {layer.name: counts[layer.name].measured(samples, steps) for layer in chosen}
+    return Measurement(recording, samples, steps, found)
 
 
 def source_activity(recording: Recording, layer: Layer) -> np.ndarray:
@@ -127,7 +156,7 @@ def source_activity(recording: Recording, layer: Layer) -> np.ndarray:
 
 def arriving_at(recording: Recording, layer: Layer) -> list[np.ndarray]:
     """What arrives at a layer from each of its sources, ``(N, T, *kept shape)``."""
-    return all_arriving(layer, recording.sent_inputs, recording.kept)
+    return all_arriving(layer, np.asarray(recording.sent_inputs), recording.kept)
 
 
 def from_input(measurement: Measurement, name: str) -> tuple[int, int]:
@@ -150,39 +179,53 @@ def from_input(measurement: Measurement, name: str) -> tuple[int, int]:
     return events, synops
 
 
-def _measure_layer(graph: Graph, recording: Recording, layer: Layer) -> LayerMeasurement:
-    activity = source_activity(recording, layer)
-    per_source = np.count_nonzero(activity, axis=(0, 1))
-    magnitude = np.abs(activity).sum(axis=(0, 1), dtype=np.int64)
-    effective_fan_out = np.concatenate(
-        [fan_out(incoming.connection, graph.source_shape(incoming)) for incoming in layer.inputs]
-    )
-    dense_fan_out = np.concatenate(
-        [original_fan_out(layer, incoming, graph.source_shape(incoming)) for incoming in layer.inputs]
-    )
-    originally = sum(
-        int(original_fan_out(layer, incoming, _original_shape(graph, incoming)).sum())
-        for incoming in layer.inputs
-    )
-    samples, steps = activity.shape[:2]
-    spikes = int(np.count_nonzero(recording.kept[layer.name]))
-    updates = layer.size * samples * steps
-    return LayerMeasurement(
-        name=layer.name,
-        source="+".join(layer.sources),
-        neurons=layer.size,
-        neurons_original=int(np.prod(layer.shape)),
-        synapses=int(effective_fan_out.sum()),
-        synapses_original=originally,
-        spikes=spikes,
-        firing_rate=spikes / updates if updates else 0.0,
-        events_in=int(per_source.sum()),
-        synops_effective=int(per_source @ effective_fan_out),
-        synops_dense=int(per_source @ dense_fan_out),
-        synops_effective_unary=int(magnitude @ effective_fan_out),
-        neuron_updates=updates,
-        neuron_updates_with_input=_updates_with_input(recording, layer),
-    )
+class _Counts:
+    """The counts of one layer, part by part of a recording."""
+
+    def __init__(self, graph: Graph, layer: Layer):
+        self.graph, self.layer = graph, layer
+        sources = sum(int(np.prod(graph.source_shape(incoming))) for incoming in layer.inputs)
+        self.per_source, self.magnitude = np.zeros(sources, np.int64), np.zeros(sources, np.int64)
+        self.spikes = self.with_input = 0
+
+    def add(self, recording: Recording) -> None:
+        """Count a part that is in memory."""
+        activity = source_activity(recording, self.layer)
+        self.per_source += np.count_nonzero(activity, axis=(0, 1))
+        self.magnitude += np.abs(activity).sum(axis=(0, 1), dtype=np.int64)
+        self.spikes += int(np.count_nonzero(recording.kept[self.layer.name]))
+        self.with_input += int(np.count_nonzero(reached(self.layer, arriving_at(recording, self.layer))))
+
+    def measured(self, samples: int, steps: int) -> LayerMeasurement:
+        """What the counts come to."""
+        graph, layer = self.graph, self.layer
+        effective_fan_out = np.concatenate(
+            [fan_out(incoming.connection, graph.source_shape(incoming)) for incoming in layer.inputs]
+        )
+        dense_fan_out = np.concatenate(
+            [original_fan_out(layer, incoming, graph.source_shape(incoming)) for incoming in layer.inputs]
+        )
+        originally = sum(
+            int(original_fan_out(layer, incoming, _original_shape(graph, incoming)).sum())
+            for incoming in layer.inputs
+        )
+        updates = layer.size * samples * steps
+        return LayerMeasurement(
+            name=layer.name,
+            source="+".join(layer.sources),
+            neurons=layer.size,
+            neurons_original=int(np.prod(layer.shape)),
+            synapses=int(effective_fan_out.sum()),
+            synapses_original=originally,
+            spikes=self.spikes,
+            firing_rate=self.spikes / updates if updates else 0.0,
+            events_in=int(self.per_source.sum()),
+            synops_effective=int(self.per_source @ effective_fan_out),
+            synops_dense=int(self.per_source @ dense_fan_out),
+            synops_effective_unary=int(self.magnitude @ effective_fan_out),
+            neuron_updates=updates,
+            neuron_updates_with_input=self.with_input,
+        )
 
 
 def _original_shape(graph: Graph, incoming: Incoming) -> Shape:
@@ -217,13 +260,3 @@ def original_fan_out(layer: Layer, incoming: Incoming, source: Shape) -> np.ndar
         ]
         per_position = np.broadcast_to(channels // geometry.groups * np.outer(*reach), pooled)
     return over_windows(per_position, source, pool)
-
-
-def _updates_with_input(recording: Recording, layer: Layer, batch: int = 64) -> int:
-    """(Neuron, step) pairs at which at least one spike arrives through a synapse."""
-    arriving = arriving_at(recording, layer)
-    starts = range(0, len(recording.inputs), batch)
-    return sum(
-        int(np.count_nonzero(reached(layer, [part[start : start + batch] for part in arriving])))
-        for start in starts
-    )

@@ -1,12 +1,34 @@
 """Spikes, or messages, of every layer of a run, aligned in time."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
 from deploy.graph import Graph
+from deploy.graph.geometry import Shape
+from dpap.files import write_atomically
+
+BYTE = 8
+"""Samples whose spikes share a byte of a recording."""
+
+
+def unpacked(packed: np.ndarray, shape: Shape, start: int, stop: int) -> np.ndarray:
+    """Spikes of some samples, uint8 ``(samples, T, *shape)``, from a bit each.
+
+    Parameters
+    ----------
+    packed : uint8 array of shape (T, neurons, bytes)
+        Bits of the samples of each neuron and step, the first sample lowest.
+    shape : tuple of int
+        The layer's ``kept_shape``.
+    start, stop : int
+    """
+    first = start // BYTE
+    bits = np.unpackbits(packed[..., first:], axis=-1, count=stop - first * BYTE, bitorder="little")
+    return np.moveaxis(bits[..., start - first * BYTE :], -1, 0).reshape(stop - start, len(packed), *shape)
 
 
 class LayerSpikes(Mapping):
@@ -51,11 +73,14 @@ class PackedSpikes(Mapping):
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self._unpacked:
-            packed = self._packed[name]
-            steps = len(packed)
-            bits = np.unpackbits(packed, axis=-1, count=self._samples, bitorder="little")
-            self._unpacked[name] = np.moveaxis(bits, -1, 0).reshape(self._samples, steps, *self._shapes[name])
+            self._unpacked[name] = unpacked(self._packed[name], self._shapes[name], 0, self._samples)
         return self._unpacked[name]
+
+    def part(self, start: int, stop: int) -> dict[str, np.ndarray]:
+        """The spikes of some samples; they are not held."""
+        return {
+            name: unpacked(packed, self._shapes[name], start, stop) for name, packed in self._packed.items()
+        }
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._packed)
@@ -72,6 +97,7 @@ class Recording:
     ----------
     graph : Graph
     inputs : integer array of shape (N, T, *input_shape)
+        Of a recording in a file an object that reads what it is indexed for.
     kept : mapping of str to array
         Spikes of the surviving neurons, ``(N, T, *kept_shape)`` uint8, or int32 messages of sigma-delta
         units, of the layers that were recorded.
@@ -100,6 +126,28 @@ class Recording:
     def output(self) -> np.ndarray:
         """Spikes (or messages) of the output layer, ``(N, T, classes)``."""
         return self.spikes[self.graph.output.name]
+
+    def batches(self, samples: int) -> Iterator["Recording"]:
+        """Parts of so many samples in memory, one after the other; the whole may be larger than memory."""
+        for start in range(0, len(self.inputs), samples):
+            stop = min(start + samples, len(self.inputs))
+            if hasattr(self.kept, "part"):
+                kept = self.kept.part(start, stop)
+            else:
+                kept = {name: spikes[start:stop] for name, spikes in self.kept.items()}
+            yield replace(self, inputs=self.inputs[start:stop], kept=kept)
+
+    def save(self, path: str | Path) -> None:
+        """Write as HDF5 (:mod:`deploy.formats.recording`); the file appears whole or not at all.
+
+        Raises
+        ------
+        InputError
+            The folder cannot be written.
+        """
+        from deploy.formats.recording import save_recording
+
+        write_atomically(path, lambda temporary: save_recording(self, temporary))
 
     @property
     def scores(self) -> np.ndarray:

@@ -7,11 +7,15 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from dpap.kernel_cache import ensure_writable
+
 if sys.version_info[:2] != (3, 10):
     raise ImportError(
         f"dpap needs Python 3.10, since Lava exists for no other; this is {sys.version.split()[0]}."
         " `uv run dpap` brings the right one."
     )
+
+ensure_writable()
 
 if TYPE_CHECKING:
     from dpap import data, encoders, networks, plasticity, pruning, slayer

@@ -6,23 +6,29 @@ not depend on the number of threads or the size of a block.
 
 import os
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from deploy.graph import Graph
-from deploy.recording import PackedSpikes, Recording
-from deploy.simulator import Workspace, plan, run_block
+from deploy.recording import BYTE, PackedSpikes, Recording
+from deploy.simulator import KERNELS, KernelChoice, KernelName, Workspace, load_costs, plan, run_block
+from deploy.simulator.compilation import Compiling, batch_calls, compile_kernels
 from deploy.simulator.kernels import pack_spikes
+from deploy.simulator.plan import LayerPlan
 from deploy.simulator.sigma_delta import plan_messages, run_messages
 from dpap.errors import InputError
+from dpap.files import write_atomically
+
+if TYPE_CHECKING:
+    from deploy.formats.recording import RecordingWriter
 
 LANES = 64
 """Samples in a block at most: a row of lanes of spikes is a line of the cache."""
-
-BYTE = 8
-"""Samples whose spikes share a byte of the recording; a block has a multiple of it."""
 
 MEMORY_BYTES = 1 << 30
 """Working memory of all threads to aim at."""
@@ -34,6 +40,10 @@ def run(
     memory_bytes: int = MEMORY_BYTES,
     threads: int | None = None,
     record: Collection[str] | None = None,
+    kernel: KernelName | None = None,
+    record_to: str | Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    compiling: Compiling | None = None,
 ) -> Recording:
     """Run samples in blocks of bounded memory; see :func:`deploy.run`.
 
@@ -47,56 +57,136 @@ def run(
         By default as many as this process may use cores.
     record : collection of str, optional
         Layers whose spikes are kept; by default all. Those of the output are always.
+    kernel : str, optional
+        ``dense``, ``sparse`` or ``event``: the kernel of every layer that has a choice. By default the
+        cheapest for each layer and block by the cost model (:mod:`deploy.simulator.costs`). The result is the
+        same.
+    record_to : path, optional
+        A file for the spikes and the inputs, HDF5 and compressed (:mod:`deploy.formats.recording`), which may
+        be larger than memory; it appears whole or not at all. The recording reads from it.
+    progress : callable, optional
+        Is given the samples done and their number.
+    compiling : callable, optional
+        Is given the name of the kernel that is compiled now, or loaded, how many are done, and how many there
+        are.
 
     Raises
     ------
     InputError
-        ``threads`` is less than 1, or a layer to record does not exist.
+        ``threads`` is less than 1, a layer to record or the kernel does not exist, or the file cannot be
+        written.
     """
     started = time.perf_counter()
     threads = len(os.sched_getaffinity(0)) if threads is None else threads
     if threads < 1:
         raise InputError(f"threads is {threads}; expected 1 or more")
+    if kernel is not None and kernel not in KERNELS:
+        raise InputError(f"kernel {kernel!r} is not known; there are {', '.join(KERNELS)}")
     recorded = _recorded(graph, record)
-    samples, steps = len(inputs), graph.time_steps
+    samples = len(inputs)
     lanes = _lanes(graph, samples, threads, memory_bytes)
     if graph.sigma_delta:
-        kept = _run_messages(graph, inputs, recorded, lanes, threads)
+        _check_messages(kernel, record_to)
+        messages = _run_messages(graph, inputs, recorded, lanes, threads, progress)
+        return Recording(graph, inputs, messages, "fast", time.perf_counter() - started)
+    layers, choice = plan(graph), KernelChoice(load_costs(), kernel)
+    compile_kernels(batch_calls(layers, inputs.dtype, choice), compiling)
+    blocks = _Blocks(graph, layers, choice, inputs, lanes)
+    if record_to is None:
+        store = {
+            name: np.empty((graph.time_steps, graph[name].size, blocks.count, lanes // BYTE), np.uint8)
+            for name in recorded
+        }
+
+        def keep(block: int, activity: dict[str, np.ndarray]) -> None:
+            for name, packed in store.items():
+                pack_spikes(activity[name].view("<u8"), packed, block)
+
+        blocks.run(threads, keep, progress)
+        packed = {name: spikes.reshape(*spikes.shape[:2], -1) for name, spikes in store.items()}
+        kept = PackedSpikes(packed, {name: graph[name].kept_shape for name in packed}, samples)
         return Recording(graph, inputs, kept, "fast", time.perf_counter() - started)
-    blocks = -(-samples // lanes)
-    layers = plan(graph)
-    store = {
-        layer.name: np.empty((steps, layer.neurons, blocks, lanes // BYTE), np.uint8)
-        for layer in layers
-        if layer.name in recorded
-    }
-    workspaces: list[Workspace] = []
+    # Imported when it is used: most runs need no files.
+    from deploy.formats.recording import RecordingWriter, stored_spikes
 
-    def run_one(block: int) -> None:
-        workspace = workspaces.pop() if workspaces else Workspace(steps, lanes)
-        activity = run_block(layers, _block_inputs(inputs, block, lanes), workspace)
-        for name, packed in store.items():
-            pack_spikes(activity[name].view("<u8"), packed, block)
-        workspaces.append(workspace)
+    def write(temporary: Path) -> None:
+        writer = RecordingWriter(temporary, graph, samples, lanes, recorded, inputs.dtype)
+        try:
+            blocks.run(threads, partial(_write_block, writer, inputs, lanes, recorded), progress)
+            writer.close("fast", time.perf_counter() - started)
+        except BaseException:
+            writer.abandon()
+            raise
 
-    with ThreadPoolExecutor(threads) as pool:
-        # Consumed, so that an error in a thread is raised here.
-        list(pool.map(run_one, range(blocks)))
-    packed = {name: spikes.reshape(*spikes.shape[:2], -1) for name, spikes in store.items()}
-    kept = PackedSpikes(packed, {name: graph[name].kept_shape for name in packed}, samples)
+    path = Path(record_to).absolute()
+    write_atomically(path, write)
+    kept = stored_spikes(path, graph, recorded, samples)
     return Recording(graph, inputs, kept, "fast", time.perf_counter() - started)
 
 
-def _recorded(graph: Graph, record: Collection[str] | None) -> set[str]:
+class _Blocks:
+    """The blocks of samples of a run."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        layers: tuple[LayerPlan, ...],
+        choice: KernelChoice,
+        inputs: np.ndarray,
+        lanes: int,
+    ):
+        self.steps, self.layers, self.choice = graph.time_steps, layers, choice
+        self.inputs, self.lanes = inputs, lanes
+        self.count = -(-len(inputs) // lanes)
+
+    def run(
+        self,
+        threads: int,
+        keep: Callable[[int, dict[str, np.ndarray]], None],
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
+        """Run all, and give the activity of each block to ``keep``."""
+        workspaces: list[Workspace] = []
+
+        def run_one(block: int) -> None:
+            workspace = workspaces.pop() if workspaces else Workspace(self.steps, self.lanes)
+            rows = _block_inputs(self.inputs, block, self.lanes)
+            keep(block, run_block(self.layers, rows, workspace, self.choice))
+            workspaces.append(workspace)
+
+        with ThreadPoolExecutor(threads) as pool:
+            # Consumed, so that an error in a thread is raised here.
+            for done, _ in enumerate(pool.map(run_one, range(self.count)), start=1):
+                if progress is not None:
+                    progress(min(done * self.lanes, len(self.inputs)), len(self.inputs))
+
+
+def _write_block(
+    writer: "RecordingWriter",
+    inputs: np.ndarray,
+    lanes: int,
+    recorded: Collection[str],
+    block: int,
+    activity: dict[str, np.ndarray],
+) -> None:
+    writer.write_inputs(block, inputs[block * lanes : (block + 1) * lanes])
+    for name in recorded:
+        spikes = activity[name]
+        packed = np.empty((*spikes.shape[:2], 1, lanes // BYTE), np.uint8)
+        pack_spikes(spikes.view("<u8"), packed, 0)
+        writer.write_spikes(block, name, packed[:, :, 0])
+
+
+def _recorded(graph: Graph, record: Collection[str] | None) -> list[str]:
     names = [layer.name for layer in graph.layers]
     if record is None:
-        return set(names)
+        return names
     unknown = sorted(set(record) - set(names))
     if unknown:
         raise InputError(
             f"there is no layer {', '.join(unknown)} to record; the layers are {', '.join(names)}"
         )
-    return {*record, graph.output.name}
+    return [name for name in names if name in record or name == graph.output.name]
 
 
 def _lanes(graph: Graph, samples: int, threads: int, memory_bytes: int) -> int:
@@ -121,8 +211,21 @@ def _block_inputs(inputs: np.ndarray, block: int, lanes: int) -> np.ndarray:
     return rows
 
 
+def _check_messages(kernel: str | None, record_to: str | Path | None) -> None:
+    for name, value in (("kernel", kernel), ("record_to", record_to)):
+        if value is not None:
+            raise InputError(
+                f"{name} is {value!r}; it is for spikes, and these units send messages; leave it out"
+            )
+
+
 def _run_messages(
-    graph: Graph, inputs: np.ndarray, recorded: set[str], lanes: int, threads: int
+    graph: Graph,
+    inputs: np.ndarray,
+    recorded: Collection[str],
+    lanes: int,
+    threads: int,
+    progress: Callable[[int, int], None] | None,
 ) -> dict[str, np.ndarray]:
     """Messages of the layers to record, int32 ``(N, T, *kept_shape)``."""
     layers = plan_messages(graph)
@@ -141,6 +244,7 @@ def _run_messages(
             kept[start : start + lanes] = np.moveaxis(activity[name], -1, 0)
 
     with ThreadPoolExecutor(threads) as pool:
-        # Consumed, so that an error in a thread is raised here.
-        list(pool.map(run_one, range(0, samples, lanes)))
+        for done, _ in enumerate(pool.map(run_one, range(0, samples, lanes)), start=1):
+            if progress is not None:
+                progress(min(done * lanes, samples), samples)
     return {name: kept.reshape(samples, steps, *graph[name].kept_shape) for name, kept in store.items()}

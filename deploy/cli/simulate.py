@@ -1,12 +1,20 @@
 """``dpap simulate``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from deploy.cli.options import Data, Encoder, Part, Subset
 from deploy.cli.output import print_json, print_table
+from dpap.errors import InputError
+
+if TYPE_CHECKING:
+    from deploy.graph import Graph
+    from deploy.recording import Recording
+
+PROGRESSING = ("fast", "lava")
+"""Backends that tell how far they are."""
 
 
 def command(
@@ -17,21 +25,38 @@ def command(
     subset: Subset = False,
     backend: Annotated[str, typer.Option(help="fast, lava or loihi2.")] = "fast",
     samples: Annotated[int | None, typer.Option(min=1, help="Only the first so many samples.")] = None,
+    record: Annotated[
+        str | None, typer.Option(help="Layers to record, by commas; by default all. Of the fast backend.")
+    ] = None,
+    record_to: Annotated[
+        Path | None, typer.Option(help="A file for the recorded spikes, HDF5. Of the fast backend.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of the fast backend.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Run a compiled model and count its spikes and synaptic operations."""
     from deploy.cli.data import load_inputs
+    from deploy.cli.progress import stages
     from deploy.formats.h5 import load
     from deploy.measurement import measure
     from deploy.runner import run
 
+    options = _options(backend, record, record_to, threads)
     graph = load(model)
     inputs, labels = load_inputs(graph, data, samples, part=split, encoder=encoder, subset=subset)
-    recording = run(graph, inputs, backend=backend)
-    measurement = measure(graph, recording)
+    with stages() as progress:
+        if backend == "fast":
+            options["compiling"] = lambda kernel, done, total: progress("compile", done, total, kernel)
+        if backend in PROGRESSING:
+            options["progress"] = lambda done, total: progress("run", done, total)
+        recording = run(graph, inputs, backend=backend, **options)
+        progress("measure", 0, 1)
+        measurement = measure(graph, recording, _measurable(graph, recording))
+        progress("measure", 1, 1)
     accuracy = None if labels is None else recording.accuracy(labels)
     if json:
         speed = {"seconds": recording.seconds, "samples_per_second": len(inputs) / recording.seconds}
+        speed["ties"] = "the lowest class"
         print_json({"backend": backend, "accuracy": accuracy} | speed | measurement.to_dict())
         return
     rows = [
@@ -55,4 +80,27 @@ def command(
             else "of classes that fire alike the lowest is taken"
         )
         print(f"accuracy {accuracy:.2%} ({decided})")
-    print(f"{measurement.samples} samples in {recording.seconds:.2f} s")
+    per_second = measurement.samples / recording.seconds
+    print(f"{measurement.samples} samples in {recording.seconds:.2f} s, {per_second:,.0f} a second")
+    if record_to is not None:
+        print(f"spikes of {', '.join(recording.kept)} in {record_to}")
+
+
+def _options(backend: str, record: str | None, record_to: Path | None, threads: int | None) -> dict:
+    """Options of a run; those of the fast backend are refused elsewhere."""
+    given = {"record": record, "record_to": record_to, "threads": threads}
+    options = {name: value for name, value in given.items() if value is not None}
+    if options and backend != "fast":
+        names = ", ".join("--" + name.replace("_", "-") for name in options)
+        raise InputError(f"{names}: of the fast backend alone, and this is {backend!r}; leave it out")
+    if record is not None:
+        options["record"] = [name.strip() for name in record.split(",") if name.strip()]
+    return options
+
+
+def _measurable(graph: "Graph", recording: "Recording") -> list[str]:
+    """Layers that were recorded with all that they hear."""
+    from deploy.graph import INPUT
+
+    known = {INPUT, *recording.kept}
+    return [layer.name for layer in graph.layers if known.issuperset({layer.name, *layer.sources})]

@@ -66,6 +66,10 @@ _NEURONS = {kind.kind: kind for kind in (Neuron, SigmaDelta, Maximum)}
 _PAIRS = ("kernel", "stride", "padding", "dilation", "extra")
 
 
+READ_ERRORS = (OSError, KeyError, ValueError, TypeError, RuntimeError, OverflowError, MemoryError)
+"""What h5py raises for damaged files; which differs by where the damage lies."""
+
+
 def save(graph: Graph, path: str | Path) -> None:
     """Write a graph; the file appears whole or not at all.
 
@@ -92,19 +96,10 @@ def load(path: str | Path) -> Graph:
         check_seal(path)
         check_heaps(path)
         with h5py.File(path, "r") as file:
-            return _read(file, path)
+            return read_graph(file, path)
     except FormatError:
         raise
-    except (
-        OSError,
-        KeyError,
-        ValueError,
-        TypeError,
-        RuntimeError,
-        OverflowError,
-        MemoryError,
-    ) as error:
-        # What h5py raises for damaged files differs by where the damage lies.
+    except READ_ERRORS as error:
         raise FormatError(
             f"{path}: not a model file of this program, or damaged ({type(error).__name__}: {error});"
             " write it again with graph.save"
@@ -113,18 +108,23 @@ def load(path: str | Path) -> Graph:
 
 def _write(graph: Graph, path: Path) -> None:
     with h5py.File(path, "w", userblock_size=BLOCK_BYTES) as file:
-        file.attrs["format"] = FORMAT
-        file.attrs["schema"] = SCHEMA
-        file.attrs["input_shape"] = np.array(graph.input_shape, np.int64)
-        file.attrs["input_max"] = graph.input_max
-        file.attrs["time_steps"] = graph.time_steps
-        file.attrs["description"] = json.dumps(graph.description, sort_keys=True)
-        if graph.encoder is not None:
-            file.attrs["encoder_gain"] = graph.encoder.gain
-            file.attrs["encoder_threshold"] = graph.encoder.threshold
-        for index, layer in enumerate(graph.layers):
-            _write_layer(file.create_group(f"layers/{index}"), layer)
+        write_graph(graph, file)
     seal(path)
+
+
+def write_graph(graph: Graph, group: h5py.Group) -> None:
+    """Write a graph into a group of a file that is open."""
+    group.attrs["format"] = FORMAT
+    group.attrs["schema"] = SCHEMA
+    group.attrs["input_shape"] = np.array(graph.input_shape, np.int64)
+    group.attrs["input_max"] = graph.input_max
+    group.attrs["time_steps"] = graph.time_steps
+    group.attrs["description"] = json.dumps(graph.description, sort_keys=True)
+    if graph.encoder is not None:
+        group.attrs["encoder_gain"] = graph.encoder.gain
+        group.attrs["encoder_threshold"] = graph.encoder.threshold
+    for index, layer in enumerate(graph.layers):
+        _write_layer(group.create_group(f"layers/{index}"), layer)
 
 
 def _write_layer(group: h5py.Group, layer: Layer) -> None:
@@ -172,7 +172,14 @@ def _write_array(group: h5py.Group, name: str, array: np.ndarray) -> None:
     group.create_dataset(name, data=array, **options)
 
 
-def _read(file: h5py.File, path: Path) -> Graph:
+def read_graph(file: h5py.Group, path: Path) -> Graph:
+    """Read a graph from a group of a file that is open and whose seal holds.
+
+    Raises
+    ------
+    FormatError
+        It is of another schema, or inconsistent. What h5py raises for damage passes (:data:`READ_ERRORS`).
+    """
     if file.attrs.get("format") != FORMAT:
         raise FormatError(f"{path}: an HDF5 file, but not a model of this program (no format = {FORMAT!r})")
     schema = int(file.attrs["schema"])

@@ -24,8 +24,16 @@ def seal(path: str | Path) -> None:
         file.write(line.ljust(BLOCK_BYTES, b"\0"))
 
 
-def check_seal(path: str | Path) -> None:
+def check_seal(
+    path: str | Path, what: str = "model file", remedy: str = "write it again with graph.save"
+) -> None:
     """Check a file against its seal.
+
+    Parameters
+    ----------
+    path : path
+    what, remedy : str
+        For the error: what it should be, and what to do.
 
     Raises
     ------
@@ -35,12 +43,11 @@ def check_seal(path: str | Path) -> None:
     with Path(path).open("rb") as file:
         block = file.read(BLOCK_BYTES)
     if not block.startswith(MARK):
-        raise FormatError(f"{path}: not a model file of this program, or its beginning is damaged")
+        raise FormatError(f"{path}: not a {what} of this program, or its beginning is damaged")
     expected = (MARK + _digest(path).encode() + b"\n").ljust(BLOCK_BYTES, b"\0")
     if block != expected:
         raise FormatError(
-            f"{path}: damaged: its content is not what was written (the SHA-256 differs); write it again with"
-            " graph.save"
+            f"{path}: damaged: its content is not what was written (the SHA-256 differs); {remedy}"
         )
 
 

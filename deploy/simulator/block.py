@@ -5,7 +5,11 @@ import numpy as np
 from deploy.arrivals import delayed
 from deploy.graph import INPUT
 from deploy.simulator import kernels
+from deploy.simulator.choice import KernelChoice
 from deploy.simulator.plan import LayerPlan, Synapses
+
+NO_SYNAPSES = np.zeros(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int16)
+"""Recurrent synapses of a layer that does not hear itself, but for their row pointers."""
 
 
 class Workspace:
@@ -30,7 +34,7 @@ class Workspace:
 
 
 def run_block(
-    layers: tuple[LayerPlan, ...], inputs: np.ndarray, workspace: Workspace
+    layers: tuple[LayerPlan, ...], inputs: np.ndarray, workspace: Workspace, choice: KernelChoice
 ) -> dict[str, np.ndarray]:
     """Spikes of all layers, uint8 ``(T, neurons, lanes)``; arrays of the workspace.
 
@@ -39,26 +43,21 @@ def run_block(
     layers : tuple of LayerPlan
     inputs : unsigned array of shape (T or 1, inputs, lanes)
     workspace : Workspace
+    choice : KernelChoice
+        Of the kernels of layers that are fused.
     """
     activity = {INPUT: inputs}
     for layer in layers:
         spikes = workspace.array(layer.name, workspace.steps, layer.neurons, np.uint8)
         if layer.fused:
-            _run_fused(layer, _arriving(layer.inputs[0], activity, workspace), spikes)
+            arriving = _arriving(layer.inputs[0], activity, workspace)
+            kernel = choice.choose(layer, arriving, workspace.steps)
+            function, arguments = choice.call(kernel, layer, arriving, spikes)
+            function(*arguments)
         else:
             _run_summed(layer, activity, workspace, spikes)
         activity[layer.name] = spikes
     return activity
-
-
-def _run_fused(layer: LayerPlan, arriving: np.ndarray, spikes: np.ndarray) -> None:
-    (synapses,) = layer.inputs
-    like = np.empty(0, layer.sum_type)
-    rest = (layer.bias, layer.neuron, like, spikes)
-    if synapses.stride is None:
-        kernels.run_matrix(arriving, synapses.indptr, *synapses.entries, *rest)
-    else:
-        kernels.run_convolution(arriving, *_convolution(synapses), *rest)
 
 
 def _run_summed(
@@ -72,17 +71,18 @@ def _run_summed(
         if synapses.stride is None:
             kernels.add_matrix(part, synapses.indptr, *synapses.entries, sums)
         else:
-            kernels.add_convolution(part, *_convolution(synapses), sums)
+            kernels.add_convolution(part, *convolution_arguments(synapses), sums)
     recurrent = layer.recurrent
     if recurrent is None:
-        none = np.zeros(layer.neurons + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.int16)
+        none = np.zeros(layer.neurons + 1, np.int64), *NO_SYNAPSES[1:]
         kernels.run_sums(sums, *none, layer.bias, layer.neuron, spikes)
     else:
         own = recurrent.indptr, *recurrent.entries
         kernels.run_sums(sums, *own, layer.bias, layer.neuron, spikes)
 
 
-def _convolution(synapses: Synapses) -> tuple:
+def convolution_arguments(synapses: Synapses) -> tuple:
+    """What describes a convolution to the kernels of :mod:`deploy.simulator.kernels`."""
     return synapses.pooled[1:], synapses.indptr, *synapses.entries, synapses.stride, synapses.extent
 
 

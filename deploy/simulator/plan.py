@@ -7,6 +7,7 @@ import numpy as np
 from deploy.graph import INPUT, ConvConnection, Graph, Incoming, Layer
 from deploy.graph.connection import sums_by_sign
 from deploy.graph.geometry import Shape, pooled_shape
+from deploy.simulator.bounds import check_bounds
 from dpap.neurons.parameters import DECAY_UNITY, STATE_SHIFT
 
 SMALL_SUMS = 1 << 15
@@ -87,14 +88,28 @@ class LayerPlan:
     sum_type: np.dtype
 
     @property
+    def bound(self) -> int:
+        """Largest magnitude of a sum over all sources."""
+        recurrent = 0 if self.recurrent is None else self.recurrent.bound
+        return recurrent + sum(synapses.bound for synapses in self.inputs)
+
+    @property
     def fused(self) -> bool:
         """Whether sums can be used as they are made: they come from one source, which is another layer."""
         return len(self.inputs) == 1 and self.recurrent is None
 
 
 def plan(graph: Graph) -> tuple[LayerPlan, ...]:
-    """Plans of all layers, in their order."""
-    return tuple(_plan_layer(graph, layer) for layer in graph.layers)
+    """Plans of all layers, in their order.
+
+    Raises
+    ------
+    InputError
+        A state could leave 32 bits (:mod:`deploy.simulator.bounds`).
+    """
+    layers = tuple(_plan_layer(graph, layer) for layer in graph.layers)
+    check_bounds(graph, {layer.name: layer.bound for layer in layers})
+    return layers
 
 
 def _plan_layer(graph: Graph, layer: Layer) -> LayerPlan:

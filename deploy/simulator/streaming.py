@@ -1,5 +1,6 @@
 """One sample, one step at a time, with all states kept: for closed loops and studies at the edge."""
 
+import time
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -9,6 +10,8 @@ from scipy import sparse
 from deploy.graph import INPUT, Graph
 from deploy.inputs import validate_step
 from deploy.simulator import events
+from deploy.simulator.compilation import Compiling, compile_kernels, step_calls
+from deploy.simulator.latency import Latency, StepTimes
 from deploy.simulator.plan import LayerPlan, Synapses, plan
 from deploy.simulator.populations import POPULATIONS
 from deploy.simulator.sigma_delta import MaximumPlan, UnitPlan, plan_messages
@@ -48,6 +51,11 @@ class Simulator:
     graph : Graph
     reset_every : int, optional
         Steps after which all states are set to rest; by default only :meth:`reset` does that.
+    compiling : callable, optional
+        Is given the name of the kernel that is compiled now, how many are done, and how many there are. All
+        are compiled, or loaded, before the first step.
+    timed_steps : int
+        Steps whose times are kept for :attr:`latency`.
 
     Attributes
     ----------
@@ -60,12 +68,19 @@ class Simulator:
     Raises
     ------
     InputError
-        ``reset_every`` is less than 1.
+        ``reset_every`` or ``timed_steps`` is less than 1.
     """
 
-    def __init__(self, graph: Graph, reset_every: int | None = None):
-        if reset_every is not None and reset_every < 1:
-            raise InputError(f"reset_every is {reset_every}; expected 1 step or more")
+    def __init__(
+        self,
+        graph: Graph,
+        reset_every: int | None = None,
+        compiling: Compiling | None = None,
+        timed_steps: int = 1 << 16,
+    ):
+        for name, steps in (("reset_every", reset_every), ("timed_steps", timed_steps)):
+            if steps is not None and steps < 1:
+                raise InputError(f"{name} is {steps}; expected 1 step or more")
         self.graph, self.reset_every = graph, reset_every
         self._layers = plan_messages(graph) if graph.sigma_delta else plan(graph)
         self._populations = {layer.name: POPULATIONS[type(layer)](layer) for layer in self._layers}
@@ -74,6 +89,12 @@ class Simulator:
         self._sums = {
             layer.name: np.zeros(layer.neurons, self._populations[layer.name].sum_type) for layer in summing
         }
+        self._times = StepTimes(timed_steps)
+        if not graph.sigma_delta:
+            by_source = {
+                name: [stream.by_source for stream in streams] for name, streams in self._streams.items()
+            }
+            compile_kernels(step_calls(self._layers, by_source), compiling)
         self.reset()
 
     def reset(self) -> None:
@@ -87,6 +108,18 @@ class Simulator:
         for streams in self._streams.values():
             for stream in streams:
                 stream.reset()
+
+    @property
+    def latency(self) -> Latency:
+        """Median, 99th percentile and longest time of the last steps, in seconds.
+
+        A step's time is that of :meth:`step` as a whole. Resets of the states leave it alone.
+        """
+        return self._times.latency()
+
+    def reset_latency(self) -> None:
+        """Forget the times of all steps so far."""
+        self._times.clear()
 
     @property
     def spikes(self) -> dict[str, np.ndarray]:
@@ -113,6 +146,7 @@ class Simulator:
         ActivationOverflow
             An activation leaves 32 bits, or a message 24.
         """
+        started = time.perf_counter()
         arrived = validate_step(self.graph, inputs)
         if self.reset_every is not None and self.steps == self.reset_every:
             self.reset()
@@ -129,7 +163,9 @@ class Simulator:
                 if stream.synapses.source == layer.name:
                     stream.sent.append(activity[layer.name])
         self.steps += 1
-        return self.graph.output.expand(self._fired[self.graph.output.name])
+        output = self.graph.output.expand(self._fired[self.graph.output.name])
+        self._times.add(time.perf_counter() - started)
+        return output
 
     def _sent_input(self, inputs: np.ndarray) -> np.ndarray:
         """What the input sends now, int32."""

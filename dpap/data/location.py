@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dpap.errors import DataError
+from dpap.kernel_cache import user_cache
 
 VARIABLE = "DPAP_DATA"
 """Environment variable that names the folder of data sets."""
@@ -39,9 +40,7 @@ def data_root(root: str | Path | None = None) -> Path:
         return Path(root).expanduser()
     if os.environ.get(VARIABLE):
         return Path(os.environ[VARIABLE]).expanduser()
-    cache = os.environ.get("XDG_CACHE_HOME")
-    # A relative path is to be ignored (XDG Base Directory Specification).
-    return (Path(cache) if cache and Path(cache).is_absolute() else Path.home() / ".cache") / "dpap"
+    return user_cache() / "dpap"
 
 
 def missing(name: str, path: Path, *, downloads: bool = True) -> DataError:

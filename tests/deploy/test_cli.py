@@ -241,3 +241,43 @@ def test_debug_shows_the_traceback(capsys):
     code, _, err = run(capsys, "simulate", "none.h5", "--debug")
     assert code == 2
     assert "Traceback" in err
+
+
+def test_simulate_records_layers_to_a_file(capsys, model, tmp_path):
+    path = tmp_path / "run.h5"
+    options = ["--samples", 20, "--record", "conv1, fc1", "--record-to", path, "--threads", 1]
+    code, out, err = run(capsys, "simulate", model, *options, "--json")
+    assert (code, err) == (0, "")
+    result = json.loads(out)
+    # fc2, the output, is recorded always.
+    assert set(result["layers"]) == {"conv1", "fc1", "fc2"}
+    recording = deploy.load_recording(path)
+    assert set(recording.kept) == {"conv1", "fc1", "fc2"}
+    for name, layer in result["layers"].items():
+        assert recording.kept[name].sum() == layer["spikes"]
+    code, out, _ = run(capsys, "simulate", model, *options)
+    assert code == 0
+    assert "a second" in out
+    assert "run.h5" in out
+
+
+def test_simulate_measures_what_was_recorded(capsys, model):
+    code, out, _ = run(capsys, "simulate", model, "--samples", 3, "--record", "conv1", "--json")
+    assert code == 0
+    # fc1 was not recorded, so nothing is known of its operations, nor of those of fc2 that hears it.
+    assert list(json.loads(out)["layers"]) == ["conv1"]
+    assert json.loads(out)["ties"] == "the lowest class"
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        (["--record", "fc9"], "no layer fc9 to record"),
+        (["--threads", 0], "threads"),
+        (["--record-to", "/dev/null/run.h5"], "cannot write /dev/null/run.h5"),
+        (["--backend", "lava", "--threads", 2], "--threads: of the fast backend alone"),
+        (["--backend", "lava", "--record", "fc1", "--record-to", "x"], "--record, --record-to: of the fast"),
+    ],
+)
+def test_simulate_refuses_wrong_options(capsys, model, options, part):
+    fails_with_one_line(run(capsys, "simulate", model, "--samples", 2, *options), 2, part)

@@ -1,0 +1,128 @@
+"""Sums at their bounds: 16 bits where they do, 32 where they must, and no graph that needs more."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+import deploy
+from deploy.graph import Graph, Incoming, Layer, MatrixConnection, Neuron
+from deploy.simulator import KERNELS, plan
+from dpap.errors import InputError
+
+
+def layer(weights, name="fc1", source="input", **neuron):
+    """A dense layer of given integer weights; by default the voltage is the sum alone."""
+    weights = np.asarray(weights, np.int16)
+    neuron = {"current_decay": 4096, "voltage_decay": 4096, "threshold": 1} | neuron
+    return Layer(
+        name=name,
+        shape=(len(weights),),
+        kept=np.arange(len(weights), dtype=np.int32),
+        unheard=np.empty(0, np.int32),
+        neuron=Neuron(**neuron),
+        inputs=(Incoming(source, MatrixConnection(sparse.csr_matrix(weights))),),
+        scale=1.0,
+    )
+
+
+def reference(weights, inputs, neuron):
+    """Spikes of one layer in integers of 64 bits, by the equations of dpap.neurons.reference."""
+    weights = np.asarray(weights, np.int64)
+    u = v = np.zeros((len(inputs), len(weights)), np.int64)
+    spikes = []
+    for t in range(inputs.shape[1]):
+        sums = inputs[:, t].astype(np.int64) @ weights.T
+        u = _decay(u, neuron.current_decay) + (sums << 6)
+        v = _decay(v, neuron.voltage_decay) + u
+        fired = v > neuron.threshold << 6
+        v = np.where(fired, 0, v)
+        spikes.append(fired)
+    return np.stack(spikes, 1).astype(np.uint8)
+
+
+def _decay(state, decay):
+    magnitude = np.abs(state) * (4096 - decay) >> 12
+    return np.sign(state) * magnitude
+
+
+@pytest.mark.parametrize(
+    ("largest", "expected"),
+    [
+        # 129 weights of 254 are 32,766, the most of even weights in 16 bits; with 2 more it is 32,768.
+        ([254] * 129, np.int16),
+        ([254] * 129 + [2], np.int32),
+        # Negative sums count alike.
+        ([-254] * 129 + [-2], np.int32),
+    ],
+)
+def test_sums_have_16_bits_where_that_is_proven(largest, expected):
+    graph = Graph((len(largest),), 1, 2, (layer([largest]),))
+    assert plan(graph)[0].sum_type == expected
+
+
+@pytest.mark.parametrize("kernel", [None, *KERNELS])
+@pytest.mark.parametrize(
+    ("count", "input_max", "neuron"),
+    [
+        # Sums of up to 32,766 in 16 bits, and of 33,020 in 32.
+        (129, 1, {"threshold": 16_000}),
+        (130, 1, {"threshold": 16_000}),
+        # 2 x 254 x 255 = 129,540, just below 2**17: states at the edge of 24 bits.
+        (2, 255, {"threshold": 129_000}),
+        # Kept currents and voltages: 129 x 254 x 2 x 2 = 131,064.
+        (129, 1, {"current_decay": 2048, "voltage_decay": 2048, "threshold": 60_000}),
+    ],
+)
+def test_sums_at_their_bounds_do_not_wrap(kernel, count, input_max, neuron):
+    # All at their largest, all at their smallest, and both at once, where partial sums wrap and come back.
+    weights = [[254] * count, [-254] * count, [254, -254] * (count // 2) + [0] * (count % 2)]
+    graph = Graph((count,), input_max, 4, (layer(weights, **neuron),))
+    generator = np.random.default_rng(0)
+    inputs = generator.integers(0, input_max + 1, (17, 4, count))
+    inputs[0], inputs[1, ::2], inputs[2] = input_max, input_max, 0
+    expected = reference(weights, inputs, graph.output.neuron)
+    assert expected[:, :, 0].any()
+    found = deploy.run(graph, inputs, kernel=kernel).output
+    assert np.array_equal(found, expected)
+    simulator = deploy.Simulator(graph)
+    assert np.array_equal([simulator.step(step) for step in inputs[0]], expected[0])
+
+
+@pytest.mark.parametrize(
+    ("weights", "input_max", "steps", "neuron"),
+    [
+        # 254 x 65,535 x 3 shifted by 6 is 3.2e9.
+        ([[254] * 3], 65_535, 1, {}),
+        # A voltage that keeps everything falls by 32,512 in each of 1,100 steps: 2.3e9 after the shift.
+        ([[-254] * 128], 1, 1_100, {"voltage_decay": 0}),
+    ],
+)
+def test_a_graph_whose_states_need_64_bits_is_refused(weights, input_max, steps, neuron):
+    graph = Graph((len(weights[0]),), input_max, steps, (layer(weights, **neuron),))
+    inputs = np.zeros((1, steps, len(weights[0])), np.uint16)
+    with pytest.raises(InputError, match=r"fc1: a synaptic sum of .* can leave Lava's 24-bit states"):
+        deploy.run(graph, inputs)
+    with pytest.raises(InputError, match=r"make graphs with deploy\.compile"):
+        deploy.Simulator(graph)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (np.nan, "nan"),
+        (np.inf, "inf"),
+        (-1, "-1"),
+        (0.5, "0.5"),
+        (4, "4"),
+    ],
+)
+def test_inputs_are_refused_with_the_index_of_the_first(value, message):
+    graph = Graph((2,), 3, 4, (layer([[2, 2]]),))
+    inputs = np.ones((5, 4, 2))
+    inputs[3, 2, 1] = inputs[4, 0, 0] = value
+    with pytest.raises(
+        InputError, match=rf"index \(3, 2, 1\) are {message}; expected whole numbers from 0 to 3"
+    ):
+        deploy.run(graph, inputs)
+    with pytest.raises(InputError, match=rf"index \(1,\) are {message}; expected"):
+        deploy.Simulator(graph).step(inputs[3, 2])
