@@ -10,8 +10,7 @@ a graph made by hand that would need them is refused.
 
 import numpy as np
 
-from deploy.graph import Graph, Layer
-from deploy.graph.layer import Neuron
+from deploy.graph import Graph, Layer, Neuron
 from deploy.validation import validate_graph
 from dpap.errors import InputError
 from dpap.neurons.parameters import DECAY_UNITY, STATE_SHIFT
