@@ -41,11 +41,7 @@ def compact(graph: Graph, encodings: Mapping[str, Encoding] | None = None) -> Gr
     silent = silent_channels(graph) if graph.sigma_delta else _all_silent(graph, pairs)
     alive: dict[str, np.ndarray] = {}
     for layer in reversed(graph.layers):
-        heard = _heard(layer, graph, pairs, alive, silent[layer.name])
-        alive[layer.name] = heard
-        if not heard.any():
-            # Whatever stays here is cut off from the output; a channel without synapses is the plainest.
-            heard[np.argmax(silent[layer.name])] = True
+        alive[layer.name] = _heard(layer, graph, pairs, alive, silent[layer.name])
     return replace(
         graph,
         layers=tuple(
@@ -164,8 +160,11 @@ def _heard(
             else:
                 heard |= present[alive[target.name]].any(0)
     heard &= ~silent
+    if not heard.any():
+        # Whatever stays here is cut off from the output; a channel without synapses is the plainest.
+        heard[np.argmax(silent)] = True
     while feedback is not None:
-        spread = (heard | feedback[heard].any(0)) & ~silent
+        spread = heard | (feedback[heard].any(0) & ~silent)
         if (spread == heard).all():
             break
         heard = spread

@@ -61,6 +61,18 @@ def test_a_network_without_any_synapse_still_runs():
     assert deploy.verify(graph, network, inputs, backends=("fast",)).mismatches == 0
 
 
+def test_what_stays_of_a_recurrent_layer_that_nobody_hears_still_hears_itself():
+    # Neuron 0 stays, so that the layer is not empty; it fires at step 1 since neuron 1 did at step 0.
+    network = firing_network("2RFC-2FC", (2,), 3)
+    first, second = network.synaptic_blocks()
+    first.weight.data = torch.tensor([[0.2, 0.0, 0.0, 1.0], [0.0, 1.0, 0.0, 0.0]])
+    second.mask.zero_()
+    graph = deploy.compile(network)
+    inputs = np.array([[[0, 1], [0, 0], [0, 0]]])
+    assert deploy.run(graph, inputs).spikes["fc1"][0, :, 0].tolist() == [0, 1, 0]
+    assert deploy.verify(graph, network, inputs, backends=("fast",)).mismatches == 0
+
+
 @settings(max_examples=40)
 @given(st.integers(0, 10_000), st.floats(0, 0.97), st.sampled_from([1, 16]))
 def test_compaction_never_changes_a_spike(seed, pruned, input_max):

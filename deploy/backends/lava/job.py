@@ -2,9 +2,9 @@
 
 ``job.json``
     ``samples``, ``time_steps``, ``steps``, the ``encoder`` of changes (or null) and a list of ``layers``,
-    each with ``lag`` (steps behind the input), its ``neuron`` (``kind`` and parameters) and a list of
-    ``inputs``: ``source`` (the index of a layer, or null for the input), its ``lag``, and whether there are
-    ``axons``.
+    each with ``lag`` (steps behind the input), the ``kind`` of its neurons and their parameters, and a list
+    of ``inputs``: ``source`` (the index of a layer, or null for the input), its ``lag``, and whether there
+    are ``axons``.
 ``inputs.npy``
     (samples x time_steps, inputs), unsigned.
 ``synapses<i>-<j>.npz``
@@ -106,7 +106,8 @@ class Job:
                 {
                     "inputs": inputs_of_layer,
                     "lag": lags[layer.name],
-                    "neuron": {"kind": layer.neuron.kind, **asdict(layer.neuron)},
+                    "kind": layer.neuron.kind,
+                    **asdict(layer.neuron),
                 }
             )
         job = cls(folder, tuple(index), samples, time_steps, max(lags.values()), synapses)

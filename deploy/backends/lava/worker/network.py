@@ -70,9 +70,8 @@ def read_network(folder: Path) -> LavaNetwork:
         sent = encoder.s_out
     populations = []
     for index, layer in enumerate(job["layers"]):
-        neuron = layer["neuron"]
-        if neuron["kind"] in MESSAGE_POPULATIONS:
-            make = MESSAGE_POPULATIONS[neuron["kind"]]
+        if layer["kind"] in MESSAGE_POPULATIONS:
+            make = MESSAGE_POPULATIONS[layer["kind"]]
             populations.append(make(folder, index, layer, job["time_steps"]))
             continue
         spikes = np.load(folder / f"spikes{index}.npy", mmap_mode="r+", allow_pickle=False)
@@ -80,9 +79,9 @@ def read_network(folder: Path) -> LavaNetwork:
         neurons = LIFReset(
             shape=(int(np.prod(spikes.shape[2:])),),
             # Lava adds 1 to the decay of the current, as Loihi does.
-            du=neuron["current_decay"] - 1,
-            dv=neuron["voltage_decay"],
-            vth=neuron["threshold"],
+            du=layer["current_decay"] - 1,
+            dv=layer["voltage_decay"],
+            vth=layer["threshold"],
             bias_mant=bias if len(bias) else 0,
             bias_exp=BIAS_EXPONENT,
             reset_interval=job["time_steps"],
@@ -99,7 +98,7 @@ def read_network(folder: Path) -> LavaNetwork:
                 axons = Axons(delay, margin, incoming["lag"], job["time_steps"])
                 sender.connect(axons.s_in)
                 sender = axons.s_out
-            if layer["neuron"]["kind"] == "maximum":
+            if layer["kind"] == "maximum":
                 sender.connect(populations[index].s_in)
                 continue
             synapses = _synapses(folder / f"synapses{index}-{number}.npz")

@@ -25,7 +25,7 @@ def sigma_delta(folder: Path, index: int, layer: dict, time_steps: int) -> Abstr
     """
     messages = shared_messages(folder, index)
     bias = np.load(folder / f"bias{index}.npy", allow_pickle=False)
-    constants = {name: layer["neuron"][name] for name in ("threshold", "shift", "rectified")}
+    constants = {name: layer[name] for name in ("threshold", "shift", "rectified")}
     return SigmaDeltaReset(
         shape=messages.shape[1:],
         bias=bias if len(bias) else 0,
