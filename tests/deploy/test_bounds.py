@@ -48,7 +48,7 @@ def _decay(state, decay):
 @pytest.mark.parametrize(
     ("largest", "expected"),
     [
-        # 129 weights of 254 are 32,766, the most of even weights in 16 bits; with 2 more it is 32,768.
+        # 129 weights of 254 are 32,766, the most that even weights reach in 16 bits; 2 more are 32,768.
         ([254] * 129, np.int16),
         ([254] * 129 + [2], np.int32),
         # Negative sums count alike.
