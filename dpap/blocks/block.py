@@ -23,6 +23,9 @@ from dpap.weight_bits import MOST_BITS, quantized_alone
 
 Shape = tuple[int, ...]
 
+GradientObserver = Callable[[torch.Tensor], None]
+"""Is given the gradient of a layer's masked weight, of the weight's shape."""
+
 Observer = Callable[[torch.Tensor, torch.Tensor], None]
 """Is given the inputs and the activity of a forward pass, both time-major."""
 
@@ -135,6 +138,7 @@ class SynapticBlock(nn.Module, ABC):
         self.weight_bits: int | None = MOST_BITS
         self.rounds = False
         self.observers: list[Observer] = []
+        self.gradient_watches: list[tuple[GradientObserver, Callable[[], bool]]] = []
         self.weight = nn.Parameter(torch.empty(weight_shape))
         self.dynamics.initialize(self.weight)
         self.bias = None
@@ -148,7 +152,12 @@ class SynapticBlock(nn.Module, ABC):
     @property
     def masked_weight(self) -> torch.Tensor:
         """Real weights with pruned synapses at zero."""
-        return self.weight * self.mask
+        masked = self.weight * self.mask
+        if self.gradient_watches and self.training and masked.requires_grad:
+            for observer, wanted in self.gradient_watches:
+                if wanted():
+                    masked.register_hook(observer)
+        return masked
 
     @property
     def living(self) -> torch.Tensor:
@@ -199,6 +208,25 @@ class SynapticBlock(nn.Module, ABC):
         """Let ``observer`` see every forward pass in training; the result ends that."""
         self.observers.append(observer)
         return lambda: self.observers.remove(observer)
+
+    def watch_gradient(self, observer: GradientObserver, wanted: Callable[[], bool]) -> Callable[[], None]:
+        """Let ``observer`` see the gradient of the masked weight, pruned synapses included, in training.
+
+        Parameters
+        ----------
+        observer : callable
+            Is given it in every backward pass, of the weight's shape.
+        wanted : callable
+            Is asked in each forward pass; a pass that is not wanted costs nothing.
+
+        Returns
+        -------
+        callable
+            Ends it; to be called once.
+        """
+        watch = observer, wanted
+        self.gradient_watches.append(watch)
+        return lambda: self.gradient_watches.remove(watch)
 
     @abstractmethod
     def synapse(self, inputs: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

@@ -5,7 +5,7 @@ from typing import Literal, Protocol
 
 import torch
 
-from dpap.blocks.block import Observer
+from dpap.blocks.block import GradientObserver, Observer
 from dpap.networks import Network
 from dpap.slayer import stock_layers
 
@@ -50,6 +50,22 @@ class Prunable(Protocol):
         -------
         callable
             Ends the observation; to be called once.
+        """
+
+    def watch_gradient(self, observer: GradientObserver, wanted: Callable[[], bool]) -> Callable[[], None]:
+        """Show the gradient of the masked weight, pruned synapses included, to ``observer`` in training.
+
+        Parameters
+        ----------
+        observer : callable
+            Is given it in every backward pass, of the weight's shape.
+        wanted : callable
+            Is asked in each forward pass; a pass that is not wanted costs nothing.
+
+        Returns
+        -------
+        callable
+            Ends it; to be called once.
         """
 
 

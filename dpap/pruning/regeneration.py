@@ -20,18 +20,7 @@ of an epoch, and their signal is the signed weight that the optimiser has made o
 that sign, :math:`-\sum \partial L`, summed over the kernel.
 """
 
-from collections.abc import Callable
-
 import torch
-from torch import nn
-from torch.overrides import TorchFunctionMode
-
-from dpap.errors import NetworkError
-from dpap.pruning.prunable import Prunable
-from dpap.slayer.layers import StockLayer
-
-GradientObserver = Callable[[torch.Tensor], None]
-"""Is given the gradient of the masked weight, of the weight's shape."""
 
 
 def percentile_of_growth(elapsed: int, start: float, base: float, most: float) -> float:
@@ -53,85 +42,3 @@ def strongest(strength: torch.Tensor, percentile: float) -> torch.Tensor:
     values = strength.flatten()
     rank = max(1, int(len(values) * percentile / 100))
     return strength > values.kthvalue(rank).values
-
-
-def watch_gradient(
-    block: Prunable, observer: GradientObserver, wanted: Callable[[], bool]
-) -> Callable[[], None]:
-    """Show the gradient of a layer's masked weight to ``observer`` in every backward pass in training.
-
-    Parameters
-    ----------
-    block : Prunable
-    observer : callable
-    wanted : callable
-        Is asked before each forward pass; a pass that is not wanted costs nothing.
-
-    Returns
-    -------
-    callable
-        Ends it; to be called once.
-    """
-    if isinstance(block, StockLayer):
-        return _watch_quantizer(block, observer, wanted)
-    return _watch_block(block, observer, wanted)
-
-
-def _watch_quantizer(block: StockLayer, observer: GradientObserver, wanted) -> Callable[[], None]:
-    def after(module, arguments, output):
-        # The quantiser passes the gradient straight through, so that of its output is that of its input.
-        if wanted() and module.training and output.requires_grad:
-            output.register_hook(observer)
-
-    return block._quantizer.register_forward_hook(after).remove
-
-
-class _MaskedWeight(TorchFunctionMode):
-    """While entered, shows the gradient of each product of a block's weight and mask to an observer."""
-
-    def __init__(self, block: nn.Module, observer: GradientObserver):
-        super().__init__()
-        self.block, self.observer = block, observer
-        self.found = False
-
-    def __torch_function__(self, function, types, arguments=(), options=None):
-        result = function(*arguments, **(options or {}))
-        if function in _PRODUCTS and len(arguments) == 2:
-            factors = {id(argument) for argument in arguments}
-            if factors == {id(self.block.weight), id(self.block.mask)} and result.requires_grad:
-                result.register_hook(self.observer)
-                self.found = True
-        return result
-
-
-_PRODUCTS = (torch.Tensor.mul, torch.Tensor.__mul__, torch.Tensor.__rmul__, torch.mul)
-
-
-def _watch_block(block: nn.Module, observer: GradientObserver, wanted) -> Callable[[], None]:
-    entered: list[_MaskedWeight] = []
-
-    def before(module, arguments):
-        if wanted() and module.training and torch.is_grad_enabled():
-            entered.append(_MaskedWeight(module, observer))
-            entered[-1].__enter__()
-
-    def after(module, arguments, output):
-        if entered:
-            mode = entered.pop()
-            mode.__exit__(None, None, None)
-            if output is not None and not mode.found:
-                raise NetworkError(
-                    f"{module.name}: its forward pass does not multiply its weight with its mask, so that"
-                    " pruned synapses have no growth signal; leave the layer out (left_out)"
-                )
-
-    handles = (
-        block.register_forward_pre_hook(before),
-        block.register_forward_hook(after, always_call=True),
-    )
-
-    def remove() -> None:
-        for handle in handles:
-            handle.remove()
-
-    return remove

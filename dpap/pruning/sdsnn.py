@@ -9,7 +9,7 @@ from dpap.pruning.growing import GrowingLayer
 from dpap.pruning.neurotrophic import gain
 from dpap.pruning.prunable import Prunable
 from dpap.pruning.pruner import Pruner
-from dpap.pruning.regeneration import percentile_of_growth, watch_gradient
+from dpap.pruning.regeneration import percentile_of_growth
 from dpap.pruning.sdsnn_config import SDSNNConfig
 from dpap.pruning.sources import presynaptic_life
 
@@ -53,7 +53,7 @@ class SDSNN(Pruner):
         super().__init__(network, self.config.left_out)
         self.check_names("layers", self.config.layers, list(self.layers))
         self._watches = [
-            watch_gradient(layer.block, layer.take_gradient, lambda: self.regenerating)
+            layer.block.watch_gradient(layer.take_gradient, lambda: self.regenerating)
             for layer in self.prunable_layers
         ]
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from dpap.blocks import Addition
-from dpap.blocks.block import Observer
+from dpap.blocks.block import GradientObserver, Observer
 from dpap.errors import NetworkError
 from dpap.slayer import graph
 from dpap.slayer.bias import silence_pruned
@@ -83,6 +83,16 @@ class StockLayer:
                 observer(inputs, activity)
 
         return self.block.register_forward_hook(after_forward).remove
+
+    def watch_gradient(self, observer: GradientObserver, wanted: Callable[[], bool]) -> Callable[[], None]:
+        """Show the gradient of the masked weight in training, where it is wanted; the result ends that."""
+
+        def after_forward(quantizer, arguments, output):
+            # The quantiser passes the gradient straight through, so that of its output is that of its input.
+            if quantizer.training and output.requires_grad and wanted():
+                output.register_hook(observer)
+
+        return self._quantizer.register_forward_hook(after_forward).remove
 
     def _own_spikes(self, activity: torch.Tensor) -> torch.Tensor:
         """What a recurrent layer hears of itself, time-major: its spikes, a step late."""
