@@ -19,8 +19,9 @@ def run(graph: Graph, inputs: np.ndarray, backend: str = "fast", **options) -> R
     backend : str
         ``fast`` (vectorised integer simulator), ``lava`` (Lava's CPU simulator) or ``loihi2``.
     **options
-        Of the backend: for ``lava`` a ``time_limit`` in seconds, and ``progress``, a callable that is given
-        the samples done and their number; for ``fast`` the ``memory_bytes`` to work in.
+        Of the backend. ``fast`` and ``lava`` take the ``memory_bytes`` to work in, and the layers to
+        ``record``; ``lava`` a ``time_limit`` in seconds, and ``progress``, a callable that is given the
+        samples done and their number; ``loihi2`` see :func:`deploy.backends.loihi2.run`.
 
     Raises
     ------

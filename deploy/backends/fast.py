@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from deploy.backends.recorded import recorded_layers
 from deploy.graph import Graph
 from deploy.recording import PackedSpikes, Recording
 from deploy.simulator import Workspace, plan, run_block
@@ -56,7 +57,7 @@ def run(
     threads = len(os.sched_getaffinity(0)) if threads is None else threads
     if threads < 1:
         raise InputError(f"threads is {threads}; expected 1 or more")
-    recorded = _recorded(graph, record)
+    recorded = recorded_layers(graph, record)
     samples, steps = len(inputs), graph.time_steps
     lanes = _lanes(graph, samples, threads, memory_bytes)
     blocks = -(-samples // lanes)
@@ -81,18 +82,6 @@ def run(
     packed = {name: spikes.reshape(*spikes.shape[:2], -1) for name, spikes in store.items()}
     kept = PackedSpikes(packed, {name: graph[name].kept_shape for name in packed}, samples)
     return Recording(graph, inputs, kept, "fast", time.perf_counter() - started)
-
-
-def _recorded(graph: Graph, record: Collection[str] | None) -> set[str]:
-    names = [layer.name for layer in graph.layers]
-    if record is None:
-        return set(names)
-    unknown = sorted(set(record) - set(names))
-    if unknown:
-        raise InputError(
-            f"there is no layer {', '.join(unknown)} to record; the layers are {', '.join(names)}"
-        )
-    return {*record, graph.output.name}
 
 
 def _lanes(graph: Graph, samples: int, threads: int, memory_bytes: int) -> int:

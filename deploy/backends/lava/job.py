@@ -2,8 +2,8 @@
 
 ``job.json``
     ``samples``, ``time_steps``, ``steps`` and a list of ``layers``, each with ``lag`` (steps behind the
-    input), its neuron's parameters and a list of ``inputs``: ``source`` (the index of a layer, or null for
-    the input), its ``lag``, and whether there are ``axons``.
+    input), its ``size``, whether it is ``recorded``, its neuron's parameters and a list of ``inputs``:
+    ``source`` (the index of a layer, or null for the input), its ``lag``, and whether there are ``axons``.
 ``inputs.npy``
     (samples x time_steps, inputs), unsigned.
 ``synapses<i>-<j>.npz``
@@ -14,8 +14,8 @@
 ``bias<i>.npy``
     int32 (neurons,), or empty.
 ``spikes<i>.npy``
-    (N, T, *kept_shape) uint8. Made here, so that a disk that is too small says so before the run; the worker
-    maps it into memory, and Lava writes into it.
+    (N, T, *kept_shape) uint8, of layers that are recorded. Made here, so that a disk that is too small says
+    so before the run; the worker maps it into memory, and Lava writes into it.
 ``step.npy``
     The step that runs, from 1; written by Lava at every step.
 ``done``
@@ -23,6 +23,7 @@
 """
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +43,8 @@ class Job:
     folder : Path
     names : tuple of str
         Layers of the graph.
+    recorded : tuple of str
+        Those whose spikes are kept.
     samples, time_steps : int
     depth : int
         Steps that the last layer in the pipeline lags behind the input.
@@ -51,13 +54,14 @@ class Job:
 
     folder: Path
     names: tuple[str, ...]
+    recorded: tuple[str, ...]
     samples: int
     time_steps: int
     depth: int
     synapses: int
 
     @classmethod
-    def write(cls, folder: Path, graph: Graph, inputs: np.ndarray) -> "Job":
+    def write(cls, folder: Path, graph: Graph, inputs: np.ndarray, recorded: Collection[str]) -> "Job":
         """Write all that a worker needs.
 
         Parameters
@@ -66,6 +70,8 @@ class Job:
             An empty folder.
         graph : Graph
         inputs : unsigned integer array of shape (N, T, *input_shape), N at least 1
+        recorded : collection of str
+            Layers whose spikes are kept.
 
         Raises
         ------
@@ -97,18 +103,23 @@ class Job:
                         "axons": axons is not None,
                     }
                 )
-            # Written out, since a file with holes would fail for lack of room only in the middle of the run.
-            np.save(folder / f"spikes{i}.npy", np.zeros((samples, time_steps, *layer.kept_shape), np.uint8))
+            if layer.name in recorded:
+                # Written out, since a file with holes would fail for lack of room in the middle of the run.
+                spikes = np.zeros((samples, time_steps, *layer.kept_shape), np.uint8)
+                np.save(folder / f"spikes{i}.npy", spikes)
             layers.append(
                 {
                     "inputs": inputs_of_layer,
                     "lag": lags[layer.name],
+                    "size": layer.size,
+                    "recorded": layer.name in recorded,
                     "current_decay": layer.neuron.current_decay,
                     "voltage_decay": layer.neuron.voltage_decay,
                     "threshold": layer.neuron.threshold,
                 }
             )
-        job = cls(folder, tuple(index), samples, time_steps, max(lags.values()), synapses)
+        chosen = tuple(name for name in index if name in recorded)
+        job = cls(folder, tuple(index), chosen, samples, time_steps, max(lags.values()), synapses)
         description = {
             "samples": samples,
             "time_steps": time_steps,
@@ -140,10 +151,11 @@ class Job:
         return (self.folder / "done").exists()
 
     def read_spikes(self) -> dict[str, np.ndarray]:
-        """Spikes of the surviving neurons by layer, ``(N, T, *kept_shape)`` uint8."""
+        """Spikes of the surviving neurons by recorded layer, ``(N, T, *kept_shape)`` uint8, in the files."""
         return {
-            name: np.load(self.folder / f"spikes{i}.npy", allow_pickle=False)
+            name: np.load(self.folder / f"spikes{i}.npy", mmap_mode="r", allow_pickle=False)
             for i, name in enumerate(self.names)
+            if name in self.recorded
         }
 
 

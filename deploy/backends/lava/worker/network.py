@@ -1,10 +1,10 @@
 """From a job's files to connected Lava processes.
 
-Each layer is one ``Sparse`` connection a source, one ``LIFReset`` population and one recorder; where spikes
-are delayed, or have to wait for those of a later source, ``Axons`` stand before the connection. Kernels and
-pools come unrolled, since that is Lava's fastest way to run them on a CPU: its ``Conv`` loops over pairs of
-channels (47 against 5 ms a step for 15 channels of 28 x 28 to 40 through 6 x 6 kernels of stride 2), and
-``Dense`` gains some microseconds where messages between processes cost hundreds.
+Each layer is one ``Sparse`` connection a source and one population, a ``LIFReset`` that keeps its own spikes;
+where spikes are delayed, or have to wait for those of a later source, ``Axons`` stand before the connection.
+Kernels and pools come unrolled, since that is Lava's fastest way to run them on a CPU: its ``Conv`` loops
+over pairs of channels (47 against 5 ms a step for 15 channels of 28 x 28 to 40 through 6 x 6 kernels of
+stride 2), and ``Dense`` gains some microseconds where messages between processes cost hundreds.
 """
 
 import json
@@ -13,11 +13,10 @@ from pathlib import Path
 
 import numpy as np
 from lava.magma.core.process.process import AbstractProcess
-from lava.proc.lif.process import LIFReset
 from lava.proc.sparse.process import Sparse
 from lava.utils.weightutils import SignMode
 from processes.axons import Axons
-from processes.recorder import Recorder
+from processes.population import Population
 from processes.source import FrameSource
 from scipy import sparse
 
@@ -60,10 +59,11 @@ def read_network(folder: Path) -> LavaNetwork:
     source = FrameSource(frames=frames, step=step)
     populations = []
     for index, layer in enumerate(job["layers"]):
-        spikes = np.load(folder / f"spikes{index}.npy", mmap_mode="r+", allow_pickle=False)
         bias = np.load(folder / f"bias{index}.npy", allow_pickle=False)
-        neurons = LIFReset(
-            shape=(int(np.prod(spikes.shape[2:])),),
+        neurons = Population(
+            spikes=_shared_spikes(folder, index, len(frames)) if layer["recorded"] else None,
+            lag=layer["lag"],
+            shape=(layer["size"],),
             # Lava adds 1 to the decay of the current, as Loihi does.
             du=layer["current_decay"] - 1,
             dv=layer["voltage_decay"],
@@ -74,8 +74,6 @@ def read_network(folder: Path) -> LavaNetwork:
             reset_offset=layer["lag"] + 1,
         )
         populations.append(neurons)
-        recorder = Recorder(spikes=spikes.reshape(len(frames), -1), lag=layer["lag"])
-        neurons.s_out.connect(recorder.s_in)
     for index, layer in enumerate(job["layers"]):
         for number, incoming in enumerate(layer["inputs"]):
             sender = source.s_out if incoming["source"] is None else populations[incoming["source"]].s_out
@@ -88,6 +86,11 @@ def read_network(folder: Path) -> LavaNetwork:
             sender.connect(synapses.s_in)
             synapses.a_out.connect(populations[index].a_in)
     return LavaNetwork(source, job["steps"])
+
+
+def _shared_spikes(folder: Path, index: int, steps: int) -> np.ndarray:
+    spikes = np.load(folder / f"spikes{index}.npy", mmap_mode="r+", allow_pickle=False)
+    return spikes.reshape(steps, -1)
 
 
 def _synapses(path: Path) -> Sparse:
