@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deploy.graph import Graph
+from deploy.measured import Measured
 
 
 class LayerSpikes(Mapping):
@@ -74,6 +75,8 @@ class Recording:
     backend : str
     seconds : float
         Time the backend took, start-up included.
+    measured : Measured or None
+        Energy, time and activity, where a board measured them.
     """
 
     graph: Graph
@@ -81,6 +84,7 @@ class Recording:
     kept: Mapping[str, np.ndarray]
     backend: str
     seconds: float
+    measured: Measured | None = None
 
     @property
     def spikes(self) -> LayerSpikes:
