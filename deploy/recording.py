@@ -9,6 +9,7 @@ import numpy as np
 
 from deploy.graph import Graph
 from deploy.graph.geometry import Shape
+from deploy.measured import Measured
 from dpap.files import write_atomically
 
 BYTE = 8
@@ -104,6 +105,8 @@ class Recording:
     backend : str
     seconds : float
         Time the backend took, start-up included.
+    measured : Measured or None
+        Energy, time and activity, where a board measured them.
     """
 
     graph: Graph
@@ -111,6 +114,7 @@ class Recording:
     kept: Mapping[str, np.ndarray]
     backend: str
     seconds: float
+    measured: Measured | None = None
 
     @property
     def spikes(self) -> LayerSpikes:

@@ -19,10 +19,11 @@ def run(graph: Graph, inputs: np.ndarray, backend: str = "fast", **options) -> R
     backend : str
         ``fast`` (vectorised integer simulator), ``lava`` (Lava's CPU simulator) or ``loihi2``.
     **options
-        Of the backend. For both: ``progress``, a callable that is given the samples done and their number.
-        For ``lava`` a ``time_limit`` in seconds. For ``fast`` (:func:`deploy.backends.fast.run`): the
-        ``memory_bytes`` to work in, ``threads``, the layers to ``record``, ``record_to`` a file, the
-        ``kernel``, and ``compiling``, a callable that is told what is compiled.
+        Of the backend. For ``fast`` and ``lava``: the ``memory_bytes`` to work in, the layers to ``record``,
+        and ``progress``, a callable that is given the samples done and their number. For ``lava`` a
+        ``time_limit`` in seconds. For ``fast`` (:func:`deploy.backends.fast.run`): ``threads``, ``record_to``
+        a file, the ``kernel``, and ``compiling``, a callable that is told what is compiled. For ``loihi2``
+        see :func:`deploy.backends.loihi2.run`.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """The certificate: spikes of a trained network, compared one by one with what each backend ran."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -115,17 +115,40 @@ def verify(
     inputs : array of shape (N, T, *input_shape)
     backends : sequence of str
     **options
-        Of :func:`deploy.run`, passed to the backends that take them: ``time_limit`` for ``lava``.
+        Of :func:`deploy.run`, passed to all backends but ``fast``: ``time_limit``.
 
     Raises
     ------
     InputError
         The inputs do not fit, or the graph has other layers than the network.
     """
-    recordings = [
-        run(graph, inputs, backend, **(options if backend == "lava" else {})) for backend in backends
-    ]
-    return certify(network, recordings)
+    return certify(network, _record(graph, inputs, backends, options))
+
+
+def verify_backends(
+    graph: Graph, inputs: np.ndarray, backends: Sequence[str] = ("lava",), **options
+) -> Certificate:
+    """The same for a graph by itself: backends are compared with the fast one.
+
+    It says that the graph runs as it should, and nothing of the network that it was compiled from.
+
+    Parameters
+    ----------
+    graph : Graph
+    inputs : array of shape (N, T, *input_shape)
+    backends : sequence of str
+    **options
+        As of :func:`verify`.
+    """
+    reference = run(graph, inputs)
+    recordings = _record(graph, inputs, backends, options)
+    return _certificate(
+        "the fast backend", graph.time_steps, [(reference.spikes, each) for each in recordings]
+    )
+
+
+def _record(graph: Graph, inputs: np.ndarray, backends: Sequence[str], options: dict) -> list[Recording]:
+    return [run(graph, inputs, backend, **(options if backend != "fast" else {})) for backend in backends]
 
 
 def certify(network: Network, recordings: Sequence[Recording]) -> Certificate:
@@ -136,15 +159,22 @@ def certify(network: Network, recordings: Sequence[Recording]) -> Certificate:
     CompileError
         A recording's graph has other layers than the network.
     """
+    pairs = ((reference_spikes(network, each.graph, each.inputs), each) for each in recordings)
+    return _certificate(REFERENCE, network.time_steps, pairs)
+
+
+def _certificate(
+    name: str, time_steps: int, pairs: Iterable[tuple[Mapping[str, np.ndarray], Recording]]
+) -> Certificate:
+    """Spikes of a reference of that name, in the network's shapes, each with the recording to compare."""
     backends, samples = {}, {}
-    for recording in recordings:
-        reference = reference_spikes(network, recording.graph, recording.inputs)
+    for reference, recording in pairs:
         backends[recording.backend] = {
             layer.name: _compare(layer, reference[layer.name], recording.kept[layer.name])
             for layer in recording.graph.layers
         }
         samples[recording.backend] = len(recording.inputs)
-    return Certificate(REFERENCE, samples, network.time_steps, backends)
+    return Certificate(name, samples, time_steps, backends)
 
 
 def reference_spikes(network: Network, graph: Graph, inputs: np.ndarray) -> dict[str, np.ndarray]:

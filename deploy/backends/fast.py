@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from deploy.backends.recorded import recorded_layers
 from deploy.graph import Graph
 from deploy.recording import BYTE, PackedSpikes, Recording
 from deploy.simulator import KERNELS, KernelChoice, KernelName, Workspace, load_costs, plan, run_block
@@ -82,7 +83,7 @@ def run(
         raise InputError(f"threads is {threads}; expected 1 or more")
     if kernel is not None and kernel not in KERNELS:
         raise InputError(f"kernel {kernel!r} is not known; there are {', '.join(KERNELS)}")
-    recorded = _recorded(graph, record)
+    recorded = recorded_layers(graph, record)
     samples = len(inputs)
     lanes = _lanes(graph, samples, threads, memory_bytes)
     if graph.sigma_delta:
@@ -175,18 +176,6 @@ def _write_block(
         packed = np.empty((*spikes.shape[:2], 1, lanes // BYTE), np.uint8)
         pack_spikes(spikes.view("<u8"), packed, 0)
         writer.write_spikes(block, name, packed[:, :, 0])
-
-
-def _recorded(graph: Graph, record: Collection[str] | None) -> list[str]:
-    names = [layer.name for layer in graph.layers]
-    if record is None:
-        return names
-    unknown = sorted(set(record) - set(names))
-    if unknown:
-        raise InputError(
-            f"there is no layer {', '.join(unknown)} to record; the layers are {', '.join(names)}"
-        )
-    return [name for name in names if name in record or name == graph.output.name]
 
 
 def _lanes(graph: Graph, samples: int, threads: int, memory_bytes: int) -> int:

@@ -11,25 +11,42 @@ from deploy.cli.output import print_json, print_table
 
 def command(
     model: Annotated[Path, typer.Argument(help="A compiled model, model.h5.")],
-    checkpoint: Annotated[Path, typer.Option(help="The checkpoint.pt that it was compiled from.")],
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            help="What it was compiled from; by default checkpoint.pt beside it. Without either, backends are"
+            " compared with the fast one."
+        ),
+    ] = None,
     data: Data = "digits",
     split: Part = "test",
     encoder: Encoder = None,
     subset: Subset = False,
-    backend: Annotated[list[str] | None, typer.Option(help="fast or lava; repeat for several.")] = None,
+    backend: Annotated[
+        list[str] | None, typer.Option(help="fast, lava or loihi2; repeat for several.")
+    ] = None,
     samples: Annotated[int, typer.Option(min=1, help="Samples to compare.")] = 50,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Compare every spike of a compiled model with the network it came from; status 1 where one differs."""
+    """Compare every spike of a compiled model with the network it came from; status 1 where one differs.
+
+    What differs is said with its layer, step, neuron and the two values.
+    """
     from deploy.cli.data import load_inputs
     from deploy.formats.h5 import load
-    from deploy.verification import verify
+    from deploy.verification import verify, verify_backends
     from dpap.checkpoint import load_checkpoint
 
     graph = load(model)
-    network, _ = load_checkpoint(checkpoint)
+    beside = model.with_name("checkpoint.pt")
+    if checkpoint is None and beside.exists():
+        checkpoint = beside
+    network = None if checkpoint is None else load_checkpoint(checkpoint)[0]
     inputs, _ = load_inputs(graph, data, samples, part=split, encoder=encoder, subset=subset)
-    certificate = verify(graph, network, inputs, backends=tuple(backend or ("fast", "lava")))
+    if network is None:
+        certificate = verify_backends(graph, inputs, backends=tuple(backend or ("lava",)))
+    else:
+        certificate = verify(graph, network, inputs, backends=tuple(backend or ("fast", "lava")))
     if json:
         print_json(certificate.to_dict())
     else:

@@ -92,6 +92,14 @@ def netx_blocks(graph: Graph) -> list[Block]:
     return blocks
 
 
+def one_sample_a_run(graph: Graph) -> bool:
+    """Whether spikes are under way for more than a step, which netx lets through into the next sample."""
+    return any(
+        layer.recurrent or any(incoming.delays is not None for incoming in layer.inputs)
+        for layer in graph.layers
+    )
+
+
 def _sources(layer: Layer, before: str) -> tuple[Incoming, Incoming | None]:
     """What a layer hears from the block before it, and from itself."""
     forward = [incoming for incoming in layer.inputs if incoming.source == before]
@@ -198,10 +206,6 @@ def _inhibit_one(layer: Layer, weight: np.ndarray) -> None:
 
 
 def _write(graph: Graph, blocks: list[Block], path: Path) -> None:
-    under_way = any(
-        layer.recurrent or any(incoming.delays is not None for incoming in layer.inputs)
-        for layer in graph.layers
-    )
     with h5py.File(path, "w") as file:
         file.attrs["input_shape"] = np.array(graph.input_shape)
         file.attrs["input_max"] = graph.input_max
@@ -209,7 +213,7 @@ def _write(graph: Graph, blocks: list[Block], path: Path) -> None:
         file.attrs["time_steps"] = graph.time_steps
         file.attrs["reset_interval"] = graph.time_steps
         file.attrs["reset_offset"] = 1
-        file.attrs["one_sample_a_run"] = under_way
+        file.attrs["one_sample_a_run"] = one_sample_a_run(graph)
         first = file.create_group("layer/0")
         _write_text(first, "type", "input")
         first["shape"] = np.array(graph.input_shape)

@@ -220,6 +220,49 @@ def test_verify_finds_no_mismatch_and_finds_one(capsys, model, tmp_path):
     assert "expected" in out
 
 
+def test_verify_names_what_differs(capsys, model, tmp_path):
+    other = firing_network("4C3-AP2-12FC-10FC", (1, 8, 8), 4, input_max=16, seed=5)
+    save_checkpoint(tmp_path / "other.pt", other)
+    arguments = ["verify", model, "--samples", 9, "--backend", "fast", "--checkpoint", tmp_path / "other.pt"]
+    code, out, err = run(capsys, *arguments, "--json")
+    assert (code, err) == (1, "")
+    result = json.loads(out)
+    layers = result["backends"]["fast"]
+    assert result["mismatches"] == sum(layer["mismatches"] for layer in layers.values()) > 0
+    first = layers["conv1"]["first_mismatch"]
+    assert 0 <= first["step"] < 4
+    assert len(first["neuron"]) == 3
+    assert {first["expected"], first["actual"]} == {0, 1}
+    code, out, _ = run(capsys, *arguments)
+    assert code == 1
+    # Cells are folded on a narrow terminal.
+    text = "".join(out.split())
+    assert "conv1" in text
+    assert f"step{first['step']}" in text
+
+
+def test_verify_takes_the_checkpoint_beside_the_model(capsys, model):
+    code, out, _ = run(capsys, "verify", model, "--samples", 3, "--backend", "fast", "--json")
+    assert (code, json.loads(out)["reference"]) == (0, "torch evaluation")
+
+
+def test_verify_without_a_checkpoint_compares_backends(capsys, model, tmp_path):
+    (tmp_path / "checkpoint.pt").unlink()
+    code, out, _ = run(capsys, "verify", model, "--samples", 3, "--json")
+    result = json.loads(out)
+    assert (code, result["mismatches"]) == (0, 0)
+    assert result["reference"] == "the fast backend"
+    assert list(result["backends"]) == ["lava"]
+    assert result["backends"]["lava"]["fc1"]["spikes"] > 0
+    missing = run(capsys, "verify", model, "--checkpoint", tmp_path / "none.pt")
+    fails_with_one_line(missing, 2, "none.pt")
+
+
+def test_verify_on_a_board_that_is_not_there(capsys, model):
+    outcome = run(capsys, "verify", model, "--samples", 3, "--backend", "loihi2")
+    fails_with_one_line(outcome, 2, "Loihi extension", "nothing is measured")
+
+
 def test_doctor_says_what_works(capsys):
     code, out, _ = run(capsys, "doctor", "--json")
     assert code == 0

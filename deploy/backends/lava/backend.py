@@ -1,21 +1,27 @@
 """Running a graph on Lava's CPU simulator."""
 
 import importlib.util
+import math
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
 
+from deploy.backends.lava.batches import STORES, batches
 from deploy.backends.lava.child import run_worker
 from deploy.backends.lava.job import Job
+from deploy.backends.recorded import recorded_layers
 from deploy.errors import BackendError, BackendUnavailable
 from deploy.graph import Graph
 from deploy.recording import Recording
 from deploy.sigma_delta_states import check_recorded_states
 from dpap.errors import InputError
+
+MEMORY_BYTES = 1 << 30
+"""Memory for the inputs and spikes of a batch to aim at."""
 
 START_SECONDS = 60.0
 LAYER_STEP_SECONDS = 0.02
@@ -31,25 +37,33 @@ def run(
     inputs: np.ndarray,
     time_limit: float | None = None,
     progress: Callable[[int, int], None] | None = None,
+    memory_bytes: int = MEMORY_BYTES,
+    record: Collection[str] | None = None,
 ) -> Recording:
-    """Run samples one after the other in a single pipelined run; see :func:`deploy.run`.
+    """Run samples one after the other, pipelined in batches of bounded memory; see :func:`deploy.run`.
 
-    Every layer lags one step behind its source, and its states are reset as each sample reaches it.
+    Every layer lags one step behind its source, and its states are reset as each sample reaches it. A batch
+    is one run of Lava, which starts in about a second.
 
     Parameters
     ----------
     graph : Graph
     inputs : unsigned integer array of shape (N, T, *input_shape), validated
     time_limit : float, optional
-        Seconds after which Lava's process is ended, its start-up included. By default a minute, and some 40
-        times what the steps take on a quiet machine.
+        Seconds after which Lava's process is ended, its start-up included. By default a minute for each
+        batch, and some 40 times what the steps take on a quiet machine.
     progress : callable, optional
         Called as ``progress(samples done, samples)`` when that changes, and at the end.
+    memory_bytes : int
+        Bytes that the inputs and spikes of a batch may take; the result does not depend on it. The network
+        (Lava's processes, and the synapses in them) and the recording, a bit a spike, come on top.
+    record : collection of str, optional
+        Layers whose spikes are kept; by default all. Those of the output are always.
 
     Raises
     ------
     InputError
-        ``time_limit`` is not positive.
+        ``time_limit`` or ``memory_bytes`` is not positive, or a layer to record does not exist.
     ActivationOverflow
         An activation left 32 bits, or a message 24, so that Lava's numbers may have wrapped.
     BackendUnavailable
@@ -61,50 +75,52 @@ def run(
     _check_available()
     if time_limit is not None and not time_limit > 0:
         raise InputError(f"time_limit is {time_limit}; expected a positive number of seconds")
-    if len(inputs):
-        kept = _run(graph, inputs, time_limit, progress)
-    else:
-        kind = np.int32 if graph.sigma_delta else np.uint8
-        kept = {
-            layer.name: np.empty((0, graph.time_steps, *layer.kept_shape), kind) for layer in graph.layers
-        }
-    recording = Recording(graph, inputs, kept, "lava", time.perf_counter() - started)
-    if graph.sigma_delta:
-        check_recorded_states(recording)
-    return recording
+    if memory_bytes < 1:
+        raise InputError(f"memory_bytes is {memory_bytes}; expected 1 or more")
+    recorded = recorded_layers(graph, record)
+    store = STORES[graph.sigma_delta](graph, len(inputs), recorded)
+    # Whether Lava's numbers have wrapped is seen in the messages of all layers.
+    written = recorded_layers(graph, None) if graph.sigma_delta else recorded
+    deadline = math.inf if time_limit is None else time.monotonic() + time_limit
+    for batch in batches(graph, inputs, written, memory_bytes):
+
+        def report(done: int, first: int = batch.start) -> None:
+            if progress is not None:
+                progress(first + done, len(inputs))
+
+        with tempfile.TemporaryDirectory(prefix="lava-", ignore_cleanup_errors=True) as folder:
+            try:
+                job = Job.write(Path(folder), graph, inputs[batch], written)
+            except OSError as error:
+                raise BackendError(
+                    f"backend 'lava' cannot write its job to {folder}: {error.strerror or error}; make room"
+                    " there, set TMPDIR to another folder, or give a smaller memory_bytes"
+                ) from error
+            _run_job(job, deadline, time_limit, report)
+            sent = job.read_spikes()
+            if graph.sigma_delta:
+                check_recorded_states(Recording(graph, inputs[batch], sent, "lava", 0.0))
+            store.add(batch.start, sent)
+        report(job.samples)
+    return Recording(graph, inputs, store.kept, "lava", time.perf_counter() - started)
 
 
-def _run(
-    graph: Graph,
-    inputs: np.ndarray,
-    time_limit: float | None,
-    progress: Callable[[int, int], None] | None,
-) -> dict[str, np.ndarray]:
-    with tempfile.TemporaryDirectory(prefix="lava-", ignore_cleanup_errors=True) as name:
-        try:
-            job = Job.write(Path(name), graph, inputs)
-        except OSError as error:
-            raise BackendError(
-                f"backend 'lava' cannot write its job to {name}: {error.strerror or error}; make room there,"
-                " set TMPDIR to another folder, or run fewer samples at once"
-            ) from error
-        limit = _default_limit(job) if time_limit is None else time_limit
-        outcome = run_worker(job.folder, limit, _reporter(job, progress))
-        if outcome.timed_out and not job.finished:
-            raise BackendError(
-                f"backend 'lava' did not end {job.samples} samples of {job.time_steps} steps within its time"
-                f" limit of {limit:g} s ({job.samples_done} samples were done); give a larger time_limit,"
-                " or run fewer samples at once"
-            )
-        if not job.finished:
-            raise BackendError(
-                f"backend 'lava' failed: its process {outcome.ending}; to go on without it, {_INSTEAD}."
-                f" {outcome.last_output}"
-            )
-        kept = job.read_spikes()
-    if progress is not None:
-        progress(len(inputs), len(inputs))
-    return kept
+def _run_job(job: Job, deadline: float, time_limit: float | None, report: Callable[[int], None]) -> None:
+    default = _default_limit(job)
+    limit = default if time_limit is None else deadline - time.monotonic()
+    outcome = run_worker(job.folder, limit, _reporter(job, report))
+    if job.finished:
+        return
+    if outcome.timed_out:
+        raise BackendError(
+            f"backend 'lava' did not end {job.samples} samples of {job.time_steps} steps within its time"
+            f" limit of {default if time_limit is None else time_limit:g} s ({job.samples_done} samples were"
+            " done); give a larger time_limit, or run fewer samples at once"
+        )
+    raise BackendError(
+        f"backend 'lava' failed: its process {outcome.ending}; to go on without it, {_INSTEAD}."
+        f" {outcome.last_output}"
+    )
 
 
 def _check_available() -> None:
@@ -126,15 +142,14 @@ def _default_limit(job: Job) -> float:
     return START_SECONDS + step * job.steps
 
 
-def _reporter(job: Job, progress: Callable[[int, int], None] | None) -> Callable[[], None]:
+def _reporter(job: Job, report: Callable[[int], None]) -> Callable[[], None]:
     reported = 0
 
-    def report() -> None:
+    def poll() -> None:
         nonlocal reported
-        if progress is not None and (done := job.samples_done) > reported:
+        # The last sample is reported when its spikes have been read.
+        if reported < (done := job.samples_done) < job.samples:
             reported = done
-            # The last sample is reported when its spikes have been read.
-            if done < job.samples:
-                progress(done, job.samples)
+            report(done)
 
-    return report
+    return poll

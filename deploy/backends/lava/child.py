@@ -44,7 +44,9 @@ class Outcome:
     last_output: str
 
 
-def run_worker(folder: Path, time_limit: float, poll: Callable[[], None]) -> Outcome:
+def run_worker(
+    folder: Path, time_limit: float, poll: Callable[[], None], program: Path | None = None
+) -> Outcome:
     """Run a job to its end.
 
     When this returns or raises, the worker and all processes that it started are gone, and so is their shared
@@ -58,11 +60,13 @@ def run_worker(folder: Path, time_limit: float, poll: Callable[[], None]) -> Out
         Seconds.
     poll : callable
         Called without arguments some 20 times a second while the worker runs.
+    program : Path, optional
+        What the worker runs; by default :data:`WORKER`.
     """
     output = folder / "output.txt"
     with output.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, *_PYTHON_OPTIONS, str(WORKER), str(folder), str(os.getpid())],
+            [sys.executable, *_PYTHON_OPTIONS, str(program or WORKER), str(folder), str(os.getpid())],
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,

@@ -2,9 +2,9 @@
 
 ``job.json``
     ``samples``, ``time_steps``, ``steps``, the ``encoder`` of changes (or null) and a list of ``layers``,
-    each with ``lag`` (steps behind the input), the ``kind`` of its neurons and their parameters, and a list
-    of ``inputs``: ``source`` (the index of a layer, or null for the input), its ``lag``, and whether there
-    are ``axons``.
+    each with ``lag`` (steps behind the input), its ``size``, whether it is ``recorded``, the ``kind`` of its
+    neurons and their parameters, and a list of ``inputs``: ``source`` (the index of a layer, or null for the
+    input), its ``lag``, and whether there are ``axons``.
 ``inputs.npy``
     (samples x time_steps, inputs), unsigned.
 ``synapses<i>-<j>.npz``
@@ -15,8 +15,9 @@
 ``bias<i>.npy``
     int32 (neurons,), or empty.
 ``spikes<i>.npy``
-    (N, T, *kept_shape) uint8; int32 for messages of sigma-delta units. Made here, so that a disk that is too
-    small says so before the run; the worker maps it into memory, and Lava writes into it.
+    (N, T, *kept_shape) uint8, of layers that are recorded; int32 for messages of sigma-delta units. Made
+    here, so that a disk that is too small says so before the run; the worker maps it into memory, and Lava
+    writes into it.
 ``step.npy``
     The step that runs, from 1; written by Lava at every step.
 ``done``
@@ -24,6 +25,7 @@
 """
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -43,6 +45,8 @@ class Job:
     folder : Path
     names : tuple of str
         Layers of the graph.
+    recorded : tuple of str
+        Those whose spikes are kept.
     samples, time_steps : int
     depth : int
         Steps that the last layer in the pipeline lags behind the input.
@@ -52,13 +56,14 @@ class Job:
 
     folder: Path
     names: tuple[str, ...]
+    recorded: tuple[str, ...]
     samples: int
     time_steps: int
     depth: int
     synapses: int
 
     @classmethod
-    def write(cls, folder: Path, graph: Graph, inputs: np.ndarray) -> "Job":
+    def write(cls, folder: Path, graph: Graph, inputs: np.ndarray, recorded: Collection[str]) -> "Job":
         """Write all that a worker needs.
 
         Parameters
@@ -67,6 +72,8 @@ class Job:
             An empty folder.
         graph : Graph
         inputs : unsigned integer array of shape (N, T, *input_shape), N at least 1
+        recorded : collection of str
+            Layers whose spikes are kept.
 
         Raises
         ------
@@ -100,17 +107,21 @@ class Job:
                         "axons": axons is not None,
                     }
                 )
-            # Written out, since a file with holes would fail for lack of room only in the middle of the run.
-            np.save(folder / f"spikes{i}.npy", np.zeros((samples, time_steps, *layer.kept_shape), kind))
+            if layer.name in recorded:
+                # Written out, since a file with holes would fail for lack of room in the middle of the run.
+                np.save(folder / f"spikes{i}.npy", np.zeros((samples, time_steps, *layer.kept_shape), kind))
             layers.append(
                 {
                     "inputs": inputs_of_layer,
                     "lag": lags[layer.name],
+                    "size": layer.size,
+                    "recorded": layer.name in recorded,
                     "kind": layer.neuron.kind,
                     **asdict(layer.neuron),
                 }
             )
-        job = cls(folder, tuple(index), samples, time_steps, max(lags.values()), synapses)
+        chosen = tuple(name for name in index if name in recorded)
+        job = cls(folder, tuple(index), chosen, samples, time_steps, max(lags.values()), synapses)
         description = {
             "samples": samples,
             "time_steps": time_steps,
@@ -143,10 +154,11 @@ class Job:
         return (self.folder / "done").exists()
 
     def read_spikes(self) -> dict[str, np.ndarray]:
-        """Spikes of the surviving neurons by layer, ``(N, T, *kept_shape)`` uint8, or int32 messages."""
+        """What the neurons of recorded layers sent, in the files: ``(N, T, *kept_shape)`` uint8, or int32."""
         return {
-            name: np.load(self.folder / f"spikes{i}.npy", allow_pickle=False)
+            name: np.load(self.folder / f"spikes{i}.npy", mmap_mode="r", allow_pickle=False)
             for i, name in enumerate(self.names)
+            if name in self.recorded
         }
 
 

@@ -1,12 +1,18 @@
 import importlib.util
+import tempfile
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from factories import firing_network, random_inputs
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import sparse
 
 import deploy
+from deploy.backends.lava.batches import SpikeStore, batches
+from deploy.backends.lava.job import Job
 from deploy.graph import Graph, Incoming, Layer, MatrixConnection, Neuron
 from dpap import LIF, InputError
 
@@ -118,6 +124,111 @@ def test_nothing_is_printed_and_progress_is_told(capfd):
     assert len(reports) > 1
     assert reports[-1] == (100, 100)
     assert recording.seconds > 0
+
+
+@pytest.mark.parametrize(
+    ("memory_bytes", "expected"),
+    [
+        # A sample takes 2 x 8 steps x (9 inputs + 6 + 5 neurons) = 320 bytes; of 2-byte inputs 464.
+        (1, [1] * 11),
+        (3 * 320 + 319, [3, 3, 3, 2]),
+        (1 << 30, [11]),
+    ],
+)
+def test_batches_are_cut_by_the_limit(memory_bytes, expected):
+    network = firing_network("6FC-5FC", (9,), 8)
+    graph, inputs = deploy.compile(network), random_inputs(network, 11).astype(np.uint8)
+    cut = batches(graph, inputs, {"fc1", "fc2"}, memory_bytes)
+    assert [len(inputs[batch]) for batch in cut] == expected
+    assert len(batches(graph, inputs.astype(np.uint16), {"fc1", "fc2"}, 11 * 464 - 1)) == 2
+    # Without the six neurons of fc1 a sample takes 224.
+    assert len(batches(graph, inputs, {"fc2"}, 11 * 224)) == 1
+
+
+@given(cuts=st.sets(st.integers(1, 19), max_size=5), seed=st.integers(0, 9))
+def test_spikes_gathered_in_batches_of_any_size(cuts, seed):
+    network = firing_network("6FC-5FC", (9,), 3)
+    graph = deploy.compile(network)
+    spikes = np.random.default_rng(seed).integers(0, 2, (20, 3, 6), np.uint8)
+    store = SpikeStore(graph, 20, {"fc1"})
+    bounds = [0, *sorted(cuts), 20]
+    for first, last in pairwise(bounds):
+        store.add(first, {"fc1": spikes[first:last]})
+    assert list(store.kept) == ["fc1"]
+    assert np.array_equal(store.kept["fc1"], spikes)
+
+
+def test_batches_change_nothing(monkeypatch):
+    network = firing_network("6FC-5FC", (9,), 8)
+    graph, inputs = deploy.compile(network), random_inputs(network, 5)
+    sizes, folders, reports = [], [], []
+    write = Job.write
+
+    def write_and_note(folder, graph, inputs, recorded):
+        # What an earlier batch took is gone.
+        assert not any(earlier.exists() for earlier in folders)
+        sizes.append(len(inputs))
+        folders.append(folder)
+        return write(folder, graph, inputs, recorded)
+
+    monkeypatch.setattr(Job, "write", write_and_note)
+    lava = deploy.run(
+        graph,
+        inputs,
+        backend="lava",
+        memory_bytes=3 * 320,
+        progress=lambda done, total: reports.append((done, total)),
+    )
+    fast = deploy.run(graph, inputs)
+    assert sizes == [3, 2]
+    assert all(np.array_equal(lava.kept[name], fast.kept[name]) for name in fast.kept)
+    assert reports == sorted(set(reports))
+    assert reports[-1] == (5, 5)
+
+
+def test_the_files_of_a_batch_stay_below_the_limit(monkeypatch, tmp_path):
+    # 16 samples of 2 x 4 x (400 + 50 + 5) = 3640 bytes; the network's own files are smaller than one of them.
+    network = firing_network("50FC-5FC", (400,), 4)
+    for block in network.synaptic_blocks():
+        block.mask[:, 8:] = 0
+    graph, inputs = deploy.compile(network), random_inputs(network, 16)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    sizes = []
+    read = Job.read_spikes
+
+    def read_and_weigh(job):
+        sizes.append(sum(path.stat().st_size for path in job.folder.iterdir() if path.suffix == ".npy"))
+        return read(job)
+
+    monkeypatch.setattr(Job, "read_spikes", read_and_weigh)
+    deploy.run(graph, inputs, backend="lava", memory_bytes=8 * 3640)
+    assert len(sizes) == 2
+    assert max(sizes) < 8 * 3640
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"), [(["fc2"], ["fc2", "fc3"]), ((), ["fc3"]), (None, ["fc1", "fc2", "fc3"])]
+)
+def test_only_what_is_asked_for_is_recorded(record, expected):
+    network = firing_network("7FC-6FC-5FC", (9,), 6)
+    graph, inputs = deploy.compile(network), random_inputs(network, 3)
+    lava = deploy.run(graph, inputs, backend="lava", record=record)
+    fast = deploy.run(graph, inputs)
+    assert list(lava.kept) == expected
+    assert all(np.array_equal(lava.kept[name], fast.kept[name]) for name in expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        ({"record": ["fc9"]}, "there is no layer fc9 to record; the layers are fc1"),
+        ({"memory_bytes": 0}, "memory_bytes is 0; expected 1 or more"),
+    ],
+)
+def test_wrong_options(options, part):
+    network = firing_network("5FC", (9,), 4)
+    with pytest.raises(InputError, match=part):
+        deploy.run(deploy.compile(network), random_inputs(network, 1), backend="lava", **options)
 
 
 def test_no_samples():

@@ -1,12 +1,15 @@
 """Lava fails in many ways. Whatever happens, the error is ours, and nothing of the run is left behind."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -27,6 +30,22 @@ import deploy
 # No main guard: that is how many people write scripts.
 graph, inputs = deploy.load(sys.argv[1]), np.load(sys.argv[2])
 deploy.run(graph, inputs, backend="lava", progress=lambda done, total: print(done, flush=True))
+"""
+
+
+SCRIPT = """
+import multiprocessing
+
+import numpy as np
+
+import deploy
+
+# What Lava itself would fail on, since it wants forks.
+multiprocessing.set_start_method("spawn")
+print("started")
+graph, inputs = deploy.load("model.h5"), np.load("inputs.npy")
+lava, fast = (deploy.run(graph, inputs, backend=backend) for backend in ("lava", "fast"))
+print(np.array_equal(lava.output, fast.output))
 """
 
 
@@ -124,6 +143,63 @@ def test_a_killed_process(graph, many, few, folder, victim):
     assert_works(graph, few)
 
 
+def test_a_process_that_hangs(graph, many, few, folder, monkeypatch):
+    stopped, waited = [], [0.0]
+    others = children()
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + waited[0], sleep=time.sleep)
+    monkeypatch.setattr(child, "time", clock)
+
+    def stop_one(done, total):
+        (worker,) = (child for child in psutil.Process().children() if child not in others)
+        stopped.extend(children(worker))
+        stopped[-1].suspend()
+        # The rest of the time limit, in no time.
+        waited[0] = 1000.0
+
+    with pytest.raises(deploy.BackendError, match=r"within its time limit of 900 s"):
+        deploy.run(graph, many, backend="lava", time_limit=900, progress=stop_one)
+    await_end(stopped)
+    assert_works(graph, few)
+
+
+def test_ten_runs_in_a_row(graph, few, folder):
+    handles = psutil.Process().num_fds()
+    for _ in range(10):
+        assert_works(graph, few)
+        assert list(folder.iterdir()) == []
+    assert psutil.Process().num_fds() == handles
+    assert not shared_memory("lava-")
+
+
+def test_two_runs_at_once(graph, network, folder):
+    both = [random_inputs(network, 3, seed) for seed in (1, 2)]
+    expected = [deploy.run(graph, inputs) for inputs in both]
+    with ThreadPoolExecutor(2) as pool:
+        ran = list(pool.map(lambda inputs: deploy.run(graph, inputs, backend="lava"), both))
+    assert not np.array_equal(expected[0].output, expected[1].output)
+    for lava, fast in zip(ran, expected, strict=True):
+        assert all(np.array_equal(lava.kept[name], fast.kept[name]) for name in fast.kept)
+
+
+def test_a_script_without_a_main_guard(graph, few, folder):
+    graph.save(folder / "model.h5")
+    np.save(folder / "inputs.npy", few)
+    (folder / "script.py").write_text(SCRIPT)
+    done = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": ":".join(sys.path), "TMPDIR": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    # Its lines ran once: nothing imports a user's script again.
+    assert done.stdout.split() == ["started", "True"]
+    for name in ("model.h5", "inputs.npy", "script.py"):
+        (folder / name).unlink()
+
+
 @pytest.mark.parametrize(
     ("field", "value", "error"),
     [
@@ -200,7 +276,7 @@ def test_a_program_that_is_ended_while_lava_runs(graph, many, folder, number):
     (job,) = (path for path in folder.iterdir() if path.is_dir())
     assert shared_memory(job.name)
     program.send_signal(number)
-    _, errors = program.communicate(timeout=5)
+    _, errors = program.communicate(timeout=20)
     if number == signal.SIGINT:
         assert errors.strip().endswith("KeyboardInterrupt")
         # Python has cleaned up before it ended.

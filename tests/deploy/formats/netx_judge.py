@@ -1,12 +1,14 @@
 """Runs netx files in Lava: ``python netx_judge.py FOLDER``, for each ``<name>.net`` and ``<name>.npy`` there.
 
 The inputs are (steps, *input shape) of a whole run. Writes ``<name>.npz`` with the spikes of every block,
-``(steps, *shape)``, as arrays ``1``, ``2``, ... It is a process of its own, which ends hard, since Lava may
+``(steps, *shape)``, as arrays ``1``, ``2``, ..., and ``seconds``, from the construction of the network to the
+last spike read, without the import of Lava. It is a process of its own, which ends hard, since Lava may
 hang when its interpreter exits.
 """
 
 import os
 import sys
+import time
 import traceback
 from pathlib import Path
 from types import ModuleType
@@ -29,6 +31,7 @@ def run(path, inputs):
     from lava.proc.io.sink import RingBuffer as Sink
     from lava.proc.io.source import RingBuffer as Source
 
+    started = time.perf_counter()
     with h5py.File(path) as file:
         attributes = dict(file.attrs)
     network = hdf5.Network(
@@ -54,6 +57,7 @@ def run(path, inputs):
         data = sink.data.get()
         # Back to (steps, C, H, W); block k lags k steps.
         spikes[str(index)] = data.transpose(range(data.ndim)[::-1])[index : index + len(inputs)]
+    spikes["seconds"] = time.perf_counter() - started
     source.stop()
     network.net_config.f.close()
     return spikes

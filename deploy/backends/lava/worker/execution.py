@@ -1,7 +1,7 @@
 """Running connected Lava processes to their end, and noticing when one of them dies."""
 
 import signal
-from multiprocessing import Process
+import time
 from multiprocessing.connection import wait
 
 from lava.magma.core.run_conditions import RunSteps
@@ -15,7 +15,7 @@ CHANNEL_SIZE = 2
 64 takes 32 times the shared memory, of which containers have little."""
 
 _CHECK_SECONDS = 0.02
-_DEATH_SECONDS = 10.0
+_DEATH_SECONDS = 5.0
 
 _SIGNAL_CAUSES = {
     signal.SIGKILL: ", as the system does when memory runs out",
@@ -49,27 +49,27 @@ def execute(network: LavaNetwork) -> None:
 def _await_end(runtime: Runtime) -> None:
     (service,) = runtime.service_to_runtime
     actors = runtime._messaging_infrastructure.actors
-    sentinels = {actor.sentinel: actor for actor in actors}
+    sentinels = [actor.sentinel for actor in actors]
     while not service.probe():
-        ended = wait(list(sentinels), timeout=_CHECK_SECONDS)
-        if ended:
-            raise ProcessDied(_cause([sentinels[sentinel] for sentinel in ended]))
+        if wait(sentinels, timeout=_CHECK_SECONDS):
+            raise ProcessDied(_cause(actors))
     if not enum_equal(service.recv(), MGMT_RESPONSE.DONE):
-        ended = wait(list(sentinels), timeout=_DEATH_SECONDS)
-        raise ProcessDied(_cause([sentinels[sentinel] for sentinel in ended]))
+        raise ProcessDied(_cause(actors))
 
 
 def _cause(actors: list) -> str:
-    for actor in actors:
-        # What an ending process holds open is closed a little before its status is known. Lava's own join
-        # would take no limit and forget the status.
-        Process.join(actor, _DEATH_SECONDS)
-        if actor.exception is not None:
-            _, trace = actor.exception
-            return f"an exception in one of Lava's processes\n{trace}"
-        if actor.exitcode is not None and actor.exitcode < 0:
-            number = signal.Signals(-actor.exitcode)
-            return f"one of Lava's processes was killed by {number.name}{_SIGNAL_CAUSES.get(number, '')}"
+    # The one that is to blame need not be the first that is seen to end: its failure ends Lava's runtime
+    # service too.
+    deadline = time.monotonic() + _DEATH_SECONDS
+    while time.monotonic() < deadline:
+        for actor in actors:
+            if actor.exception is not None:
+                _, trace = actor.exception
+                return f"an exception in one of Lava's processes\n{trace}"
+            if actor.exitcode is not None and actor.exitcode < 0:
+                number = signal.Signals(-actor.exitcode)
+                return f"one of Lava's processes was killed by {number.name}{_SIGNAL_CAUSES.get(number, '')}"
+        time.sleep(_CHECK_SECONDS)
     return "one of Lava's processes ended, or reported an error, without saying why"
 
 

@@ -1,10 +1,11 @@
 """From a job's files to connected Lava processes.
 
-Each layer is one ``Sparse`` connection a source, one ``LIFReset`` population and one recorder; where spikes
-are delayed, or have to wait for those of a later source, ``Axons`` stand before the connection. Kernels and
-pools come unrolled, since that is Lava's fastest way to run them on a CPU: its ``Conv`` loops over pairs of
-channels (47 against 5 ms a step for 15 channels of 28 x 28 to 40 through 6 x 6 kernels of stride 2), and
-``Dense`` gains some microseconds where messages between processes cost hundreds.
+Each layer is one ``Sparse`` connection a source and one population, a ``LIFReset`` that keeps its own spikes;
+where spikes are delayed, or have to wait for those of a later source, ``Axons`` stand before the connection.
+Kernels and pools come unrolled: a ``Sparse`` is Lava's fastest way to run any convolution on a CPU, as its
+``Conv`` loops over pairs of channels, pruned or not. With full kernels, from 1 channel of 128 x 128 to 1 up
+to 16 channels of 32 x 32 to 32, ``Sparse`` was 3 to 12 times as fast as ``Conv``; pruned, and with a pool in
+the kernels, more. ``Dense`` gains some microseconds where messages cost hundreds.
 
 Layers that send changes of activations are of processes of their own (:mod:`populations`), which keep what
 they send; their input goes through a ``DeltaEncoder``, and a ``Maximum`` hears its source directly.
@@ -16,13 +17,12 @@ from pathlib import Path
 
 import numpy as np
 from lava.magma.core.process.process import AbstractProcess
-from lava.proc.lif.process import LIFReset
 from lava.proc.sparse.process import Sparse
 from lava.utils.weightutils import SignMode
 from populations import MESSAGE_POPULATIONS
 from processes.axons import Axons
 from processes.delta_encoder import DeltaEncoder
-from processes.recorder import Recorder
+from processes.population import Population
 from processes.source import FrameSource
 from scipy import sparse
 
@@ -74,10 +74,11 @@ def read_network(folder: Path) -> LavaNetwork:
             make = MESSAGE_POPULATIONS[layer["kind"]]
             populations.append(make(folder, index, layer, job["time_steps"]))
             continue
-        spikes = np.load(folder / f"spikes{index}.npy", mmap_mode="r+", allow_pickle=False)
         bias = np.load(folder / f"bias{index}.npy", allow_pickle=False)
-        neurons = LIFReset(
-            shape=(int(np.prod(spikes.shape[2:])),),
+        neurons = Population(
+            spikes=_shared_spikes(folder, index, len(frames)) if layer["recorded"] else None,
+            lag=layer["lag"],
+            shape=(layer["size"],),
             # Lava adds 1 to the decay of the current, as Loihi does.
             du=layer["current_decay"] - 1,
             dv=layer["voltage_decay"],
@@ -88,8 +89,6 @@ def read_network(folder: Path) -> LavaNetwork:
             reset_offset=layer["lag"] + 1,
         )
         populations.append(neurons)
-        recorder = Recorder(spikes=spikes.reshape(len(frames), -1), lag=layer["lag"])
-        neurons.s_out.connect(recorder.s_in)
     for index, layer in enumerate(job["layers"]):
         for number, incoming in enumerate(layer["inputs"]):
             sender = sent if incoming["source"] is None else populations[incoming["source"]].s_out
@@ -105,6 +104,11 @@ def read_network(folder: Path) -> LavaNetwork:
             sender.connect(synapses.s_in)
             synapses.a_out.connect(populations[index].a_in)
     return LavaNetwork(source, job["steps"])
+
+
+def _shared_spikes(folder: Path, index: int, steps: int) -> np.ndarray:
+    spikes = np.load(folder / f"spikes{index}.npy", mmap_mode="r+", allow_pickle=False)
+    return spikes.reshape(steps, -1)
 
 
 def _synapses(path: Path) -> Sparse:

@@ -1,0 +1,1 @@
+from lava.proc.embedded_io import spike as spike
