@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from deploy.backends.lava.batches import STORES, batches
-from deploy.backends.lava.child import run_worker
+from deploy.backends.lava.child import Outcome, run_worker
 from deploy.backends.lava.job import Job
 from deploy.backends.recorded import recorded_layers
 from deploy.errors import BackendError, BackendUnavailable
@@ -96,7 +96,10 @@ def run(
                     f"backend 'lava' cannot write its job to {folder}: {error.strerror or error}; make room"
                     " there, set TMPDIR to another folder, or give a smaller memory_bytes"
                 ) from error
-            _run_job(job, deadline, time_limit, report)
+            outcome = run_worker(job.folder, _seconds_left(job, deadline), _reporter(job, report))
+            if not job.finished:
+                done = f"{batch.start + job.samples_done} of {len(inputs)} samples of {job.time_steps} steps"
+                raise BackendError(_failure(outcome, done, time_limit or _default_limit(job)))
             sent = job.read_spikes()
             if graph.sigma_delta:
                 check_recorded_states(Recording(graph, inputs[batch], sent, "lava", 0.0))
@@ -105,19 +108,13 @@ def run(
     return Recording(graph, inputs, store.kept, "lava", time.perf_counter() - started)
 
 
-def _run_job(job: Job, deadline: float, time_limit: float | None, report: Callable[[int], None]) -> None:
-    default = _default_limit(job)
-    limit = default if time_limit is None else deadline - time.monotonic()
-    outcome = run_worker(job.folder, limit, _reporter(job, report))
-    if job.finished:
-        return
+def _failure(outcome: Outcome, done: str, limit: float) -> str:
     if outcome.timed_out:
-        raise BackendError(
-            f"backend 'lava' did not end {job.samples} samples of {job.time_steps} steps within its time"
-            f" limit of {default if time_limit is None else time_limit:g} s ({job.samples_done} samples were"
-            " done); give a larger time_limit, or run fewer samples at once"
+        return (
+            f"backend 'lava' had done {done} when its time limit of {limit:g} s was over; give a larger"
+            " time_limit, or run fewer samples at once"
         )
-    raise BackendError(
+    return (
         f"backend 'lava' failed: its process {outcome.ending}; to go on without it, {_INSTEAD}."
         f" {outcome.last_output}"
     )
@@ -135,6 +132,10 @@ def _check_available() -> None:
         raise BackendUnavailable(
             f"backend 'lava' needs Lava, which is not installed; install lava-nc==0.10.0, or {_INSTEAD}"
         )
+
+
+def _seconds_left(job: Job, deadline: float) -> float:
+    return _default_limit(job) if math.isinf(deadline) else deadline - time.monotonic()
 
 
 def _default_limit(job: Job) -> float:
