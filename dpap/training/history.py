@@ -26,10 +26,10 @@ class EpochRecord:
         0 to 1, where samples are held back for validation.
     learning_rate : float or None
         In this epoch.
-    budget : float or None
-        What a budget limits, of the compiled network after the epoch: SynOps, joules or cores.
     seconds : float or None
         That the epoch took, with its measurements.
+    budget : float or None
+        What a budget limits, of the compiled network after the epoch: SynOps, joules or cores.
     """
 
     epoch: int
@@ -39,8 +39,8 @@ class EpochRecord:
     pruning_rate: float
     validation_accuracy: float | None = None
     learning_rate: float | None = None
-    budget: float | None = None
     seconds: float | None = field(default=None, compare=False)
+    budget: float | None = None
 
 
 def history_csv(histories: Mapping[str, Sequence[EpochRecord]]) -> str:

@@ -31,6 +31,7 @@ def test_a_history_comes_back_from_its_file(tmp_path):
     path = tmp_path / "history.csv"
     full = [EpochRecord(1, 0.1 + 0.2, 1 / 3, 0.5, 0.25, 0.75, 1e-3, 2.5), EpochRecord(2, 0, 0, 0, 0, 0, 0, 0)]
     histories = {"dpap": full, "none": history(0.5)}
+    histories["budget"] = [EpochRecord(1, 1.0, 0.5, 0.5, 0.5, budget=5e-6)]
     path.write_text(history_csv(histories))
     assert read_history(path) == histories
     assert read_history(path)["dpap"][0].seconds == 2.5
