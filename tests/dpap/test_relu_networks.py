@@ -10,6 +10,7 @@ import dpap
 from dpap.blocks import exact_products
 from dpap.checkpoint import load_checkpoint, save_checkpoint
 from dpap.data import load_digits
+from dpap.traces import spiking_trace
 from dpap.training import TrainingConfig, train
 
 
@@ -159,7 +160,7 @@ def test_traces_are_the_activations_summed_over_positions():
     # The events of 1 to 16 are made 4 times as large, to be as fine as messages of 1/64.
     assert torch.equal(heard[0], 4 * inputs)
     # One step, eq. 19: the sum over positions of the rectified output.
-    trace = dpap.traces.spiking_trace(activity, 1, 0.5)
+    trace = spiking_trace(activity, 1, 0.5)
     assert torch.equal(trace, network.eval().record(inputs)["conv1"][:, 0].sum((2, 3))) and trace.any()
 
 
