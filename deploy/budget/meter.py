@@ -105,8 +105,19 @@ class BudgetMeter:
             )
 
     def __call__(self, network: nn.Module) -> Reading:
-        """Measure a network; see :class:`dpap.pruning.Reading`."""
+        """Measure a network; see :class:`dpap.pruning.Reading`.
+
+        Raises
+        ------
+        InputError
+            It is of units that send changes of activations.
+        """
         graph = compile(network)
+        if graph.sigma_delta:
+            raise InputError(
+                f"a budget of {self.budget.quantity} is for networks of spiking neurons, and these units send"
+                " changes; give a pruning_rate to steer to"
+            )
         recording = run(graph, self._inputs)
         units = Units(network, graph, self._left_out)
         if self.budget.quantity == "cores":

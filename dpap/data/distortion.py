@@ -19,10 +19,8 @@ import math
 from collections.abc import Iterable
 
 import numpy as np
-import torch
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.ndimage import gaussian_filter
-from torch.nn.functional import grid_sample
 
 
 class Distortion(BaseModel):
@@ -63,6 +61,10 @@ class Distortion(BaseModel):
         -------
         Array of the same shape and type.
         """
+        # Imported here: to import the data sets takes no torch.
+        import torch
+        from torch.nn.functional import grid_sample
+
         height, width = images.shape[2:]
         drawn = [
             self._draw(height, width, generator) for _, generator in zip(images, generators, strict=False)

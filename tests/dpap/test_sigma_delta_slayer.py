@@ -5,7 +5,7 @@ import sys
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from lava.lib.dl.slayer.block import cuba, sigma_delta
 from torch import nn
@@ -18,15 +18,17 @@ NEURON = {"threshold": 0.1, "activation": torch.nn.functional.relu}
 
 @torch.no_grad()
 def assert_same_messages(network, blocks, inputs):
-    """Every layer of ours sends what the stock block sends, in whole messages."""
+    """Every layer of ours sends what the stock block sends, in whole messages; whether all sent any."""
     ours, activity, layers = network.record(inputs), inputs, iter(network.synaptic_blocks())
+    silent = False
     for block in blocks:
         activity = block(activity)
         if hasattr(block, "synapse"):
             sent = ours.pop(next(layers).name).movedim(1, -1)
             assert torch.equal(activity * block.neuron.s_scale, sent)
-            assert sent.any()
+            silent |= not sent.any()
     assert not ours
+    return not silent
 
 
 def movies(network_or_shape, samples, steps, high, seed=0):
@@ -74,7 +76,7 @@ def networks(draw):
 def test_messages_are_equal_both_ways(network):
     inputs = movies(network.input_shape, 2, network.time_steps, network.input_max)
     stock = dpap.to_slayer(network)
-    assert_same_messages(network, stock, inputs)
+    sends = assert_same_messages(network, stock, inputs)
     again = dpap.from_slayer(stock, network.input_shape, network.time_steps, network.input_max)
     assert_same_messages(again, stock, inputs)
     for before, after in zip(network.synaptic_blocks(), again.synaptic_blocks(), strict=True):
@@ -87,6 +89,8 @@ def test_messages_are_equal_both_ways(network):
         / network.layers[again.synaptic_blocks()[-1].name].output_divisor
     )
     assert torch.equal(total, network(inputs))
+    # A network whose last layer stays silent is compared too, but shows less; most have to send.
+    assume(sends)
 
 
 def stock_network(thresholds=(0.1, 0.2, 0.05), scales=(64, 64, 64, 64), weight_norm=False, seed=0):
@@ -139,7 +143,7 @@ def test_stock_networks_convert_with_the_same_messages(thresholds, scales, weigh
             messages = ours[next(layers).name].movedim(1, -1)
             assert torch.equal(activity.detach() * block.neuron.s_scale, messages) and messages.any()
     again = dpap.to_slayer(network)
-    assert_same_messages(network, again, inputs)
+    assert assert_same_messages(network, again, inputs)
 
 
 def dense(neuron=None, **options):

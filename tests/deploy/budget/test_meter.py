@@ -125,7 +125,7 @@ def test_samples_and_labels_that_do_not_fit_are_refused():
     with pytest.raises(dpap.InputError, match=r"2 samples with labels of shape \(3,\)"):
         deploy.budget_meter("synops=1", np.zeros((2, 4, 3)), np.zeros(3))
     relu = dpap.networks.build("5FC-2FC", (3,), 1, neuron=dpap.ReLU())
-    with pytest.raises(deploy.CompileError, match="ReLU units"):
+    with pytest.raises(dpap.InputError, match="networks of spiking neurons"):
         dpap.DPAP(
             relu,
             dpap.DPAPConfig(target={"budget": "synops=1", "epochs": 3}),
