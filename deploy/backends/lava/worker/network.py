@@ -19,7 +19,7 @@ import numpy as np
 from lava.magma.core.process.process import AbstractProcess
 from lava.proc.sparse.process import Sparse
 from lava.utils.weightutils import SignMode
-from populations import MESSAGE_POPULATIONS
+from populations import MESSAGE_POPULATIONS, shared_activity
 from processes.axons import Axons
 from processes.delta_encoder import DeltaEncoder
 from processes.population import Population
@@ -76,7 +76,7 @@ def read_network(folder: Path) -> LavaNetwork:
             continue
         bias = np.load(folder / f"bias{index}.npy", allow_pickle=False)
         neurons = Population(
-            spikes=_shared_spikes(folder, index, len(frames)) if layer["recorded"] else None,
+            spikes=shared_activity(folder, index) if layer["recorded"] else None,
             lag=layer["lag"],
             shape=(layer["size"],),
             # Lava adds 1 to the decay of the current, as Loihi does.
@@ -104,11 +104,6 @@ def read_network(folder: Path) -> LavaNetwork:
             sender.connect(synapses.s_in)
             synapses.a_out.connect(populations[index].a_in)
     return LavaNetwork(source, job["steps"])
-
-
-def _shared_spikes(folder: Path, index: int, steps: int) -> np.ndarray:
-    spikes = np.load(folder / f"spikes{index}.npy", mmap_mode="r+", allow_pickle=False)
-    return spikes.reshape(steps, -1)
 
 
 def _synapses(path: Path) -> Sparse:

@@ -23,7 +23,7 @@ def sigma_delta(folder: Path, index: int, layer: dict, time_steps: int) -> Abstr
     time_steps : int
         Steps of a sample.
     """
-    messages = shared_messages(folder, index)
+    messages = shared_activity(folder, index)
     bias = np.load(folder / f"bias{index}.npy", allow_pickle=False)
     constants = {name: layer[name] for name in ("threshold", "shift", "rectified")}
     return SigmaDeltaReset(
@@ -45,14 +45,14 @@ def maximum(folder: Path, index: int, layer: dict, time_steps: int) -> AbstractP
         windows.indices,
         interval=time_steps,
         lag=layer["lag"],
-        messages=shared_messages(folder, index),
+        messages=shared_activity(folder, index),
     )
 
 
-def shared_messages(folder: Path, index: int) -> np.ndarray:
-    """The file that a layer's messages are written into, ``(steps, size)``."""
-    messages = np.load(folder / f"spikes{index}.npy", mmap_mode="r+", allow_pickle=False)
-    return messages.reshape(messages.shape[0] * messages.shape[1], -1)
+def shared_activity(folder: Path, index: int) -> np.ndarray:
+    """The file that a layer's spikes or messages are written into, ``(steps, size)``."""
+    activity = np.load(folder / f"spikes{index}.npy", mmap_mode="r+", allow_pickle=False)
+    return activity.reshape(activity.shape[0] * activity.shape[1], -1)
 
 
 MESSAGE_POPULATIONS = {"sigma-delta": sigma_delta, "maximum": maximum}
