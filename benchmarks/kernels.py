@@ -23,10 +23,11 @@ from scipy import sparse
 
 import deploy
 import dpap
-from deploy.graph import Geometry, Graph, Incoming, Layer, MatrixConnection, Neuron
+from deploy.graph import Geometry, Graph, MatrixConnection
 from deploy.graph.encoding import encode_convolution
-from deploy.simulator import KERNELS, KernelChoice, KernelCosts, calibrate, plan, save_costs
+from deploy.simulator import KERNELS, KernelChoice, KernelCosts, calibrate, save_costs
 from deploy.simulator import kernels as lanes_kernels
+from deploy.simulator.calibration import planned
 from deploy.simulator.event_driven import _fire
 from deploy.simulator.plan import LayerPlan
 
@@ -45,8 +46,8 @@ def layers(pruned: float, generator: np.random.Generator) -> dict[str, LayerPlan
     kernels[generator.random(kernels.shape[:2]) < pruned] = 0
     geometry = Geometry((3, 3), padding=(1, 1))
     return {
-        "dense layer 1960 to 300": _planned((300,), (1960,), MatrixConnection(sparse.csr_matrix(dense))),
-        "convolution 15 to 40, 3 x 3, 14 x 14": _planned(
+        "dense layer 1960 to 300": planned((300,), (1960,), MatrixConnection(sparse.csr_matrix(dense))),
+        "convolution 15 to 40, 3 x 3, 14 x 14": planned(
             (40, 14, 14), (15, 14, 14), encode_convolution(kernels, geometry, 1, 15)
         ),
     }
@@ -54,20 +55,6 @@ def layers(pruned: float, generator: np.random.Generator) -> dict[str, LayerPlan
 
 def _weights(shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
     return (2 * generator.integers(1, 3, shape) * generator.choice([-1, 1], shape)).astype(np.int16)
-
-
-def _planned(shape: tuple[int, ...], source: tuple[int, ...], connection) -> LayerPlan:
-    layer = Layer(
-        name="layer",
-        shape=shape,
-        kept=np.arange(shape[0], dtype=np.int32),
-        unheard=np.empty(0, np.int32),
-        neuron=Neuron(current_decay=4096, voltage_decay=3277, threshold=40),
-        inputs=(Incoming("input", connection),),
-        scale=1.0,
-    )
-    (planned,) = plan(Graph(source, 1, STEPS, (layer,)))
-    return planned
 
 
 def seconds(function, *arguments, rounds: int) -> float:

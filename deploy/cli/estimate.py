@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from deploy.cli.options import Oversized, Unknown
 from deploy.cli.output import print_json, print_table
 
 
@@ -18,12 +19,8 @@ def command(
     active: Annotated[
         str, typer.Option(help="Neuron updates that count as active: input, spiking or all.")
     ] = "input",
-    unknown: Annotated[
-        str, typer.Option(help="What an unknown cost does: refuse, or bound (energies are lower bounds).")
-    ] = "refuse",
-    oversized: Annotated[
-        str, typer.Option(help="A neuron that needs more than a core has: refuse, or place as if it fitted.")
-    ] = "refuse",
+    unknown: Unknown = "refuse",
+    oversized: Oversized = "refuse",
     samples: Annotated[int | None, typer.Option(min=1, help="Only the first so many samples.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:

@@ -13,3 +13,11 @@ Encoder = Annotated[
 ]
 
 Subset = Annotated[bool, typer.Option("--subset", help="Accept fewer samples than the data set has.")]
+
+Unknown = Annotated[
+    str, typer.Option(help="What an unknown cost does: refuse, or bound (energies are lower bounds).")
+]
+
+Oversized = Annotated[
+    str, typer.Option(help="A neuron that needs more than a core has: refuse, or place as if it fitted.")
+]

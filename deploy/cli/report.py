@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from deploy.cli.deployed import print_deployed
+from deploy.cli.options import Oversized, Unknown
 from deploy.cli.output import print_json
 from deploy.cli.progress import stages
 
@@ -16,12 +17,8 @@ def command(
         Path | None, typer.Option(help="The folder of an unpruned run of the same data and network.")
     ] = None,
     hardware: Annotated[str, typer.Option(help="A target of dpap hardware list, or a YAML file.")] = "loihi1",
-    unknown: Annotated[
-        str, typer.Option(help="What an unknown cost does: refuse, or bound (energies are lower bounds).")
-    ] = "refuse",
-    oversized: Annotated[
-        str, typer.Option(help="A neuron that needs more than a core has: refuse, or place as if it fitted.")
-    ] = "refuse",
+    unknown: Unknown = "refuse",
+    oversized: Oversized = "refuse",
     samples: Annotated[
         int, typer.Option(min=1, help="Test samples to compare, measure and price; accuracy is of all.")
     ] = 200,

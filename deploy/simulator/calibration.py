@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import nnls
 
-from deploy.graph import Geometry, Graph, Incoming, Layer, MatrixConnection, Neuron
+from deploy.graph import Connection, Geometry, Graph, Incoming, Layer, MatrixConnection, Neuron
 from deploy.graph.encoding import encode_convolution
 from deploy.simulator.choice import KernelChoice
 from deploy.simulator.costs import KERNELS, EventCosts, KernelCosts, KernelName, LaneCosts, SumCosts, Work
@@ -82,11 +82,11 @@ def _layers(bits: int, kept: float, generator: np.random.Generator) -> Iterator[
     """Layers with weights of random signs, whose sums take 16 or 32 bits."""
     for neurons, sources in MATRICES:
         weights = _weights((neurons, sources), kept, bits, generator)
-        yield _planned((neurons,), (sources,), MatrixConnection(sparse.csr_matrix(weights)))
+        yield planned((neurons,), (sources,), MatrixConnection(sparse.csr_matrix(weights)))
     for channels, outputs, extent in CONVOLUTIONS:
         weights = _weights((outputs, channels, 3, 3), kept, bits, generator)
         convolution = encode_convolution(weights, Geometry((3, 3), padding=(1, 1)), 1, channels)
-        yield _planned((outputs, extent, extent), (channels, extent, extent), convolution)
+        yield planned((outputs, extent, extent), (channels, extent, extent), convolution)
 
 
 def _weights(shape: tuple[int, ...], kept: float, bits: int, generator: np.random.Generator) -> np.ndarray:
@@ -98,7 +98,8 @@ def _weights(shape: tuple[int, ...], kept: float, bits: int, generator: np.rando
     return weights
 
 
-def _planned(shape: tuple[int, ...], source: tuple[int, ...], connection) -> LayerPlan:
+def planned(shape: tuple[int, ...], source: tuple[int, ...], connection: Connection) -> LayerPlan:
+    """The plan of a graph of one layer: what a kernel is timed on."""
     layer = Layer(
         name="layer",
         shape=shape,
@@ -108,8 +109,8 @@ def _planned(shape: tuple[int, ...], source: tuple[int, ...], connection) -> Lay
         inputs=(Incoming("input", connection),),
         scale=1.0,
     )
-    (planned,) = plan(Graph(source, 1, STEPS, (layer,)))
-    return planned
+    (only,) = plan(Graph(source, 1, STEPS, (layer,)))
+    return only
 
 
 def _fit(measured: list[tuple[KernelName, Work, float]]) -> SumCosts:

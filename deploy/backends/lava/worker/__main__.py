@@ -7,10 +7,7 @@ folder of this file is first on the path of modules, so its neighbours are impor
 It ends with status 0 after it has made the file ``done``, otherwise with what went wrong on standard error.
 """
 
-import os
-import signal
 import sys
-import traceback
 from pathlib import Path
 
 import lifetime
@@ -18,12 +15,7 @@ import lifetime
 
 def main(folder: Path, parent: int) -> None:
     """Run the job of a folder for the process ``parent``, without which it ends."""
-    # Ignored by the parent it would be ignored here too, and nobody could wait for Lava's processes.
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    lifetime.end_with(parent, folder)
-    lifetime.end_children_with_this()
-    lifetime.name_shared_memory(folder.name)
-    lifetime.keep_temporary_files(folder)
+    lifetime.bind_to(parent, folder)
     # Only now, since importing Lava takes a while in which the parent may go.
     from execution import execute
     from network import read_network
@@ -33,13 +25,4 @@ def main(folder: Path, parent: int) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(Path(sys.argv[1]), int(sys.argv[2]))
-        status = 0
-    except BaseException:
-        traceback.print_exc()
-        status = 1
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # Not sys.exit: with Lava's threads and runtime alive the interpreter would wait for them for ever.
-    os._exit(status)
+    lifetime.run_and_leave(lambda: main(Path(sys.argv[1]), int(sys.argv[2])))

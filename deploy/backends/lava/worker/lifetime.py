@@ -5,16 +5,44 @@ import os
 import secrets
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 import time
+import traceback
+from collections.abc import Callable
 from multiprocessing import shared_memory
 from pathlib import Path
+from typing import NoReturn
 
 _CHECK_SECONDS = 0.2
 
 _PR_SET_PDEATHSIG = 1
 """``prctl``: the signal to get when the parent ends (linux/prctl.h)."""
+
+
+def bind_to(parent: int, folder: Path) -> None:
+    """All of this module, for a worker in its folder."""
+    # Ignored by the parent it would be ignored here too, and nobody could wait for Lava's processes.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    end_with(parent, folder)
+    end_children_with_this()
+    name_shared_memory(folder.name)
+    keep_temporary_files(folder)
+
+
+def run_and_leave(main: Callable[[], None]) -> NoReturn:
+    """Run, and end the process: with status 0, or 1 and what went wrong on standard error."""
+    try:
+        main()
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not sys.exit: with Lava's threads and runtime alive the interpreter would wait for them for ever.
+    os._exit(status)
 
 
 def end_with(parent: int, folder: Path) -> None:

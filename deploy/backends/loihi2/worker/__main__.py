@@ -5,10 +5,7 @@ ends with status 0 after it has made the file ``done``.
 """
 
 import json
-import os
-import signal
 import sys
-import traceback
 from pathlib import Path
 from types import ModuleType
 
@@ -20,11 +17,7 @@ import lifetime
 
 def main(folder: Path, parent: int) -> None:
     """Run the job of a folder for the process ``parent``, without which it ends."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    lifetime.end_with(parent, folder)
-    lifetime.end_children_with_this()
-    lifetime.name_shared_memory(folder.name)
-    lifetime.keep_temporary_files(folder)
+    lifetime.bind_to(parent, folder)
     from board import choose_board
 
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
@@ -48,13 +41,4 @@ def _leave_out_slayer() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(Path(sys.argv[1]), int(sys.argv[2]))
-        status = 0
-    except BaseException:
-        traceback.print_exc()
-        status = 1
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # Not sys.exit: with Lava's threads alive the interpreter would wait for them for ever.
-    os._exit(status)
+    lifetime.run_and_leave(lambda: main(Path(sys.argv[1]), int(sys.argv[2])))
