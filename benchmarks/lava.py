@@ -19,19 +19,14 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from rounds import ratio
-from simulate import KEPT, NOTATION, STEPS, trained
+from simulate import KEPT, NOTATION, STEPS, ratio, trained
 
-HERE = Path(__file__).resolve().parent
-# This file must not be what others import as Lava.
-sys.path = [path for path in sys.path if Path(path).resolve() != HERE]
+import deploy
+from deploy.formats.netx import netx_blocks
+from dpap.data import load
+from dpap.encoders import Direct
 
-import deploy  # noqa: E402
-from deploy.formats.netx import netx_blocks  # noqa: E402
-from dpap.data import load  # noqa: E402
-from dpap.encoders import Direct  # noqa: E402
-
-JUDGE = HERE.parent / "tests" / "deploy" / "formats" / "netx_judge.py"
+JUDGE = Path(__file__).resolve().parents[1] / "tests" / "deploy" / "formats" / "netx_judge.py"
 """Runs netx, for the tests of the format too."""
 
 

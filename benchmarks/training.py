@@ -24,7 +24,7 @@ import sys
 from pathlib import Path
 
 import torch
-from rounds import ratio, seconds_by_round, training_step
+from rounds import HERE, ratio, seconds_by_round, training_step
 
 import dpap
 
@@ -129,7 +129,7 @@ def measure(rounds: int, repeats: int) -> dict[str, list[float]]:
 def peak_memory(variant: str) -> int:
     """Peak resident MB of a fresh process that trains one variant."""
     script = (
-        f"import sys; sys.path.insert(0, {sys.path[0]!r}); import training;"
+        f"import sys; sys.path.insert(0, {str(HERE)!r}); import training;"
         f"step = training.make({variant!r}); [step() for _ in range(5)]; print(training.resident())"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
