@@ -21,7 +21,7 @@ from dpap.blocks import (
     SynapticBlock,
 )
 from dpap.errors import NetworkError
-from dpap.networks.network import INPUT, Network
+from dpap.networks.network import INPUT, Network, check_time_steps
 from dpap.neurons import LIF, Neuron
 from dpap.notation import (
     ConvToken,
@@ -299,7 +299,6 @@ def check_arguments(input_shape: tuple[int, ...], time_steps: int, input_max: in
         raise NetworkError(f"input_shape {tuple(input_shape)}; expected (C, H, W) or (F,), each at least 1")
     if math.prod(input_shape) > MAX_NEURONS:
         raise NetworkError(f"input_shape {tuple(input_shape)} has more than {MAX_NEURONS} elements")
-    if int(time_steps) != time_steps or not 1 <= time_steps <= 1 << 16:
-        raise NetworkError(f"time_steps is {time_steps}; expected a whole number from 1 to {1 << 16}")
+    check_time_steps(time_steps)
     if int(input_max) != input_max or not 1 <= input_max <= (1 << 16) - 1:
         raise NetworkError(f"input_max is {input_max}; expected a whole number from 1 to {(1 << 16) - 1}")

@@ -1,7 +1,8 @@
 """A network of blocks."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -13,6 +14,15 @@ from dpap.neurons import Neuron
 
 INPUT = "input"
 """Name of the network's input among the sources of a layer."""
+
+MOST_STEPS = 1 << 16
+"""Steps of an inference at most."""
+
+
+def check_time_steps(time_steps: int) -> None:
+    """Raise a :class:`~dpap.errors.NetworkError` unless a network can run so many steps."""
+    if int(time_steps) != time_steps or not 1 <= time_steps <= MOST_STEPS:
+        raise NetworkError(f"time_steps is {time_steps}; expected a whole number from 1 to {MOST_STEPS}")
 
 
 class Network(nn.Module):
@@ -75,12 +85,12 @@ class Network(nn.Module):
         super().__init__()
         self.notation = notation
         self.input_shape = tuple(input_shape)
-        self.time_steps = time_steps
         self.input_max = input_max
         self.neuron = neuron
         self.bias = bias
         self.described = described
         self.layers = nn.ModuleDict(layers)
+        self.time_steps = time_steps
         if sources is None:
             before = [INPUT, *layers]
             sources = {name: (before[index],) for index, name in enumerate(layers)}
@@ -95,6 +105,28 @@ class Network(nn.Module):
             and isinstance(layers.get(sources[name][0]), SynapticBlock)
             and self._uses[sources[name][0]] == 1
         }
+
+    @property
+    def time_steps(self) -> int:
+        """T, the steps of an inference. It may be changed; what is learned stays as it is."""
+        return self._time_steps
+
+    @time_steps.setter
+    def time_steps(self, time_steps: int) -> None:
+        check_time_steps(time_steps)
+        self._time_steps = int(time_steps)
+        for block in self.synaptic_blocks():
+            block.time_steps = self._time_steps
+
+    @contextmanager
+    def running(self, time_steps: int) -> Iterator[None]:
+        """Run so many steps within the context."""
+        usual = self.time_steps
+        self.time_steps = time_steps
+        try:
+            yield
+        finally:
+            self.time_steps = usual
 
     def synaptic_blocks(self) -> list[SynapticBlock]:
         """The blocks that have synapses and neurons, in order."""

@@ -157,15 +157,21 @@ def _voltages(current, bias, start, stop, constant, keep_u, keep_v, fire, voltag
 def _slopes(voltage, constants, kind, slope):
     """Surrogate derivative at every voltage."""
     _, _, level, spread, unit, _ = constants
+    # A loop for each kind: with the kind known it vectorises, which one loop over all kinds does not.
     if kind == 0:
-        # The rectangle by itself: its loop vectorises, which that over all kinds does not.
         half, height = np.float32(0.5) * spread, np.float32(1.0) / spread
         for i in range(len(voltage)):
             distance = abs(np.float32(voltage[i]) * unit - level)
             slope[i] = height if distance < half else np.float32(0.0)
+    elif kind == 1:
+        for i in range(len(voltage)):
+            slope[i] = np.float32(derivative(np.float32(voltage[i]) * unit - level, spread, 1))
+    elif kind == 2:
+        for i in range(len(voltage)):
+            slope[i] = np.float32(derivative(np.float32(voltage[i]) * unit - level, spread, 2))
     else:
         for i in range(len(voltage)):
-            slope[i] = np.float32(derivative(np.float32(voltage[i]) * unit - level, spread, kind))
+            slope[i] = np.float32(derivative(np.float32(voltage[i]) * unit - level, spread, 3))
 
 
 @numba.njit(inline="always")
@@ -186,7 +192,7 @@ def _reverse(incoming, voltage, slope, grad_u, grad_v, outgoing, add, fire, cons
             outgoing[i] = grad_u[i] * gain
 
 
-@numba.njit(parallel=True, cache=True)
+@numba.njit(parallel=True, cache=True, error_model="numpy")
 def lif_backward(grad_spikes, current, bias, keeps, threshold, constants, kind, grad_current):
     """Gradient with respect to ``current`` into ``grad_current``, of its shape.
 
@@ -214,7 +220,7 @@ def lif_backward(grad_spikes, current, bias, keeps, threshold, constants, kind, 
             _reverse(incoming, voltage[t], slope, grad_u, grad_v, outgoing, add, fire, constants)
 
 
-@numba.njit(parallel=True, cache=True)
+@numba.njit(parallel=True, cache=True, error_model="numpy")
 def lif_pool_backward(grad_pooled, current, bias, keeps, threshold, window, constants, kind, grad_current):
     """The same for :func:`lif_pool_forward`: ``grad_pooled`` (T, P, h, w), the others (T or 1, P, H, W)."""
     steps, planes, rows, columns = grad_pooled.shape

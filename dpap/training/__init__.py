@@ -1,6 +1,6 @@
 """Training of networks, with or without a pruner: in a plain loop, and as runs that can be resumed."""
 
-from dpap.training.config import TrainingConfig
+from dpap.training.config import BriefEpochs, TrainingConfig
 from dpap.training.epoch import accuracy
 from dpap.training.history import (
     Convergence,
@@ -15,6 +15,7 @@ from dpap.training.loop import train
 from dpap.training.loss import logit_loss, rate_loss
 
 __all__ = [
+    "BriefEpochs",
     "Convergence",
     "EpochRecord",
     "Learning",

@@ -8,6 +8,22 @@ Loss = Literal["mse", "cross-entropy"]
 """``mse`` is the squared error of firing rates, ``cross-entropy`` that of rates or logits."""
 
 
+class BriefEpochs(BaseModel):
+    """Epochs in which a network runs fewer steps than it has, which costs as much less.
+
+    Attributes
+    ----------
+    epochs : int
+    time_steps : int
+        Steps of an inference in them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: int = Field(ge=1)
+    time_steps: int = Field(ge=1)
+
+
 class TrainingConfig(BaseModel):
     """How a network is trained.
 
@@ -33,6 +49,9 @@ class TrainingConfig(BaseModel):
     frozen_statistics : int
         Last epochs in which batch normalisation keeps its statistics and trains on the integers that are
         deployed (:meth:`dpap.networks.Network.freeze_statistics`).
+    brief : tuple of BriefEpochs
+        The first epochs, in turn, that learn with fewer time steps than the network has; the others learn
+        with all. Accuracy is always measured with all. For samples that are the same at every step.
     seed : int
         Draws the order of the samples and what layers draw; with :func:`torch.manual_seed` or in a run
         also the weights.
@@ -52,6 +71,7 @@ class TrainingConfig(BaseModel):
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     clip_norm: float | None = Field(None, gt=0, allow_inf_nan=False)
     frozen_statistics: int = Field(0, ge=0)
+    brief: tuple[BriefEpochs, ...] = ()
     seed: int = Field(0, ge=0, lt=1 << 32)
 
     @model_validator(mode="after")
@@ -60,4 +80,15 @@ class TrainingConfig(BaseModel):
             value = getattr(self, name)
             if value > self.epochs:
                 raise ValueError(f"{name} is {value}; expected at most epochs, {self.epochs}")
+        brief = sum(part.epochs for part in self.brief)
+        if brief > self.epochs:
+            raise ValueError(f"brief has {brief} epochs; expected at most epochs, {self.epochs}")
         return self
+
+    def brief_steps(self, epoch: int) -> int | None:
+        """Time steps that epoch ``epoch``, from 1, learns with; None where it is all of the network's."""
+        for part in self.brief:
+            if epoch <= part.epochs:
+                return part.time_steps
+            epoch -= part.epochs
+        return None

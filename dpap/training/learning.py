@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from typing import Any
 
@@ -68,6 +69,8 @@ class Learning:
 
         Raises
         ------
+        InputError
+            Brief epochs do not fit the network or the samples.
         TrainingError
             The loss is not finite. The network and its optimiser are then in the middle of the epoch.
         """
@@ -78,7 +81,7 @@ class Learning:
         self.network.train()
         self.network.freeze_statistics(epoch > config.epochs - config.frozen_statistics)
         order = sample_order(len(train_split), config.seed, epoch)
-        with drawn_by(config.seed, epoch, device):
+        with self._brief(epoch, train_split), drawn_by(config.seed, epoch, device):
             try:
                 learned = learn_epoch(
                     self._model,
@@ -110,6 +113,21 @@ class Learning:
         )
         self.history.append(record)
         return record
+
+    def _brief(self, epoch: int, split: Split) -> AbstractContextManager[None]:
+        """Let the network run the steps that an epoch learns with."""
+        steps = self.config.brief_steps(epoch)
+        if steps is None:
+            return nullcontext()
+        usual = self.network.time_steps
+        if steps > usual:
+            raise InputError(f"brief epochs have {steps} time steps; expected at most the network's {usual}")
+        if not split.static:
+            raise InputError(
+                "brief epochs need samples that are the same at every step; these are encoded over"
+                f" {usual} steps: remove brief, or use direct encoding"
+            )
+        return self.network.running(steps)
 
     def state_dict(self) -> dict[str, Any]:
         """What is needed to go on, besides the network and the pruner: tensors and plain values.

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 import dpap
 from dpap.data import Split, load_digits
-from dpap.training import Learning, TrainingConfig, logit_loss, rate_loss
+from dpap.training import Learning, TrainingConfig, accuracy, logit_loss, rate_loss
 from dpap.training.epoch import sample_order
 from dpap.training.optimization import make_optimizer
 
@@ -80,6 +80,37 @@ def test_statistics_are_frozen_in_the_last_epochs():
     assert torch.equal(seen[1][1], seen[2][1])
 
 
+def test_brief_epochs_learn_with_fewer_steps_and_are_measured_with_all():
+    brief = [{"epochs": 1, "time_steps": 1}, {"epochs": 2, "time_steps": 3}]
+    here = learning(brief=brief)
+    seen = []
+    here.network.layers["fc1"].observers.append(lambda inputs, activity: seen.append(len(activity)))
+    records = [here.next_epoch(some(), some(40)) for _ in range(4)]
+    # 96 samples are two batches an epoch; the network has four steps.
+    assert seen == [1, 1, 3, 3, 3, 3, 4, 4]
+    assert {block.time_steps for block in here.network.synaptic_blocks()} == {here.network.time_steps} == {4}
+    assert records[-1].test_accuracy == accuracy(here.network, some(40))
+
+
+def test_brief_epochs_that_do_not_fit_are_refused():
+    with pytest.raises(dpap.InputError, match="5 time steps; expected at most the network's 4"):
+        learning(brief=[{"epochs": 1, "time_steps": 5}]).next_epoch(some(), some(40))
+    frames = Split(np.zeros((96, 1, 8, 8, 4), np.uint8), np.zeros(96, np.int64), 1, time_steps=4)
+    with pytest.raises(dpap.InputError, match="same at every step"):
+        learning(brief=[{"epochs": 1, "time_steps": 2}]).next_epoch(frames, frames)
+
+
+def test_a_network_keeps_what_it_learned_at_another_number_of_steps():
+    network = learning().network
+    images = torch.from_numpy(some(4).inputs).float()
+    with network.running(2):
+        short = network(images)
+    assert (short.shape[2], network(images).shape[2]) == (2, 4)
+    assert torch.equal(short, network(images)[:, :, :2])
+    with pytest.raises(dpap.NetworkError, match="time_steps is 0"):
+        network.time_steps = 0
+
+
 def test_torch_s_generator_is_left_alone_and_plays_no_part():
     losses = []
     for seed in (1, 2):
@@ -93,7 +124,14 @@ def test_torch_s_generator_is_left_alone_and_plays_no_part():
 
 @pytest.mark.parametrize(
     "fields",
-    [{"warm_up": 61}, {"frozen_statistics": 61}, {"optimizer": "adam"}, {"clip_norm": 0}, {"momentum": 1}],
+    [
+        {"warm_up": 61},
+        {"brief": [{"epochs": 40, "time_steps": 2}, {"epochs": 21, "time_steps": 4}]},
+        {"frozen_statistics": 61},
+        {"optimizer": "adam"},
+        {"clip_norm": 0},
+        {"momentum": 1},
+    ],
 )
 def test_wrong_settings_are_refused(fields):
     with pytest.raises(ValidationError):
