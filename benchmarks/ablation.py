@@ -8,13 +8,8 @@ criterion has to beat. Settings are not tuned here; the test split is measured a
 
 import argparse
 import json
-import statistics
-import tempfile
-import time
 
-from dpap.training.run import run_training
-from dpap.training.run_config import make_run_config
-from dpap.training.run_files import RunFiles
+from trainings import table, trained
 
 METHODS = ("none", "bcm", "stdp", "hebb", "magnitude", "random")
 
@@ -33,25 +28,6 @@ def fields(method: str, seed: int, options: argparse.Namespace) -> dict:
     }
 
 
-def measure(options: argparse.Namespace) -> dict[str, dict[str, list[float]]]:
-    """Accuracy and pruning rate after the last epoch, and seconds, of each method by seed."""
-    results = {method: {"accuracy": [], "pruning_rate": [], "seconds": []} for method in METHODS}
-    for seed in options.seeds:
-        for method in METHODS:
-            started = time.perf_counter()
-            with tempfile.TemporaryDirectory() as folder:
-                config = make_run_config(fields(method, seed, options))
-                last = run_training(config, RunFiles(folder)).history[-1]
-            found = {
-                "accuracy": last.test_accuracy,
-                "pruning_rate": last.pruning_rate,
-                "seconds": round(time.perf_counter() - started, 1),
-            }
-            for name, value in found.items():
-                results[method][name].append(value)
-    return results
-
-
 def main() -> None:
     """Train all and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -62,16 +38,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    results = measure(options)
+    results = {
+        method: [trained(fields(method, seed, options)) for seed in options.seeds] for method in METHODS
+    }
     if options.json:
         conditions = {name: value for name, value in vars(options).items() if name != "json"}
         print(json.dumps({"results": results, "conditions": conditions}))
         return
-    print(f"{'criterion':10} {'accuracy, mean':>15} {'of each seed':>26} {'pruned':>8}")
-    for method, found in results.items():
-        each = " ".join(f"{value:8.2%}" for value in found["accuracy"])
-        mean, rate = statistics.mean(found["accuracy"]), statistics.mean(found["pruning_rate"])
-        print(f"{method:10} {mean:15.2%} {each:>26} {rate:8.1%}")
+    print(table(results, "criterion"))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import Any
 import deploy
 from dpap.checkpoint import read_checkpoint
 from dpap.data import load
-from dpap.training.history import EpochRecord, read_history
+from dpap.training import EpochRecord, convergence, read_history
 from dpap.training.run_config import RunConfig, make_run_config, read_run_config
 from dpap.training.run_files import RunFiles
 
@@ -24,11 +24,6 @@ def history(files: RunFiles) -> list[EpochRecord]:
     """Epochs of a run."""
     (records,) = read_history(files.history).values()
     return records
-
-
-def reached(records: list[EpochRecord], accuracy: float) -> int | None:
-    """The first epoch at least so accurate on the test split."""
-    return next((record.epoch for record in records if record.test_accuracy >= accuracy), None)
 
 
 def integer_accuracy(files: RunFiles, config: RunConfig) -> float:
@@ -58,13 +53,12 @@ def result(pair: str) -> dict[str, Any]:
     }
     if control:
         beside = history(RunFiles(control))
-        best = max(record.test_accuracy for record in beside)
-        epochs = reached(beside, best), reached(records, best)
+        reached = convergence(records, beside)
         found |= {
             "control_accuracy": beside[-1].test_accuracy,
-            "control_best": best,
-            "epochs_to_control_best": {"control": epochs[0], "run": epochs[1]},
-            "convergence": epochs[0] / epochs[1] if epochs[1] else None,
+            "control_best": reached.accuracy,
+            "epochs_to_control_best": {"control": reached.control_epochs, "run": reached.epochs},
+            "convergence": reached.speedup,
         }
     return found
 

@@ -205,10 +205,19 @@ def _summary(result, out: Path, seconds: float) -> dict[str, Any]:
         }
         | ({} if best.budget is None else {"budget": best.budget, "meets_budget": result.best.meets_budget}),
         **({} if result.budget is None else {"budget": result.budget.to_dict()}),
+        "silent_classes": list(result.silent),
         "training_seconds": round(sum(record.seconds or 0.0 for record in result.history), 2),
         "seconds": round(seconds, 2),
         "run": str(out),
     }
+
+
+def _silent(classes: list[int]) -> str:
+    which = f"class {classes[0]}" if len(classes) == 1 else f"classes {', '.join(map(str, classes))}"
+    return (
+        f"the output of {which} fired for no training sample of the last epoch, and is never answered: a"
+        " lower learning rate, or --set network.neuron='{type: lif, surrogate: arctan}', keeps outputs alive"
+    )
 
 
 def _print(content: dict[str, Any], config) -> None:
@@ -227,3 +236,5 @@ def _print(content: dict[str, Any], config) -> None:
     if "budget" in content:
         print(content["budget"]["summary"])
     print(f"{content['training_seconds']:.0f} s of training; run: {content['run']}")
+    if content["silent_classes"]:
+        print(_silent(content["silent_classes"]))

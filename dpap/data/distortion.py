@@ -20,7 +20,7 @@ from collections.abc import Iterable
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter1d
 
 
 class Distortion(BaseModel):
@@ -95,5 +95,9 @@ class Distortion(BaseModel):
         if not self.elastic:
             return sources
         amplitude = self.elastic * 2 * self.smoothness * math.sqrt(math.pi)
-        bent = amplitude * gaussian_filter(noise, self.smoothness, axes=(2, 3), mode="wrap")
+        bent = amplitude * (self._smoothing(height) @ noise @ self._smoothing(width).T)
         return sources[0] + bent[:, 0], sources[1] + bent[:, 1]
+
+    def _smoothing(self, size: int) -> np.ndarray:
+        """The Gaussian along an axis as a matrix: by far faster than to filter, for images so small."""
+        return gaussian_filter1d(np.eye(size, dtype=np.float32), self.smoothness, axis=0, mode="wrap")

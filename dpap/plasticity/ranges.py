@@ -62,7 +62,10 @@ class SpineRanges:
         self._shrink(weight, patience, shrink)
 
     def _widen(self, weight: torch.Tensor, patience: int) -> None:
-        over = weight - torch.minimum(torch.maximum(weight, self.lower), self.upper)
+        # In place where it can be: to get memory for so large a tensor takes longer than to fill it.
+        over = torch.maximum(weight, self.lower)
+        torch.minimum(over, self.upper, out=over)
+        torch.sub(weight, over, out=over)
         side = over.sign().to(torch.int16)
         # A streak goes on only on the same side; it starts with the side itself, and ends with 0.
         self.beyond.mul_(self.beyond * side > 0).add_(side)

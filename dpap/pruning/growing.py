@@ -89,9 +89,10 @@ class GrowingLayer(PrunedLayer):
 
     def importance(self) -> torch.Tensor:
         """Of each neuron, the sum of its living synapses' ranges, brought to [0, 1] over the layer."""
-        post, pre = self.synapse_alive.shape
-        reach = unit(self.ranges.width()).view(post, pre, -1).sum(2)
-        return (reach * self.synapse_alive).sum(1)
+        reach = unit(self.ranges.width())
+        if reach.dim() > 2:
+            reach = reach.flatten(2).sum(2)
+        return reach.mul_(self.synapse_alive).sum(1)
 
     def prune_neurons(self) -> None:
         """Prune those of the lowest importance, as many as the layer's percentage says, but not the floor."""

@@ -23,10 +23,20 @@ EVALUATION_BATCH = 512
 
 @dataclass(frozen=True)
 class Learned:
-    """Loss, the mean over batches, and the accuracy of the passes of an epoch."""
+    """What the passes of an epoch came to.
+
+    Attributes
+    ----------
+    loss : float
+        Mean over batches.
+    accuracy : float
+    silent : tuple of int
+        Classes whose output stayed at zero for every sample.
+    """
 
     loss: float
     accuracy: float
+    silent: tuple[int, ...] = ()
 
 
 def sample_order(samples: int, seed: int, epoch: int) -> np.ndarray:
@@ -102,7 +112,7 @@ def learn_epoch(
     TrainingError
         The loss is not finite, in any process.
     """
-    losses, correct, samples = [], 0, 0
+    losses, correct, samples, sent = [], 0, 0, 0
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     for inputs, labels, whole in learned_from:
         output = model(inputs)
@@ -121,9 +131,12 @@ def learn_epoch(
         optimizer.step()
         if pruner is not None:
             pruner.after_batch()
-        correct += (output.detach().sum(2).argmax(1) == labels).sum()
+        summed = output.detach().sum(2)
+        correct += (summed.argmax(1) == labels).sum()
+        sent += summed.abs().sum(0)
         samples += whole
-    return Learned(float(np.mean(losses)), int(sum_over_ranks(correct)) / samples)
+    silent = (sum_over_ranks(sent) == 0).nonzero().flatten().tolist()
+    return Learned(float(np.mean(losses)), int(sum_over_ranks(correct)) / samples, tuple(silent))
 
 
 def _share_of_mean(

@@ -35,6 +35,9 @@ class Learning:
     ----------
     history : list of EpochRecord
         Of the epochs that are done.
+    silent : tuple of int
+        Classes whose output neuron fired for no sample of the last epoch, and which are never answered; empty
+        before an epoch.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class Learning:
         self.optimizer = make_optimizer(network, config)
         self.schedules = make_schedules(self.optimizer, config)
         self.history: list[EpochRecord] = []
+        self.silent: tuple[int, ...] = ()
         self._model = self.processes.wrap(network)
         self._loss_of = loss_of(network, config)
 
@@ -94,6 +98,7 @@ class Learning:
                 )
             except TrainingError as error:
                 raise TrainingError(f"epoch {epoch}: {error}") from error
+        self.silent = learned.silent
         for schedule in self.schedules:
             schedule.step()
         if self.pruner is not None:

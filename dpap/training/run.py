@@ -80,12 +80,15 @@ class RunResult:
         Of each layer after the last epoch; empty without a pruner.
     budget : BudgetOutcome or None
         Where the target is a measured budget.
+    silent : tuple of int
+        Classes whose output fired for no sample of the last epoch that was learned here.
     """
 
     history: list[EpochRecord]
     best: Best
     pruning_rates: dict[str, float]
     budget: BudgetOutcome | None = None
+    silent: tuple[int, ...] = ()
 
 
 class Run:
@@ -259,7 +262,8 @@ def run_training(
     if pruner is not None and pruner.budget is not None:
         classes = run.learning.network.synaptic_blocks()[-1].output_shape[0]
         budget = budget_outcome(config, pruner.budget, history, classes)
-    return RunResult(history, run.best, {} if pruner is None else pruner.pruning_rates, budget)
+    rates = {} if pruner is None else pruner.pruning_rates
+    return RunResult(history, run.best, rates, budget, run.learning.silent)
 
 
 def _load(config: RunConfig) -> dict[str, Split]:

@@ -76,6 +76,15 @@ def test_a_network_of_rectified_linear_units_is_trained_and_read_again(capsys, t
     assert result["accuracy"] > 0.5
 
 
+def test_outputs_that_never_fire_are_named(capsys, tmp_path):
+    # No synaptic sum reaches a threshold of 1000.
+    deaf = [*SMALL, "--set", "network.neuron={type: lif, threshold: 1000}", "--epochs", 1, "--out"]
+    assert train(capsys, *deaf, tmp_path / "a")["silent_classes"] == list(range(10))
+    code, out, err = run(capsys, "train", *deaf, tmp_path / "b")
+    assert (code, err) == (0, "")
+    assert "classes 0, 1, 2" in out and "lower learning rate" in out
+
+
 def test_every_setting_can_be_given(capsys, tmp_path):
     arguments = [
         *("--data", "digits-events", "--method", "none", "--epochs", 2, "--batch", 200, "--optimiser", "sgd"),

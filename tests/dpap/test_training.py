@@ -5,6 +5,7 @@ import torch
 import dpap
 from dpap.data import Split, load_digits
 from dpap.training import TrainingConfig, accuracy, rate_loss, train
+from dpap.training.epoch import learn_epoch
 
 
 def small(split, count=128):
@@ -20,6 +21,20 @@ def test_rate_loss_by_hand():
     # Rates (1, 0.5) for class 0: 0 + 0.25; rates (0, 0) for class 1: 0 + 1. Mean 0.625.
     output = torch.tensor([[[1.0, 1.0], [1.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]])
     assert rate_loss(output, torch.tensor([0, 1])).item() == 0.625
+
+
+def test_classes_that_stay_silent_are_told():
+    # Class 1 fires in the second batch alone, class 2 never.
+    outputs = iter([torch.tensor([[[1.0], [0.0], [0.0]]]), torch.tensor([[[0.0], [1.0], [0.0]]])])
+    weight = torch.nn.Parameter(torch.ones(()))
+    learned = learn_epoch(
+        lambda _: next(outputs) * weight,
+        torch.optim.SGD([weight], lr=0.0),
+        iter([(torch.zeros(1), torch.tensor([0]), 1)] * 2),
+        rate_loss,
+    )
+    assert learned.silent == (2,)
+    assert learned.accuracy == 0.5
 
 
 def test_digits_are_split_once_and_for_all():
