@@ -3,8 +3,9 @@
 from deploy.hardware.comparison import Comparison, Saving, compare
 from deploy.hardware.config import Hardware, list_hardware, load_hardware
 from deploy.hardware.estimate import estimate
+from deploy.hardware.layer_mapping import LayerMapping
 from deploy.hardware.loihi2 import CoreRange
-from deploy.hardware.mapping import LayerMapping, Mapping, map_graph
+from deploy.hardware.mapping import Mapping, map_graph
 from deploy.hardware.quantity import Quantity
 from deploy.hardware.result import CostSetEstimate, Estimate, Part
 from deploy.hardware.rules import check_graph

@@ -8,7 +8,8 @@ from scipy import sparse
 
 from deploy.graph import INPUT, Layer
 from deploy.hardware.axons import source_parts
-from deploy.hardware.mapping import LayerMapping, Mapping
+from deploy.hardware.layer_mapping import LayerMapping
+from deploy.hardware.mapping import Mapping
 from deploy.measurement import arriving_at
 from deploy.recording import Recording
 from deploy.synapses import reached

@@ -32,7 +32,9 @@ from deploy.hardware.estimate import (
     estimate_operations,
     estimate_placed,
 )
-from deploy.hardware.mapping import SYNAPSE_MEMORY, Mapping, Oversized, map_graph
+from deploy.hardware.layer_mapping import SYNAPSE_MEMORY
+from deploy.hardware.mapping import Mapping, map_graph
+from deploy.hardware.placement import Oversized
 from deploy.hardware.result import Estimate
 from deploy.hardware.workload import ActiveUpdates, Options, Unknown
 from deploy.measurement import Measurement, from_input, measure

@@ -10,8 +10,10 @@ from deploy.hardware import assumptions
 from deploy.hardware.activity import count_steps
 from deploy.hardware.config import Hardware, load_hardware
 from deploy.hardware.cost_set import CostSet
+from deploy.hardware.layer_mapping import LayerMapping
 from deploy.hardware.loihi2 import core_range, graph_populations
-from deploy.hardware.mapping import LayerMapping, Mapping, Oversized, map_graph
+from deploy.hardware.mapping import Mapping, map_graph
+from deploy.hardware.placement import Oversized
 from deploy.hardware.result import CostSetEstimate, Estimate, Part
 from deploy.hardware.rules import check_graph
 from deploy.hardware.structure import Loihi2Structure

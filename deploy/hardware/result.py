@@ -3,8 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from deploy.hardware.layer_mapping import LayerMapping
 from deploy.hardware.loihi2 import CoreRange
-from deploy.hardware.mapping import LayerMapping
 from deploy.hardware.traffic import Traffic
 from deploy.hardware.violation import Violation
 

@@ -9,7 +9,7 @@ import deploy
 from deploy.graph import INPUT
 from deploy.graph.connection import unrolled
 from deploy.hardware import load_hardware, map_graph
-from deploy.hardware.mapping import split
+from deploy.hardware.placement import split
 
 LOIHI1 = load_hardware("loihi1")
 

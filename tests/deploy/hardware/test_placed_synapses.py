@@ -16,13 +16,13 @@ from deploy.graph.encoding import encode_convolution
 from deploy.graph.geometry import pooled_shape
 from deploy.hardware import load_hardware
 from deploy.hardware.axons import axons_of
-from deploy.hardware.mapping import split
 from deploy.hardware.placed_synapses import (
     ConvolutionSynapses,
     MatrixSynapses,
     placed_synapses,
     placement_order,
 )
+from deploy.hardware.placement import split
 from deploy.hardware.synapse_memory import bits_per_axon, core_bits, index_bits
 
 LAYOUT = load_hardware("loihi1").synapse_format
