@@ -15,7 +15,8 @@ import dpap
 from dpap.checkpoint import load_checkpoint, read_checkpoint
 from dpap.training import read_history
 from dpap.training import run as run_module
-from dpap.training.run import Best, run_training
+from dpap.training.best import Best
+from dpap.training.run import run_training
 from dpap.training.run_config import make_run_config, read_run_config
 from dpap.training.run_files import RunFiles
 
