@@ -1,6 +1,6 @@
 """How a network is trained."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -37,6 +37,8 @@ class TrainingConfig(BaseModel):
         Of the optimiser; momentum is SGD's.
     schedule : str
         ``cosine``: the rate falls to zero along half a cosine; or ``constant``.
+    cycles : tuple of int
+        Epochs of each fall of the cosine, where there are several: the rate starts again after each.
     warm_up : int
         Epochs over which the rate rises linearly to what the schedule says.
     loss : str, optional
@@ -66,6 +68,7 @@ class TrainingConfig(BaseModel):
     weight_decay: float = Field(0.01, ge=0, allow_inf_nan=False)
     momentum: float = Field(0.9, ge=0, lt=1)
     schedule: Literal["cosine", "constant"] = "cosine"
+    cycles: tuple[Annotated[int, Field(ge=1)], ...] = ()
     warm_up: int = Field(0, ge=0)
     loss: Loss | None = None
     label_smoothing: float = Field(0.0, ge=0, lt=1)
@@ -83,7 +86,21 @@ class TrainingConfig(BaseModel):
         brief = sum(part.epochs for part in self.brief)
         if brief > self.epochs:
             raise ValueError(f"brief has {brief} epochs; expected at most epochs, {self.epochs}")
+        if self.cycles and sum(self.cycles) != self.epochs:
+            raise ValueError(f"cycles have {sum(self.cycles)} epochs; expected all of epochs, {self.epochs}")
+        if self.cycles and self.schedule != "cosine":
+            raise ValueError(f"cycles are the cosine's; schedule is {self.schedule}")
         return self
+
+    @property
+    def cycle_lengths(self) -> tuple[int, ...]:
+        """Epochs of each cycle of the learning rate."""
+        return self.cycles or (self.epochs,)
+
+    @property
+    def cycle_starts(self) -> tuple[int, ...]:
+        """Epochs that are done before each."""
+        return tuple(sum(self.cycle_lengths[:index]) for index in range(len(self.cycle_lengths)))
 
     def brief_steps(self, epoch: int) -> int | None:
         """Time steps that epoch ``epoch``, from 1, learns with; None where it is all of the network's."""

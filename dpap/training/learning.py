@@ -101,6 +101,7 @@ class Learning:
         self.silent = learned.silent
         for schedule in self.schedules:
             schedule.step()
+        self._start_cycle(epoch)
         if self.pruner is not None:
             self.pruner.after_epoch()
         self.processes.synchronize(self.network)
@@ -118,6 +119,11 @@ class Learning:
         )
         self.history.append(record)
         return record
+
+    def _start_cycle(self, done: int) -> None:
+        """Let the learning rate start again, if it does so after so many epochs."""
+        if done in self.config.cycle_starts[1:]:
+            self.schedules = make_schedules(self.optimizer, self.config, done)
 
     def _brief(self, epoch: int, split: Split) -> AbstractContextManager[None]:
         """Let the network run the steps that an epoch learns with."""
@@ -161,6 +167,8 @@ class Learning:
             history = [_record(row) for row in state["history"]]
             if [record.epoch for record in history] != list(range(1, len(history) + 1)):
                 raise ValueError("epochs are missing")
+            for done in range(1, len(history) + 1):
+                self._start_cycle(done)
             self.optimizer.load_state_dict(state["optimizer"])
             for schedule, saved in zip(self.schedules, state["schedules"], strict=True):
                 schedule.load_state_dict(saved)

@@ -80,6 +80,19 @@ def test_statistics_are_frozen_in_the_last_epochs():
     assert torch.equal(seen[1][1], seen[2][1])
 
 
+def test_the_rate_of_several_cycles_by_hand_and_resumed():
+    # Half a cosine over two epochs is 1, 0.5; over three 1, 0.75, 0.25. The warm-up halves the first.
+    here = learning(cycles=[2, 3], epochs=5, learning_rate=0.01, warm_up=1)
+    rates = [here.next_epoch(some(), some(40)).learning_rate for _ in range(4)]
+    assert rates == pytest.approx([0.005, 0.005, 0.01, 0.0075])
+    resumed = learning(cycles=[2, 3], epochs=5, learning_rate=0.01, warm_up=1)
+    resumed.network.load_state_dict(here.network.state_dict())
+    resumed.load_state_dict(here.state_dict())
+    last = [one.next_epoch(some(), some(40)) for one in (here, resumed)]
+    assert last[0].learning_rate == pytest.approx(0.0025)
+    assert last[0] == last[1]
+
+
 def test_brief_epochs_learn_with_fewer_steps_and_are_measured_with_all():
     brief = [{"epochs": 1, "time_steps": 1}, {"epochs": 2, "time_steps": 3}]
     here = learning(brief=brief)
@@ -128,6 +141,9 @@ def test_torch_s_generator_is_left_alone_and_plays_no_part():
         {"warm_up": 61},
         {"brief": [{"epochs": 40, "time_steps": 2}, {"epochs": 21, "time_steps": 4}]},
         {"frozen_statistics": 61},
+        {"cycles": [30, 29]},
+        {"cycles": [60, 0]},
+        {"cycles": [60], "schedule": "constant"},
         {"optimizer": "adam"},
         {"clip_norm": 0},
         {"momentum": 1},
