@@ -9,7 +9,7 @@ Loss = Literal["mse", "cross-entropy"]
 
 
 class BriefEpochs(BaseModel):
-    """Epochs in which a network runs fewer steps than it has, which costs as much less.
+    """Epochs in which a network may run fewer steps than it has, which costs as much less.
 
     Attributes
     ----------
@@ -52,8 +52,8 @@ class TrainingConfig(BaseModel):
         Last epochs in which batch normalisation keeps its statistics and trains on the integers that are
         deployed (:meth:`dpap.networks.Network.freeze_statistics`).
     brief : tuple of BriefEpochs
-        The first epochs, in turn, that learn with fewer time steps than the network has; the others learn
-        with all. Accuracy is always measured with all. For samples that are the same at every step.
+        Time steps of the first epochs, in turn, at most the network's; the others learn with all. Accuracy
+        is always measured with all. For samples that are the same at every step.
     seed : int
         Draws the order of the samples and what layers draw; with :func:`torch.manual_seed` or in a run
         also the weights.
