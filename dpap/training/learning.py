@@ -6,6 +6,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from typing import Any
 
+from pydantic import ValidationError
+
 from dpap.data.split import Split
 from dpap.errors import InputError, TrainingError
 from dpap.networks import Network
@@ -161,7 +163,12 @@ class Learning:
             It is of another training.
         """
         check_keys(state, dict.fromkeys(("config", "history", "optimizer", "schedules")), "training")
-        if state["config"] != self.config.model_dump(mode="json"):
+        try:
+            # Fields that came later have their defaults in what was saved before.
+            same = TrainingConfig.model_validate(state["config"]) == self.config
+        except ValidationError:
+            same = False
+        if not same:
             raise InputError("training: the state is of another TrainingConfig; go on with that one")
         try:
             history = [_record(row) for row in state["history"]]

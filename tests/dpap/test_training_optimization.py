@@ -154,6 +154,18 @@ def test_wrong_settings_are_refused(fields):
         TrainingConfig(**fields)
 
 
+def test_a_state_from_before_a_setting_existed_is_gone_on_with():
+    here = learning()
+    here.next_epoch(some(), some(40))
+    state = here.state_dict()
+    del state["config"]["cycles"]
+    again = learning()
+    again.load_state_dict(state)
+    assert again.history == here.history
+    with pytest.raises(dpap.InputError, match="another TrainingConfig"):
+        learning(cycles=[2, 2]).load_state_dict(state)
+
+
 @pytest.mark.parametrize("damage", [{}, {"history": 3}, {"optimizer": {}}, {"schedules": []}, {"config": {}}])
 def test_a_damaged_state_is_refused(damage):
     here = learning()
