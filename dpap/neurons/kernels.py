@@ -157,8 +157,8 @@ def _voltages(current, bias, start, stop, constant, keep_u, keep_v, fire, voltag
 def _slopes(voltage, constants, kind, slope):
     """Surrogate derivative at every voltage."""
     _, _, level, spread, unit, _ = constants
-    # A loop for each kind: with the kind known it vectorises, which one loop over all kinds does not; nor does
-    # one whose divisions check for zero, hence the callers' error model. A width is above zero.
+    # A loop for each kind: with the kind known it vectorises, which one loop over all kinds does not.
+    # Nor does one whose divisions check for zero, hence the callers' error model. A width is above zero.
     if kind == 0:
         half, height = np.float32(0.5) * spread, np.float32(1.0) / spread
         for i in range(len(voltage)):
