@@ -20,8 +20,9 @@ of an epoch, and their signal is the signed weight that the optimiser has made o
 that sign, :math:`-\sum \partial L`, summed over the kernel.
 """
 
-import numpy as np
 import torch
+
+from dpap.pruning.selection import kth_smallest
 
 
 def percentile_of_growth(elapsed: int, start: float, base: float, most: float) -> float:
@@ -42,7 +43,4 @@ def strongest(strength: torch.Tensor, percentile: float) -> torch.Tensor:
     """Whether each signal is above the percentile of its layer; at most ``100 - percentile`` percent are."""
     values = strength.flatten()
     rank = max(1, int(len(values) * percentile / 100))
-    if values.is_cpu:
-        # The same value, in three quarters of the time.
-        return strength > float(np.partition(values.detach().numpy(), rank - 1)[rank - 1])
-    return strength > values.kthvalue(rank).values
+    return strength > kth_smallest(values, rank)
