@@ -2,9 +2,7 @@
 
 from deploy.report.data import ReportData
 from deploy.report.markup import Html, paragraph, section, table
-from deploy.report.quantities import exact, percent
-
-_DIGITS = 2
+from deploy.report.quantities import accuracy, exact
 
 
 def accuracy_section(data: ReportData) -> Html:
@@ -12,9 +10,9 @@ def accuracy_section(data: ReportData) -> Html:
     rows = [
         (
             network.label,
-            percent(network.trained_accuracy, _DIGITS),
-            percent(network.accuracy, _DIGITS),
-            f"{100 * (network.accuracy - network.trained_accuracy):+.{_DIGITS}f}",
+            accuracy(network.trained_accuracy),
+            accuracy(network.accuracy),
+            f"{100 * (network.accuracy - network.trained_accuracy):+.2f}",
             exact(network.tested),
         )
         for network in data.networks

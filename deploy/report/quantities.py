@@ -50,6 +50,11 @@ def percent(fraction: float | None, digits: int = 1) -> str:
     return MISSING if fraction is None else f"{100 * fraction:.{digits}f}{NO_BREAK}%"
 
 
+def accuracy(share: float | None) -> str:
+    """A share of test samples as ``99.46 %``: of 10,000 samples, each one shows."""
+    return percent(share, 2)
+
+
 def compared(reference: float, value: float, less: str = "less", more: str = "more") -> str:
     """How many times smaller or larger a value is than its reference: ``5.20 times less`` with a sign."""
     if not reference or not value:

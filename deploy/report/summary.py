@@ -2,19 +2,19 @@
 
 from deploy.report.data import ReportData, Variant
 from deploy.report.markup import Html, tag
-from deploy.report.quantities import compared, percent, si
+from deploy.report.quantities import accuracy, compared, percent, si
 
 
 def summary(data: ReportData) -> Html:
     """One card for each figure: what it is, its value, and what it compares with."""
     pruned, control, certificate = data.pruned, data.control, data.certificate
-    beside = "" if control is None else f"{control.label} {percent(control.accuracy)}; "
+    beside = "" if control is None else f"{control.label} {accuracy(control.accuracy)}; "
     cards = [
         _card(
             "Test accuracy",
-            percent(pruned.accuracy),
+            accuracy(pruned.accuracy),
             f"{beside}{si(pruned.tested)} test samples, on the integer network; trained in torch"
-            f" {percent(pruned.trained_accuracy)}",
+            f" {accuracy(pruned.trained_accuracy)}",
         ),
         _card("Synapses pruned", percent(pruned.pruning_rate), "of the trained synapses, while learning"),
         _card(

@@ -64,7 +64,7 @@ def test_every_figure_has_a_caption_of_one_sentence(html):
 
 def test_the_header_has_the_run_s_numbers(data, page):
     cards = {name: " ".join(texts).replace("\N{NO-BREAK SPACE}", " ") for name, texts in page.cards.items()}
-    accuracies = [f"{100 * variant.accuracy:.1f} %" for variant in (data.pruned, data.control)]
+    accuracies = [f"{100 * variant.accuracy:.2f} %" for variant in (data.pruned, data.control)]
     assert cards["Test accuracy"].startswith(accuracies[0])
     assert f"control {accuracies[1]}" in cards["Test accuracy"]
     # 27 weights in conv1, 9 of them in the pruned channel; fc1 has 6 x 27 and loses 6 x 9; fc2 has 24.

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from deploy.report.quantities import axis_scale, compared, exact, percent, si
+from deploy.report.quantities import accuracy, axis_scale, compared, exact, percent, si
 
 
 def plain(text):
@@ -58,5 +58,6 @@ def test_how_many_times_less(reference, value, written):
 
 def test_shares_and_counts():
     assert plain(percent(0.8534)) == "85.3 %"
+    assert plain(accuracy(0.99463)) == "99.46 %"
     assert percent(None) == "\N{EN DASH}"
     assert exact(1234567) == "1,234,567"
