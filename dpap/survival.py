@@ -15,6 +15,8 @@ from typing import Literal, get_args
 
 import torch
 
+from dpap.selection import kth_smallest
+
 Normalization = Literal["minmax", "percentile"]
 """``minmax`` is the paper's linear normalisation; ``percentile`` the authors' code's, whose maximum is the
 75th percentile, clipped to [0, 1]."""
@@ -57,12 +59,11 @@ def normalize(
 
 
 def _percentile(values: torch.Tensor, percentile: float) -> torch.Tensor:
-    # torch.quantile refuses more than 2**24 values; a sort does not.
-    ordered = values.sort().values
-    position = percentile * (len(ordered) - 1)
+    # torch.quantile refuses more than 2**24 values.
+    position = percentile * (len(values) - 1)
     below = math.floor(position)
-    above = min(below + 1, len(ordered) - 1)
-    return torch.lerp(ordered[below], ordered[above], position - below)
+    above = min(below + 1, len(values) - 1)
+    return torch.lerp(kth_smallest(values, below + 1), kth_smallest(values, above + 1), position - below)
 
 
 def decay_factor(epoch: int, eta: float, staircase: bool = False) -> float:

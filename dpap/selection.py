@@ -1,7 +1,7 @@
 """Selection of one rank out of many values, without ordering them all.
 
-A sorted sample brackets the value looked for; only what lies in the bracket is searched (Floyd and Rivest 1975,
-"Expected time bounds for selection", with one round of sampling).
+A sorted sample brackets the value looked for; only what lies in the bracket is searched (Floyd and Rivest
+1975, "Expected time bounds for selection", with one round of sampling).
 """
 
 import math
