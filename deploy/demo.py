@@ -43,7 +43,7 @@ class DemoConfig(BaseModel):
 
     network: str = "24C3-AP2-48C3-AP2-512FC-10FC"
     time_steps: int = Field(8, ge=1)
-    training: TrainingConfig = TrainingConfig(epochs=60, learning_rate=3e-3)
+    training: TrainingConfig = TrainingConfig()
     pruning: dpap.DPAPConfig = dpap.DPAPConfig(
         normalization="percentile",
         dense=dpap.SurvivalConfig(epsilon=1.85, protection=2.0, eta=13.0),

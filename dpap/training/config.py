@@ -64,7 +64,7 @@ class TrainingConfig(BaseModel):
     epochs: int = Field(60, ge=1)
     batch_size: int = Field(64, ge=1)
     optimizer: Literal["adamw", "sgd"] = "adamw"
-    learning_rate: float = Field(5e-3, gt=0, allow_inf_nan=False)
+    learning_rate: float = Field(3e-3, gt=0, allow_inf_nan=False)
     weight_decay: float = Field(0.01, ge=0, allow_inf_nan=False)
     momentum: float = Field(0.9, ge=0, lt=1)
     schedule: Literal["cosine", "constant"] = "cosine"
