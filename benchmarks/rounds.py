@@ -39,6 +39,8 @@ def seconds_by_round(
 ) -> dict[Any, list[float]]:
     """Seconds a step of each variant, by round, after two steps each that do not count.
 
+    Every other round they run in the opposite order.
+
     Parameters
     ----------
     steps : mapping of variant to function
@@ -50,12 +52,14 @@ def seconds_by_round(
         step()
         step()
     seconds: dict[Any, list[float]] = {variant: [] for variant in steps}
+    order = list(steps.items())
     for _ in range(rounds):
-        for variant, step in steps.items():
+        for variant, step in order:
             started = time.perf_counter()
             for _ in range(repeats(variant)):
                 step()
             seconds[variant].append((time.perf_counter() - started) / repeats(variant))
+        order.reverse()
     return seconds
 
 
