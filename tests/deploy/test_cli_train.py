@@ -60,16 +60,8 @@ def test_a_run_is_repeated_by_its_config_and_flags_override_it(capsys, tmp_path,
 
 def test_a_network_of_rectified_linear_units_is_trained_and_read_again(capsys, tmp_path):
     arguments = [
-        *(
-            "--network",
-            "4C3-MP2-16FC-10FC",
-            "-T",
-            1,
-            "--set",
-            "network.neuron.type=relu",
-            "--learning-rate",
-            0.005,
-        ),
+        *("--network", "4C3-MP2-16FC-10FC", "-T", 1, "--set", "network.neuron.type=relu"),
+        *("--learning-rate", 0.005),
         *("--threads", 1, "--device", "cpu", "--epochs", 3, "--out", tmp_path / "run"),
     ]
     result = train(capsys, *arguments)

@@ -6,18 +6,14 @@ import torch
 from factories import firing_network
 from handmade_layers import HandmadeLayer, HandmadeNetwork
 from lava.lib.dl.slayer.block import cuba
+from mild_structure import MILD, QUICK
 from stock import NEURON, StockNetwork, excite
 
 import dpap
-from dpap.checkpoint import load_checkpoint, save_checkpoint
-from dpap.data import Split, load_digits
+from dpap.data import load_digits
 from dpap.pruning.neurotrophic import count_alive, gain, least_important
 from dpap.pruning.regeneration import growth_strength, percentile_of_growth, strongest
-from dpap.threads import threads
-from dpap.training import TrainingConfig, rate_loss, train
-
-MILD = dpap.StructureConfig(pruning_percent=10, gain=0, gain_decay=1, growth_percentile=50, alive_weights=1)
-QUICK = dpap.SDSNNConfig(patience=1, conv=MILD, dense=MILD)
+from dpap.training import rate_loss
 
 
 class Block(HandmadeLayer, torch.nn.Module):
@@ -320,93 +316,6 @@ def test_weight_norm_is_refused():
         dpap.SDSNN(net)
 
 
-@pytest.fixture(scope="module")
-def halves():
-    """Most of the digits' training split, and a part held back from it."""
-    split = load_digits()[0]
-    return Split(split.inputs[:960], split.labels[:960], 16), Split(
-        split.inputs[960:], split.labels[960:], 16
-    )
-
-
-def run(network, pruner, epochs, halves, rate=1e-2):
-    config = TrainingConfig(epochs=epochs, learning_rate=rate, batch_size=48)
-    # One thread: networks are so small that two only wait for each other.
-    with threads(1):
-        return train(network, *halves, config, pruner)
-
-
-def network_for_digits(seed=0):
-    torch.manual_seed(seed)
-    return dpap.networks.build("64FC-10FC", (1, 8, 8), 4, input_max=16)
-
-
-def test_a_run_goes_on_from_its_checkpoint(tmp_path, halves):
-    def make(network):
-        return dpap.SDSNN(network, dpap.SDSNNConfig(patience=1, conv=MILD, dense=MILD))
-
-    network = network_for_digits()
-    pruner = make(network)
-    run(network, pruner, 6, halves)
-    save_checkpoint(tmp_path / "checkpoint.pt", network, pruner)
-    loaded, state = load_checkpoint(tmp_path / "checkpoint.pt")
-    resumed = make(loaded)
-    resumed.load_state_dict(copy.deepcopy(state))
-    for net, steward in ((network, pruner), (loaded, resumed)):
-        run(net, steward, 2, halves)
-    assert 0 < pruner.pruning_rate == resumed.pruning_rate
-    for ours, theirs in zip(network.synaptic_blocks(), loaded.synaptic_blocks(), strict=True):
-        assert torch.equal(ours.weight, theirs.weight)
-        assert torch.equal(ours.mask, theirs.mask)
-
-
-def cut(pruner, share, seed=0):
-    layer = pruner.layers["fc1"]
-    draw = torch.rand(layer.synapse_alive.shape, generator=torch.Generator().manual_seed(seed))
-    layer.synapse_alive &= draw > share
-    pruner.apply_masks()
-
-
-def test_regeneration_repairs_an_over_pruned_layer(halves):
-    quiet = MILD.model_copy(update={"pruning_percent": 0.0})
-    network = network_for_digits()
-    pruner = dpap.SDSNN(network, dpap.SDSNNConfig(patience=1, conv=quiet, dense=quiet))
-    before = run(network, pruner, 5, halves)[-1].test_accuracy
-    cut(pruner, 0.95)
-    rate = pruner.pruning_rates["fc1"]
-    hurt = run(network, pruner, 1, halves, rate=1e-6)[-1].test_accuracy
-    after = run(network, pruner, 6, halves)[-1].test_accuracy
-    assert rate == pytest.approx(0.95, abs=0.01)
-    assert hurt < before - 0.2
-    assert pruner.pruning_rates["fc1"] < 0.6
-    assert pruner.layers["fc1"].regrown > 0.35 * pruner.layers["fc1"].synapse_alive.numel()
-    assert after > before - 0.05
-
-
-def test_nothing_regrows_or_goes_once_frozen(halves):
-    network = network_for_digits()
-    pruner = dpap.SDSNN(network, QUICK.model_copy(update={"freeze": 5}))
-    run(network, pruner, 5, halves)
-    assert pruner.frozen
-    cut(pruner, 0.5)
-    masks, ranges = pruner.masks, pruner.layers["fc1"].ranges.upper.clone()
-    run(network, pruner, 3, halves)
-    for name, mask in pruner.masks.items():
-        assert torch.equal(mask, masks[name])
-        assert torch.equal(network.layers[name].mask.flatten(1), mask.float()), "closed in the network too"
-    assert torch.equal(pruner.layers["fc1"].ranges.upper, ranges)
-
-
-def test_the_pruning_rate_settles(halves):
-    network = network_for_digits()
-    config = dpap.SDSNNConfig(
-        patience=1, conv=MILD, dense=MILD.model_copy(update={"pruning_percent": 30.0}), growth_base=1.6
-    )
-    rates = [record.pruning_rate for record in run(network, dpap.SDSNN(network, config), 15, halves)]
-    assert max(rates) > 0.15
-    assert max(rates[-4:]) - min(rates[-4:]) < 0.03
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -424,7 +333,7 @@ def test_values_out_of_range_are_refused(change, message):
 
 
 def test_layers_that_a_network_lacks_are_named():
-    network = network_for_digits()
+    network, _ = by_hand()
     with pytest.raises(dpap.InputError, match="left_out names fc9"):
         dpap.SDSNN(network, dpap.SDSNNConfig(left_out=("fc9",)))
     with pytest.raises(dpap.InputError, match="layers names fc9"):
