@@ -4,6 +4,8 @@ Of each run the network of the last epoch counts (``last.pt``): no epoch is chos
 the fast simulator over the whole test split. *Convergence* is the paper's (Han et al. 2024, section 2.5): the
 epochs that the control needs for its best test accuracy, over those that the run needs for the same.
 
+A run with ``data.test`` off has its first look at the test part here.
+
     uv run python benchmarks/results.py runs/mnist-2fc:runs/mnist-2fc-control ... [--json]
 """
 
@@ -15,7 +17,7 @@ from typing import Any
 import deploy
 from dpap.checkpoint import read_checkpoint
 from dpap.data import load
-from dpap.training import EpochRecord, convergence, read_history
+from dpap.training import EpochRecord, accuracy, convergence, read_history
 from dpap.training.run_config import RunConfig, make_run_config, read_run_config
 from dpap.training.run_files import RunFiles
 
@@ -26,36 +28,45 @@ def history(files: RunFiles) -> list[EpochRecord]:
     return records
 
 
-def integer_accuracy(files: RunFiles, config: RunConfig) -> float:
-    """Accuracy of the compiled graph on the whole test split."""
-    graph = deploy.compile(read_checkpoint(files.last).network)
-    data = config.data
+def configuration(files: RunFiles) -> RunConfig:
+    """How a run was made."""
+    return make_run_config(read_run_config(files.config), where=str(files.config))
+
+
+def accuracies(files: RunFiles) -> tuple[float, float]:
+    """Accuracy on the whole test split of the network of the last epoch, and of its compiled graph."""
+    network = read_checkpoint(files.last).network
+    data = configuration(files).data
     (split,) = load(data.name, "test", time_steps=data.time_steps, encoder=data.encoder, subset=data.subset)
+    graph = deploy.compile(network)
     inputs = split.over_time(graph.time_steps, None)
-    return deploy.run(graph, inputs, backend="fast", record=()).accuracy(split.labels)
+    recording = deploy.run(graph, inputs, backend="fast", record=())
+    return accuracy(network, split), recording.accuracy(split.labels)
 
 
 def result(pair: str) -> dict[str, Any]:
     """What a run came to, beside its control."""
     run, _, control = pair.partition(":")
     files = RunFiles(run)
-    config = make_run_config(read_run_config(files.config), where=str(files.config))
     records = history(files)
     last = records[-1]
+    in_torch, in_integers = accuracies(files)
     found = {
         "run": Path(run).name,
-        "seed": config.training.seed,
+        "seed": configuration(files).training.seed,
         "epochs": last.epoch,
         "minutes": sum(record.seconds or 0.0 for record in records) / 60,
-        "accuracy": last.test_accuracy,
-        "integer_accuracy": integer_accuracy(files, config),
+        "accuracy": in_torch,
+        "integer_accuracy": in_integers,
         "pruning_rate": last.pruning_rate,
     }
     if control:
         beside = history(RunFiles(control))
+        found["control_accuracy"], _ = accuracies(RunFiles(control))
+        if any(record.test_accuracy is None for record in (*records, *beside)):
+            return found
         reached = convergence(records, beside)
         found |= {
-            "control_accuracy": beside[-1].test_accuracy,
             "control_best": reached.accuracy,
             "epochs_to_control_best": {"control": reached.control_epochs, "run": reached.epochs},
             "convergence": reached.speedup,

@@ -33,6 +33,10 @@ def command(
     validation: Annotated[
         int | None, typer.Option(help="Training samples held back, to choose the best epoch by.")
     ] = None,
+    no_test: Annotated[
+        bool,
+        typer.Option("--no-test", help="Leave the test part unread; settings are chosen by --validation."),
+    ] = False,
     network: Annotated[
         str | None, typer.Option(help="The papers' notation, as in 16C3-AP2-10FC, or a recipe's name.")
     ] = None,
@@ -83,6 +87,7 @@ def command(
         "data.name": data,
         "data.subset": subset or None,
         "data.validation": validation,
+        "data.test": False if no_test else None,
         "data.time_steps": time_steps,
         "network.notation": network,
         "network.weight_bits": weight_bits,
@@ -113,7 +118,8 @@ def command(
             progress(stage, 0, total)
 
         def on_epoch(record) -> None:
-            right, pruned = f"{record.test_accuracy:6.1%} right", f"{record.pruning_rate:5.1%} pruned"
+            part, accuracy = record.held_out
+            right, pruned = f"{accuracy:6.1%} of {part} right", f"{record.pruning_rate:5.1%} pruned"
             progress(stage, record.epoch, total, f"loss {record.loss:.4f}, {right}, {pruned}")
 
         result = run_training(
@@ -201,6 +207,7 @@ def _summary(result, out: Path, seconds: float) -> dict[str, Any]:
         "best": {
             "epoch": best.epoch,
             "accuracy": best.test_accuracy,
+            "validation_accuracy": best.validation_accuracy,
             "pruning_rate": best.pruning_rate,
         }
         | ({} if best.budget is None else {"budget": best.budget, "meets_budget": result.best.meets_budget}),
@@ -225,7 +232,11 @@ def _print(content: dict[str, Any], config) -> None:
     chosen_by = "validation" if config.data.validation else "training"
     rows = [
         ["epoch", f"{content['epochs']}", f"{best['epoch']}"],
-        ["test accuracy", f"{content['accuracy']:.2%}", f"{best['accuracy']:.2%}"],
+        *(
+            [f"{part} accuracy", f"{content[name]:.2%}", f"{best[name]:.2%}"]
+            for part, name in (("test", "accuracy"), ("validation", "validation_accuracy"))
+            if content[name] is not None
+        ),
         ["synapses pruned", f"{content['pruning_rate']:.1%}", f"{best['pruning_rate']:.1%}"],
     ]
     if "budget" in content:

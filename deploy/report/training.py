@@ -26,17 +26,18 @@ def training_section(data: ReportData) -> Html:
 def _accuracy(data: ReportData) -> Html:
     # The pruned network is drawn last, on top of its control.
     histories = [variant.history for variant in data.networks]
-    lowest = _lowest([[100 * record.test_accuracy for record in history] for history in histories])
+    lowest = _lowest([[100 * record.held_out[1] for record in history] for history in histories])
     plot = _plot(data, "accuracy (%)", range=[lowest, 100 + 0.02 * (100 - lowest)])
     keys = []
     for variant, key in zip(data.networks, network_keys(data.networks), strict=True):
         colour = key.colour
         train = [record.train_accuracy for record in variant.history]
-        test = [record.test_accuracy for record in variant.history]
+        held_out = [record.held_out[1] for record in variant.history]
+        part = variant.history[0].held_out[0] if variant.history else "test"
         _line(plot, variant, f"{variant.label}, training", train, colour, "dot")
-        _line(plot, variant, f"{variant.label}, test", test, colour, "solid")
+        _line(plot, variant, f"{variant.label}, {part}", held_out, colour, "solid")
         keys += [
-            Key(f"{variant.label}, test", colour, "line"),
+            Key(f"{variant.label}, {part}", colour, "line"),
             Key(f"{variant.label}, training", colour, "dotted"),
         ]
     cut = f" (the axis starts at {lowest:.0f} %)" if lowest else ""

@@ -69,7 +69,7 @@ class BudgetOutcome:
         Of the compiled network on those samples, now and before the first unit died.
     test_accuracy, test_accuracy_before : float or None
         Of the test part, after the last epoch and after the last one at whose end nobody had died; None where
-        the first died after the first epoch.
+        the first died after the first epoch, or where the test part was not looked at.
     accuracy_cost : float or None
         ``test_accuracy_before - test_accuracy``: below 0 where the network went on to learn more than pruning
         took from it. It is no comparison with an unpruned control.
@@ -95,7 +95,7 @@ class BudgetOutcome:
     measured_on: str
     accuracy: float | None
     accuracy_before: float | None
-    test_accuracy: float
+    test_accuracy: float | None
     test_accuracy_before: float | None
     accuracy_cost: float | None
     epoch_before: int | None
@@ -115,11 +115,12 @@ def budget_outcome(
     """What came of the budget of a run."""
     budget, last = config.pruning.target.budget, history[-1]
     before = next((record for record in reversed(history) if not record.pruning_rate), None)
-    cost = None if before is None else before.test_accuracy - last.test_accuracy
+    tested = before is not None and None not in (before.test_accuracy, last.test_accuracy)
+    cost = before.test_accuracy - last.test_accuracy if tested else None
     reason = _reason(steering, config.pruning.schedule.frozen(last.epoch))
     warning = _warning(steering.reading.accuracy, classes)
     sentences = [_said(budget, steering, reason)]
-    if before is not None:
+    if tested:
         sentences.append(
             f"Test accuracy {last.test_accuracy:.2%}, {before.test_accuracy:.2%} after epoch {before.epoch},"
             " the last before pruning"

@@ -20,8 +20,12 @@ class EpochRecord:
         From 1.
     loss : float
         Mean over the epoch's batches.
-    train_accuracy, test_accuracy, pruning_rate : float
-        0 to 1; the training accuracy is that of the passes that were learned from.
+    train_accuracy : float
+        0 to 1, of the passes that were learned from.
+    test_accuracy : float or None
+        0 to 1; None where the test part was not looked at.
+    pruning_rate : float
+        0 to 1.
     validation_accuracy : float or None
         0 to 1, where samples are held back for validation.
     learning_rate : float or None
@@ -35,12 +39,23 @@ class EpochRecord:
     epoch: int
     loss: float
     train_accuracy: float
-    test_accuracy: float
+    test_accuracy: float | None
     pruning_rate: float
     validation_accuracy: float | None = None
     learning_rate: float | None = None
     seconds: float | None = field(default=None, compare=False)
     budget: float | None = None
+
+    @property
+    def held_out(self) -> tuple[str, float]:
+        """The part that the network did not learn from and its accuracy: ``test``, else ``validation``.
+
+        ``training`` where neither was measured.
+        """
+        for part, accuracy in (("test", self.test_accuracy), ("validation", self.validation_accuracy)):
+            if accuracy is not None:
+                return part, accuracy
+        return "training", self.train_accuracy
 
 
 def history_csv(histories: Mapping[str, Sequence[EpochRecord]]) -> str:
@@ -91,7 +106,7 @@ def _record(row: Mapping[str, str], where: str) -> EpochRecord:
             for name, text in row.items()
             if name != "network" and text != ""
         }
-        record = EpochRecord(**values)
+        record = EpochRecord(**{"test_accuracy": None} | values)
     except (ValueError, TypeError) as error:
         raise InputError(f"{where}: not an epoch ({error})") from error
     if not all(math.isfinite(value) for value in values.values()):
@@ -101,7 +116,10 @@ def _record(row: Mapping[str, str], where: str) -> EpochRecord:
 
 def epochs_to_reach(history: Sequence[EpochRecord], accuracy: float) -> int | None:
     """The first epoch with a test accuracy of at least so much; None where there is none."""
-    return next((record.epoch for record in history if record.test_accuracy >= accuracy), None)
+    for record in history:
+        if record.test_accuracy is not None and record.test_accuracy >= accuracy:
+            return record.epoch
+    return None
 
 
 @dataclass(frozen=True)
@@ -139,9 +157,13 @@ def convergence(history: Sequence[EpochRecord], control: Sequence[EpochRecord]) 
     Raises
     ------
     InputError
-        The control has no epochs.
+        The control has no epochs, or an epoch of either was not tested.
     """
     if not control:
         raise InputError("the control's history has no epochs; its best accuracy is not known")
+    for whose, records in (("the run", history), ("the control", control)):
+        untested = next((record.epoch for record in records if record.test_accuracy is None), None)
+        if untested is not None:
+            raise InputError(f"epoch {untested} of {whose} was not tested; train it with data.test")
     best = max(record.test_accuracy for record in control)
     return Convergence(best, epochs_to_reach(control, best), epochs_to_reach(history, best))

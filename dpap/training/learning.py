@@ -64,13 +64,14 @@ class Learning:
         return len(self.history) >= self.config.epochs
 
     def next_epoch(
-        self, train_split: Split, test_split: Split, validation_split: Split | None = None
+        self, train_split: Split, test_split: Split | None, validation_split: Split | None = None
     ) -> EpochRecord:
         """Learn for an epoch, prune, and measure.
 
         Parameters
         ----------
-        train_split, test_split, validation_split : Split
+        train_split : Split
+        test_split, validation_split : Split, optional
             The test split is only measured, never used to choose.
 
         Raises
@@ -112,7 +113,7 @@ class Learning:
             epoch=epoch,
             loss=learned.loss,
             train_accuracy=learned.accuracy,
-            test_accuracy=accuracy(self.network, test_split),
+            test_accuracy=accuracy(self.network, test_split) if test_split else None,
             pruning_rate=self.pruner.pruning_rate if self.pruner is not None else 0.0,
             validation_accuracy=accuracy(self.network, validation_split) if validation_split else None,
             learning_rate=learning_rate,

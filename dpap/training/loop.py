@@ -13,7 +13,7 @@ from dpap.training.learning import Learning
 def train(
     network: Network,
     train_split: Split,
-    test_split: Split,
+    test_split: Split | None,
     config: TrainingConfig,
     pruner: Any = None,
     on_epoch: Callable[[EpochRecord], None] | None = None,
@@ -24,8 +24,9 @@ def train(
     ----------
     network : Network
         Trained in place, on the device where it is.
-    train_split, test_split : Split
-        The test split is only measured, never used to choose.
+    train_split : Split
+    test_split : Split, optional
+        Only measured, never used to choose.
     config : TrainingConfig
         Epochs, optimiser and seed.
     pruner : optional

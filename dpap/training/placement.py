@@ -6,7 +6,7 @@ import torch
 
 from dpap.errors import InputError
 from dpap.training.processes import OneProcess
-from dpap.training.run_config import ExecutionConfig
+from dpap.training.sections import ExecutionConfig
 
 _TORCHRUN = "TORCHELASTIC_RUN_ID"
 

@@ -97,7 +97,7 @@ class Run:
         """
         splits = self.splits
         try:
-            record = self.learning.next_epoch(splits["train"], splits["test"], splits.get("validation"))
+            record = self.learning.next_epoch(splits["train"], splits.get("test"), splits.get("validation"))
         except (TrainingError, InputError) as error:
             if isinstance(error, InputError) and _finite(self.learning.network):
                 raise
@@ -230,7 +230,8 @@ def run_training(
 
 def _load(config: RunConfig) -> dict[str, Split]:
     data = config.data
-    parts = ("train", "test", "validation") if data.validation else ("train", "test")
+    wanted = {"train": True, "test": data.test, "validation": data.validation > 0}
+    parts = [part for part, is_wanted in wanted.items() if is_wanted]
     splits = load(
         data.name,
         *parts,

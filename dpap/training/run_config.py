@@ -2,20 +2,19 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from dpap.data import Augmentation, data_set
-from dpap.encoders import Direct, Encoder
+from dpap.data import data_set
+from dpap.encoders import Direct
 from dpap.errors import InputError
 from dpap.networks import RECIPES
-from dpap.neurons import LIF, Neuron
 from dpap.pruning import DPAPConfig, SDSNNConfig
 from dpap.training.config import TrainingConfig
 from dpap.training.method import NO_PRUNING, REGROWING, check_method, importance_of
-from dpap.weight_bits import MOST_BITS, WeightBits
+from dpap.training.sections import DataConfig, ExecutionConfig, NetworkConfig, Section, known_by
 
 DIGITS = "24C3-AP2-48C3-AP2-512FC-10FC"
 """The network for scikit-learn's digits, that of the demonstration."""
@@ -23,92 +22,7 @@ DIGITS = "24C3-AP2-48C3-AP2-512FC-10FC"
 _DEFAULT_NETWORKS = {"digits": DIGITS, "digits-events": DIGITS} | {name: name for name in RECIPES}
 
 
-def _known(check, name: str) -> str:
-    try:
-        check(name)
-    except InputError as error:
-        raise ValueError(str(error)) from error
-    return name
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class DataConfig(_Part):
-    """What is learned from; the arguments of :func:`dpap.data.load`.
-
-    Attributes
-    ----------
-    name : str
-        One of :data:`dpap.data.DATA_SETS`.
-    time_steps : int, optional
-        T; by default that of the network's recipe, or the data set's.
-    encoder : Encoder, optional
-        By default the data set's.
-    validation : int
-        Samples held back from training, by which the best epoch is chosen.
-    augmentation : CropFlip or Distortion, optional
-        Of the training samples.
-    subset : bool
-        Accept fewer samples than the data set has.
-    download : bool
-        Download what is missing.
-    in_memory : bool
-        Encode the samples once and hold them.
-    """
-
-    name: Annotated[str, AfterValidator(lambda name: _known(data_set, name))] = "digits"
-    time_steps: int | None = Field(None, ge=1, le=1 << 16)
-    encoder: Encoder | None = None
-    validation: int = Field(0, ge=0)
-    augmentation: Augmentation | None = None
-    subset: bool = False
-    download: bool = False
-    in_memory: bool = False
-
-
-class NetworkConfig(_Part):
-    """What learns; arguments of :func:`dpap.networks.build`.
-
-    Attributes
-    ----------
-    notation : str, optional
-        In the papers' notation, or the name of one of :data:`dpap.networks.RECIPES`; by default the
-        recipe for the data set.
-    neuron : LIF or ReLU
-        By its ``type``.
-    bias : bool
-    weight_bits : int or None
-        1 to 8, or None for weights that are not rounded in training.
-    """
-
-    notation: str | None = Field(None, max_length=4096)
-    neuron: Annotated[Neuron, Field(discriminator="type")] = LIF()
-    bias: bool = False
-    weight_bits: WeightBits = MOST_BITS
-
-
-class ExecutionConfig(_Part):
-    """Where it runs. It may change when a run is resumed, which then ends at other weights.
-
-    Attributes
-    ----------
-    device : str
-        ``auto`` (CUDA or MPS where there is one), ``cpu``, ``cuda`` or ``mps``.
-    devices, nodes : int
-        Processes a machine, each with a device, and machines.
-    threads : int, optional
-        Of each process on the CPU; by default torch's choice. Small networks are fastest with 1.
-    """
-
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    devices: int = Field(1, ge=1, le=1 << 10)
-    nodes: int = Field(1, ge=1, le=1 << 16)
-    threads: int | None = Field(None, ge=1, le=1 << 10)
-
-
-class RunConfig(_Part):
+class RunConfig(Section):
     """A training run, whole.
 
     Attributes
@@ -132,7 +46,7 @@ class RunConfig(_Part):
 
     data: DataConfig = DataConfig()
     network: NetworkConfig = NetworkConfig()
-    method: Annotated[str, AfterValidator(lambda name: _known(check_method, name))] = "dpap"
+    method: Annotated[str, known_by(check_method)] = "dpap"
     pruning: DPAPConfig = DPAPConfig()
     sdsnn: SDSNNConfig = SDSNNConfig()
     training: TrainingConfig = TrainingConfig()

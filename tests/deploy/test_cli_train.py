@@ -134,6 +134,31 @@ def test_it_prints_a_table(capsys, tmp_path):
         assert text in out.replace("\n", "")
 
 
+def test_settings_are_chosen_without_a_look_at_the_test_part(capsys, tmp_path, monkeypatch):
+    from dpap.training import run as runs
+
+    loaded = []
+    load = runs.load
+    monkeypatch.setattr(
+        runs, "load", lambda name, *parts, **kind: loaded.append(parts) or load(name, *parts, **kind)
+    )
+    arguments = [*SMALL, "--epochs", 2, "--validation", 847, "--budget", "synops=1e6", "--out"]
+    blind = train(capsys, *arguments, tmp_path / "blind", "--no-test")
+    seen = train(capsys, *arguments, tmp_path / "seen")
+    assert loaded == [("train", "validation"), ("train", "test", "validation")]
+    # The same training, of which less is known.
+    assert same(weights(tmp_path / "blind"), weights(tmp_path / "seen"))
+    assert blind["accuracy"] is blind["best"]["accuracy"] is blind["budget"]["test_accuracy"] is None
+    assert blind["validation_accuracy"] == seen["validation_accuracy"]
+    assert seen["accuracy"] is not None
+    assert "test_accuracy" not in (tmp_path / "blind" / "history.csv").read_text()
+    code, out, _ = run(capsys, "train", *arguments[:-1], "--no-test", "--resume", "--out", tmp_path / "blind")
+    assert code == 0
+    assert "validation accuracy" in out and "est accuracy" not in out
+    outcome = run(capsys, "train", *arguments, tmp_path / "blind", "--resume", "--set", "data.test=true")
+    fails_with_one_line(outcome, 2, "begun with another data.test")
+
+
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
@@ -161,6 +186,7 @@ def test_it_prints_a_table(capsys, tmp_path):
         (["--set", "training"], ["--set 'training'", "expected a field and a value"]),
         (["--set", "pruning.floor=[1, 2]"], ["pruning.floor is [1, 2]"]),
         (["--validation", 1345], ["1345 of 1347", "held back"]),
+        (["--no-test"], ["data: test is off and validation is 0", "data.validation"]),
         (["--data", "fashion-mnist"], ["network.notation is missing"]),
         (["--resume"], ["holds no run to resume"]),
         (["--config", "none.yaml"], ["none.yaml", "No such file"]),

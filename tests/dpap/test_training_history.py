@@ -25,16 +25,32 @@ def test_convergence_by_hand():
     assert epochs_to_reach(control, 0.8) == 2
     with pytest.raises(dpap.InputError, match="control's history has no epochs"):
         convergence(control, [])
+    assert epochs_to_reach([*history(None), *control], 0.8) == 2
+    with pytest.raises(dpap.InputError, match="epoch 1 of the control was not tested"):
+        convergence(control, history(None))
+    with pytest.raises(dpap.InputError, match="epoch 2 of the run was not tested"):
+        convergence(history(0.5, None), control)
+
+
+def test_the_accuracy_on_what_was_not_learned_from():
+    assert EpochRecord(1, 1.0, 0.25, 0.5, 0.0, 0.75).held_out == ("test", 0.5)
+    assert EpochRecord(1, 1.0, 0.25, 0.0, 0.0, 0.75).held_out == ("test", 0.0)
+    assert EpochRecord(1, 1.0, 0.25, None, 0.0, 0.75).held_out == ("validation", 0.75)
+    assert EpochRecord(1, 1.0, 0.25, None, 0.0).held_out == ("training", 0.25)
 
 
 def test_a_history_comes_back_from_its_file(tmp_path):
     path = tmp_path / "history.csv"
     full = [EpochRecord(1, 0.1 + 0.2, 1 / 3, 0.5, 0.25, 0.75, 1e-3, 2.5), EpochRecord(2, 0, 0, 0, 0, 0, 0, 0)]
     histories = {"dpap": full, "none": history(0.5)}
+    histories["untested"] = [EpochRecord(1, 1.0, 0.5, None, 0.5, 0.75)]
     histories["budget"] = [EpochRecord(1, 1.0, 0.5, 0.5, 0.5, budget=5e-6)]
     path.write_text(history_csv(histories))
     assert read_history(path) == histories
     assert read_history(path)["dpap"][0].seconds == 2.5
+    path.write_text(history_csv({"untested": histories["untested"]}))
+    assert "test" not in path.read_text().splitlines()[0]
+    assert read_history(path) == {"untested": histories["untested"]}
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,15 @@ def test_every_figure_has_a_caption_and_every_axis_a_title(data, record):
         assert all(plot["layout"][axis]["title"]["text"] for axis in ("xaxis", "yaxis"))
 
 
+def test_a_run_whose_test_part_was_left_alone_shows_validation(data):
+    untested = {"test_accuracy": None, "validation_accuracy": 0.75}
+    history = [replace(record, **untested) for record in data.pruned.history]
+    page = Page(render(replace(data, pruned=replace(data.pruned, history=history))))
+    lines = {line.get("name"): line for plot in page.plots for line in plot["data"]}
+    assert numbers(lines["pruned, validation"]["y"]).tolist() == [75.0, 75.0]
+    assert "pruned, test" not in lines and "control, test" in lines
+
+
 def test_accuracy_in_torch_and_in_integers_stand_side_by_side(data):
     pruned = replace(data.pruned, accuracy=0.9512, trained_accuracy=0.9505, tested=10000)
     page = Page(render(replace(data, pruned=pruned)))

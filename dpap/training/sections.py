@@ -1,0 +1,117 @@
+"""Sections of a training run's configuration, each for one thing that the run needs."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from dpap.data import Augmentation, data_set
+from dpap.encoders import Encoder
+from dpap.errors import InputError
+from dpap.neurons import LIF, Neuron
+from dpap.weight_bits import MOST_BITS, WeightBits
+
+
+def known_by(check: Callable[[str], Any]) -> AfterValidator:
+    """A validator of names: those that ``check`` does not refuse with an ``InputError``."""
+
+    def known(name: str) -> str:
+        try:
+            check(name)
+        except InputError as error:
+            raise ValueError(str(error)) from error
+        return name
+
+    return AfterValidator(known)
+
+
+class Section(BaseModel):
+    """Fields that do not change; unknown ones are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataConfig(Section):
+    """What is learned from; the arguments of :func:`dpap.data.load`.
+
+    Attributes
+    ----------
+    name : str
+        One of :data:`dpap.data.DATA_SETS`.
+    time_steps : int, optional
+        T; by default that of the network's recipe, or the data set's.
+    encoder : Encoder, optional
+        By default the data set's.
+    validation : int
+        Samples held back from training, by which the best epoch is chosen.
+    test : bool
+        Measure the test part after every epoch. Without, it is not read: settings can be chosen by
+        ``validation`` without having seen what they come to on the test part.
+    augmentation : CropFlip or Distortion, optional
+        Of the training samples.
+    subset : bool
+        Accept fewer samples than the data set has.
+    download : bool
+        Download what is missing.
+    in_memory : bool
+        Encode the samples once and hold them.
+    """
+
+    name: Annotated[str, known_by(data_set)] = "digits"
+    time_steps: int | None = Field(None, ge=1, le=1 << 16)
+    encoder: Encoder | None = None
+    validation: int = Field(0, ge=0)
+    test: bool = True
+    augmentation: Augmentation | None = None
+    subset: bool = False
+    download: bool = False
+    in_memory: bool = False
+
+    @model_validator(mode="after")
+    def _measured(self) -> "DataConfig":
+        if not (self.test or self.validation):
+            raise ValueError(
+                "test is off and validation is 0, so that no accuracy but that of training is known; hold"
+                " samples back with data.validation"
+            )
+        return self
+
+
+class NetworkConfig(Section):
+    """What learns; arguments of :func:`dpap.networks.build`.
+
+    Attributes
+    ----------
+    notation : str, optional
+        In the papers' notation, or the name of one of :data:`dpap.networks.RECIPES`; by default the
+        recipe for the data set.
+    neuron : LIF or ReLU
+        By its ``type``.
+    bias : bool
+    weight_bits : int or None
+        1 to 8, or None for weights that are not rounded in training.
+    """
+
+    notation: str | None = Field(None, max_length=4096)
+    neuron: Annotated[Neuron, Field(discriminator="type")] = LIF()
+    bias: bool = False
+    weight_bits: WeightBits = MOST_BITS
+
+
+class ExecutionConfig(Section):
+    """Where it runs. It may change when a run is resumed, which then ends at other weights.
+
+    Attributes
+    ----------
+    device : str
+        ``auto`` (CUDA or MPS where there is one), ``cpu``, ``cuda`` or ``mps``.
+    devices, nodes : int
+        Processes a machine, each with a device, and machines.
+    threads : int, optional
+        Of each process on the CPU; by default torch's choice. Small networks are fastest with 1.
+    """
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    devices: int = Field(1, ge=1, le=1 << 10)
+    nodes: int = Field(1, ge=1, le=1 << 16)
+    threads: int | None = Field(None, ge=1, le=1 << 10)
