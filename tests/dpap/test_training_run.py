@@ -99,7 +99,7 @@ def killed(folder, config_path, seconds, epochs):
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while (files.last.stat().st_mtime_ns if files.last.exists() else None) == stamp:
             assert child.poll() is None, "the child ended by itself"
             assert time.monotonic() < deadline, "the child wrote nothing"
