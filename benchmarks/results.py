@@ -1,8 +1,9 @@
 """What training runs came to, beside their unpruned controls, in torch and as compiled integer graphs.
 
 Of each run the network of the last epoch counts (``last.pt``): no epoch is chosen. Its compiled graph runs on
-the fast simulator over the whole test split. *Convergence* is the paper's (Han et al. 2024, section 2.5): the
-epochs that the control needs for its best test accuracy, over those that the run needs for the same.
+the fast simulator over the whole test split, or with ``--test-range`` a part of it. *Convergence* is the
+paper's (Han et al. 2024, section 2.5): the epochs that the control needs for its best test accuracy, over
+those that the run needs for the same.
 
 A run with ``data.test`` off has its first look at the test part here.
 
@@ -33,24 +34,31 @@ def configuration(files: RunFiles) -> RunConfig:
     return make_run_config(read_run_config(files.config), where=str(files.config))
 
 
-def accuracies(files: RunFiles) -> tuple[float, float]:
-    """Accuracy on the whole test split of the network of the last epoch, and of its compiled graph."""
+def accuracies(files: RunFiles, test_range: tuple[int, int] | None) -> tuple[float, float]:
+    """Accuracy on the test split, or a part of it, of the last epoch's network and of its compiled graph."""
     network = read_checkpoint(files.last).network
     data = configuration(files).data
-    (split,) = load(data.name, "test", time_steps=data.time_steps, encoder=data.encoder, subset=data.subset)
+    (split,) = load(
+        data.name,
+        "test",
+        time_steps=data.time_steps,
+        encoder=data.encoder,
+        subset=data.subset,
+        test_range=test_range,
+    )
     graph = deploy.compile(network)
     inputs = split.over_time(graph.time_steps, None)
     recording = deploy.run(graph, inputs, backend="fast", record=())
     return accuracy(network, split), recording.accuracy(split.labels)
 
 
-def result(pair: str) -> dict[str, Any]:
+def result(pair: str, test_range: tuple[int, int] | None = None) -> dict[str, Any]:
     """What a run came to, beside its control."""
     run, _, control = pair.partition(":")
     files = RunFiles(run)
     records = history(files)
     last = records[-1]
-    in_torch, in_integers = accuracies(files)
+    in_torch, in_integers = accuracies(files, test_range)
     found = {
         "run": Path(run).name,
         "seed": configuration(files).training.seed,
@@ -62,7 +70,7 @@ def result(pair: str) -> dict[str, Any]:
     }
     if control:
         beside = history(RunFiles(control))
-        found["control_accuracy"], _ = accuracies(RunFiles(control))
+        found["control_accuracy"], _ = accuracies(RunFiles(control), test_range)
         if any(record.test_accuracy is None for record in (*records, *beside)):
             return found
         reached = convergence(records, beside)
@@ -79,8 +87,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="+", metavar="RUN[:CONTROL]", help="folders of dpap train")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument(
+        "--test-range",
+        nargs=2,
+        type=int,
+        metavar=("FROM", "TO"),
+        help="measure this part of the test split only",
+    )
     options = parser.parse_args()
-    results = [result(pair) for pair in options.runs]
+    test_range = None if options.test_range is None else tuple(options.test_range)
+    results = [result(pair, test_range) for pair in options.runs]
     if options.json:
         print(json.dumps(results))
         return
