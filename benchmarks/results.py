@@ -12,68 +12,49 @@ A run with ``data.test`` off has its first look at the test part here.
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
 import deploy
+from deploy.trained_run import TrainedRun, read_trained_run
 from dpap.checkpoint import read_checkpoint
-from dpap.data import load
-from dpap.training import EpochRecord, accuracy, convergence, read_history
-from dpap.training.run_config import RunConfig, make_run_config, read_run_config
+from dpap.data import Split
+from dpap.networks import Network
+from dpap.training import accuracy, convergence
 from dpap.training.run_files import RunFiles
 
 
-def history(files: RunFiles) -> list[EpochRecord]:
-    """Epochs of a run."""
-    (records,) = read_history(files.history).values()
-    return records
+def last_network(run: TrainedRun) -> Network:
+    """The network of the last epoch."""
+    return read_checkpoint(RunFiles(run.folder).last).network
 
 
-def configuration(files: RunFiles) -> RunConfig:
-    """How a run was made."""
-    return make_run_config(read_run_config(files.config), where=str(files.config))
-
-
-def accuracies(files: RunFiles, test_range: tuple[int, int] | None) -> tuple[float, float]:
-    """Accuracy on the test split, or a part of it, of the last epoch's network and of its compiled graph."""
-    network = read_checkpoint(files.last).network
-    data = configuration(files).data
-    (split,) = load(
-        data.name,
-        "test",
-        time_steps=data.time_steps,
-        encoder=data.encoder,
-        subset=data.subset,
-        test_range=test_range,
-    )
+def integer_accuracy(network: Network, split: Split) -> float:
+    """Accuracy of the compiled graph."""
     graph = deploy.compile(network)
     inputs = split.over_time(graph.time_steps, None)
-    recording = deploy.run(graph, inputs, backend="fast", record=())
-    return accuracy(network, split), recording.accuracy(split.labels)
+    return deploy.run(graph, inputs, backend="fast", record=()).accuracy(split.labels)
 
 
 def result(pair: str, test_range: tuple[int, int] | None = None) -> dict[str, Any]:
     """What a run came to, beside its control."""
-    run, _, control = pair.partition(":")
-    files = RunFiles(run)
-    records = history(files)
-    last = records[-1]
-    in_torch, in_integers = accuracies(files, test_range)
+    folder, _, control = pair.partition(":")
+    run = read_trained_run(folder)
+    network, split, last = last_network(run), run.test_split(test_range), run.history[-1]
     found = {
-        "run": Path(run).name,
-        "seed": configuration(files).training.seed,
+        "run": run.folder.name,
+        "seed": run.config.training.seed,
         "epochs": last.epoch,
-        "minutes": sum(record.seconds or 0.0 for record in records) / 60,
-        "accuracy": in_torch,
-        "integer_accuracy": in_integers,
+        "minutes": sum(record.seconds or 0.0 for record in run.history) / 60,
+        "accuracy": accuracy(network, split),
+        "integer_accuracy": integer_accuracy(network, split),
         "pruning_rate": last.pruning_rate,
     }
     if control:
-        beside = history(RunFiles(control))
-        found["control_accuracy"], _ = accuracies(RunFiles(control), test_range)
-        if any(record.test_accuracy is None for record in (*records, *beside)):
+        beside = read_trained_run(control)
+        found["control_accuracy"] = accuracy(last_network(beside), beside.test_split(test_range))
+        if any(record.test_accuracy is None for record in (*run.history, *beside.history)):
             return found
-        reached = convergence(records, beside)
+        reached = convergence(run.history, beside.history)
         found |= {
             "control_best": reached.accuracy,
             "epochs_to_control_best": {"control": reached.control_epochs, "run": reached.epochs},

@@ -53,8 +53,8 @@ class TrainedRun:
             name or self.config.method, label or self.label, self.network, self.history, masks
         )
 
-    def test_split(self) -> Split:
-        """The whole test part of its data, encoded as the network learned it.
+    def test_split(self, test_range: tuple[int, int] | None = None) -> Split:
+        """The test part of its data, encoded as the network learned it: the whole, or samples of a range.
 
         Raises
         ------
@@ -70,6 +70,7 @@ class TrainedRun:
             seed=self.config.training.seed,
             download=data.download,
             subset=data.subset,
+            test_range=test_range,
         )
         return split
 

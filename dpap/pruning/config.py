@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from dpap.errors import InputError
+from dpap.known_names import known_by
 from dpap.plasticity import find_criterion
 from dpap.pruning.floor import FloorConfig
 from dpap.pruning.schedule import ScheduleConfig
@@ -54,14 +54,6 @@ class LayerConfig(BaseModel):
     neurons: bool | None = None
     beta: float | None = Field(None, gt=0, allow_inf_nan=False)
     gamma: float | None = Field(None, gt=0, le=1)
-
-
-def _known_criterion(name: str) -> str:
-    try:
-        find_criterion(name)
-    except InputError as error:
-        raise ValueError(str(error)) from error
-    return name
 
 
 class DPAPConfig(BaseModel):
@@ -115,7 +107,7 @@ class DPAPConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    importance: Annotated[str, AfterValidator(_known_criterion)] = "bcm"
+    importance: Annotated[str, known_by(find_criterion)] = "bcm"
     trace_decay: float = Field(0.5, ge=0, le=1)
     trace_per_step: bool = False
     threshold: Literal["neuron", "slot"] = "neuron"

@@ -10,11 +10,12 @@ from pydantic import Field, ValidationError, model_validator
 from dpap.data import data_set
 from dpap.encoders import Direct
 from dpap.errors import InputError
+from dpap.known_names import known_by
 from dpap.networks import RECIPES
 from dpap.pruning import DPAPConfig, SDSNNConfig
 from dpap.training.config import TrainingConfig
 from dpap.training.method import NO_PRUNING, REGROWING, check_method, importance_of
-from dpap.training.sections import DataConfig, ExecutionConfig, NetworkConfig, Section, known_by
+from dpap.training.sections import DataConfig, ExecutionConfig, NetworkConfig, Section
 
 DIGITS = "24C3-AP2-48C3-AP2-512FC-10FC"
 """The network for scikit-learn's digits, that of the demonstration."""

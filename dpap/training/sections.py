@@ -1,28 +1,14 @@
 """Sections of a training run's configuration, each for one thing that the run needs."""
 
-from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dpap.data import Augmentation, data_set
 from dpap.encoders import Encoder
-from dpap.errors import InputError
+from dpap.known_names import known_by
 from dpap.neurons import LIF, Neuron
 from dpap.weight_bits import MOST_BITS, WeightBits
-
-
-def known_by(check: Callable[[str], Any]) -> AfterValidator:
-    """A validator of names: those that ``check`` does not refuse with an ``InputError``."""
-
-    def known(name: str) -> str:
-        try:
-            check(name)
-        except InputError as error:
-            raise ValueError(str(error)) from error
-        return name
-
-    return AfterValidator(known)
 
 
 class Section(BaseModel):
