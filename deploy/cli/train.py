@@ -203,11 +203,13 @@ def _summary(result, out: Path, seconds: float) -> dict[str, Any]:
         "loss": last.loss,
         "train_accuracy": last.train_accuracy,
         "validation_accuracy": last.validation_accuracy,
+        "validation_loss": last.validation_loss,
         "epochs": last.epoch,
         "best": {
             "epoch": best.epoch,
             "accuracy": best.test_accuracy,
             "validation_accuracy": best.validation_accuracy,
+            "validation_loss": best.validation_loss,
             "pruning_rate": best.pruning_rate,
         }
         | ({} if best.budget is None else {"budget": best.budget, "meets_budget": result.best.meets_budget}),

@@ -153,14 +153,46 @@ def _share_of_mean(
     return loss_of(output, labels) * (len(labels) * ranks() / whole)
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What a network does on samples that it does not learn from.
+
+    Attributes
+    ----------
+    accuracy : float
+        Share of samples whose class fires most, or has the largest logit; of equals the lowest is taken.
+    loss : float or None
+        Mean over samples, where a loss was asked for.
+    """
+
+    accuracy: float
+    loss: float | None = None
+
+
 @torch.no_grad()
-def accuracy(network: nn.Module, split: Split, batch_size: int = EVALUATION_BATCH) -> float:
-    """Share of samples whose class fires most, or has the largest logit; of equals the lowest is taken."""
+def measured(
+    network: nn.Module,
+    split: Split,
+    loss_of: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
+    batch_size: int = EVALUATION_BATCH,
+) -> Measured:
+    """Accuracy, and the loss if there is one, of a network in evaluation."""
     was_training, device = network.training, next(network.parameters()).device
     network.eval()
     correct = torch.zeros((), dtype=torch.int64, device=device)
+    loss = torch.zeros((), device=device)
     for inputs, labels, _ in batches(split, np.arange(len(split)), batch_size, device):
-        if len(labels):
-            correct += (network(inputs).sum(2).argmax(1) == labels).sum()
+        if not len(labels):
+            continue
+        output = network(inputs)
+        correct += (output.sum(2).argmax(1) == labels).sum()
+        if loss_of is not None:
+            loss += loss_of(output, labels) * len(labels)
     network.train(was_training)
-    return int(sum_over_ranks(correct)) / len(split)
+    share = int(sum_over_ranks(correct)) / len(split)
+    return Measured(share, None if loss_of is None else sum_over_ranks(loss).item() / len(split))
+
+
+def accuracy(network: nn.Module, split: Split) -> float:
+    """The accuracy of :func:`measured` alone."""
+    return measured(network, split).accuracy

@@ -26,8 +26,9 @@ class EpochRecord:
         0 to 1; None where the test part was not looked at.
     pruning_rate : float
         0 to 1.
-    validation_accuracy : float or None
-        0 to 1, where samples are held back for validation.
+    validation_accuracy, validation_loss : float or None
+        0 to 1, and the mean over samples, where samples are held back for validation. Of few samples the loss
+        tells more than how many are right.
     learning_rate : float or None
         In this epoch.
     seconds : float or None
@@ -45,6 +46,7 @@ class EpochRecord:
     learning_rate: float | None = None
     seconds: float | None = field(default=None, compare=False)
     budget: float | None = None
+    validation_loss: float | None = None
 
     @property
     def held_out(self) -> tuple[str, float]:

@@ -13,7 +13,7 @@ from dpap.errors import InputError, TrainingError
 from dpap.networks import Network
 from dpap.state import check_keys
 from dpap.training.config import TrainingConfig
-from dpap.training.epoch import accuracy, batches, drawn_by, learn_epoch, sample_order
+from dpap.training.epoch import accuracy, batches, drawn_by, learn_epoch, measured, sample_order
 from dpap.training.history import EpochRecord
 from dpap.training.loss import loss_of
 from dpap.training.optimization import make_optimizer, make_schedules
@@ -109,15 +109,17 @@ class Learning:
             self.pruner.after_epoch()
         self.processes.synchronize(self.network)
         budget = getattr(self.pruner, "budget", None)
+        held_back = measured(self.network, validation_split, self._loss_of) if validation_split else None
         record = EpochRecord(
             epoch=epoch,
             loss=learned.loss,
             train_accuracy=learned.accuracy,
             test_accuracy=accuracy(self.network, test_split) if test_split else None,
             pruning_rate=self.pruner.pruning_rate if self.pruner is not None else 0.0,
-            validation_accuracy=accuracy(self.network, validation_split) if validation_split else None,
+            validation_accuracy=held_back.accuracy if held_back else None,
             learning_rate=learning_rate,
             budget=None if budget is None else budget.reading.value,
+            validation_loss=held_back.loss if held_back else None,
             seconds=time.perf_counter() - started,
         )
         self.history.append(record)
