@@ -1,6 +1,6 @@
 """How the neuron of ``runs/mnist.yaml`` was chosen: on 10,000 images held back from MNIST's training part.
 
-A short training of the file's network, not pruned, whose learning rate falls to zero along half a cosine, step
+A short training of the file's network, not pruned, whose rate falls to zero along half a cosine, step
 by step. Prints the loss over the last sixth of it, and loss and accuracy on the images held back; the test
 part is not read. Every setting sees the same images in the same order.
 

@@ -66,3 +66,12 @@ def seconds_by_round(
 def ratio(numerator: list[float], denominator: list[float]) -> float:
     """Median over rounds of the ratio within a round."""
     return statistics.median(a / b for a, b in zip(numerator, denominator, strict=True))
+
+
+def resident() -> int:
+    """Peak resident memory of this process in MB, from Linux's status file.
+
+    ``getrusage`` would report the parent's peak where that was larger: it survives the start of a program.
+    """
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) // 1024

@@ -21,7 +21,6 @@ import platform
 import statistics
 import subprocess
 import sys
-from pathlib import Path
 
 import torch
 from rounds import HERE, ratio, seconds_by_round, training_step
@@ -134,15 +133,6 @@ def peak_memory(variant: str) -> int:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     return int(done.stdout)
-
-
-def resident() -> int:
-    """Peak resident memory of this process in MB, from Linux's status file.
-
-    ``getrusage`` would report the parent's peak where that was larger: it survives the start of a program.
-    """
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) // 1024
 
 
 def main() -> None:

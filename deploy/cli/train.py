@@ -79,6 +79,7 @@ def command(
     started = time.perf_counter()
     # Imported here, so that help and mistakes in the arguments do not wait for torch.
     from deploy.budget import budget_meter
+    from dpap.allocator import keep_freed_memory
     from dpap.training.placement import check_devices, is_first
     from dpap.training.run import run_training
     from dpap.training.run_files import RunFiles
@@ -112,6 +113,7 @@ def command(
     goals = {"--target": target, "--synops": synops, "--budget": budget}
     run_config = _configure(config, files if resume else None, changes, goals, min_accuracy)
     check_devices(run_config.execution)
+    keep_freed_memory()
     with stages() as progress:
         total, stage = run_config.training.epochs, f"train {run_config.method}"
         if is_first():

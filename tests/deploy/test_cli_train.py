@@ -257,3 +257,10 @@ def test_two_processes_learn_as_one(capsys, tmp_path):
     (one,), (two,) = (read_history(tmp_path / name / "history.csv").values() for name in ("one", "two"))
     assert [record.loss for record in one] == pytest.approx([record.loss for record in two], rel=1e-4)
     assert convergence(two, one).speedup == 1
+
+
+def test_its_process_keeps_the_memory_that_it_frees(capsys, tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr("dpap.allocator.keep_freed_memory", lambda: told.append("kept"))
+    train(capsys, *SMALL, "--epochs", 1, "--method", "none", "--out", tmp_path / "run")
+    assert told == ["kept"]
