@@ -1,5 +1,6 @@
 """How the structure developed while the network learned, drawn from the recorded data."""
 
+import numpy as np
 import plotly.graph_objects as go
 
 from deploy.report.data import ReportData
@@ -12,6 +13,9 @@ from deploy.report.style import HUES, axis, epoch_axis, layout, plot_text
 from deploy.report.survival import survival_figures
 
 _HEIGHT = 320
+_WIDEST, _NARROWEST = 8.0, 2.0
+"""Widths of the first layer's line and of the last's, in pixels."""
+
 _DASHES = {"line": "solid", "dotted": "dot"}
 
 
@@ -42,7 +46,9 @@ def _connections(data: ReportData) -> Html:
     )
     epochs = list(range(1, record.epochs + 1))
     keys = [_key(index, name) for index, name in enumerate(record.layers)]
-    for key, (name, layer) in zip(keys, record.layers.items(), strict=True):
+    # Layers that lose the same share have the same line; a wider one shows behind a narrower.
+    widths = np.linspace(_WIDEST, _NARROWEST, len(keys)).tolist() if len(keys) > 1 else [_NARROWEST]
+    for key, width, (name, layer) in zip(keys, widths, record.layers.items(), strict=True):
         living = 1 - layer.pruning_rate
         plot.add_scatter(
             x=epochs,
@@ -51,13 +57,14 @@ def _connections(data: ReportData) -> Html:
             name=plot_text(name),
             mode="lines+markers",
             marker={"size": 4},
-            line={"color": key.colour, "width": 2, "dash": _DASHES[key.mark]},
+            line={"color": key.colour, "width": width, "dash": _DASHES[key.mark]},
             hovertemplate="%{y:.1f} %, %{customdata} weights",
         )
     return figure(
         "Connections over epochs",
         "Share of each layer's trained synapses that is alive after each epoch, between neurons that live; a"
-        " structure that has settled is level at the end.",
+        " structure that has settled is level at the end. Where lines coincide, those of earlier layers are"
+        " the wider ones behind.",
         [Panel(plot)],
         keys,
     )

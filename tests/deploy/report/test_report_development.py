@@ -88,6 +88,13 @@ def test_connections_are_those_that_live_after_each_epoch(page):
     assert drawn["fc1"]["customdata"] == ["162", "81", "40"]
 
 
+def test_lines_that_coincide_are_all_seen(page):
+    (plot,) = plot_of(page, "living synapses (%)")
+    widths = [trace["line"]["width"] for trace in plot["data"]]
+    # Drawn later, and so in front, is narrower.
+    assert widths == sorted(set(widths), reverse=True)
+
+
 def test_survival_functions_have_their_quartiles(page):
     (plot,) = plot_of(page, "survival function F")
     lower, upper, retained, *pruned = plot["data"]
