@@ -11,7 +11,8 @@ import torch
 
 from dpap.errors import NetworkError
 from dpap.neurons.sigma_delta import MESSAGE_LIMIT
-from dpap.quantization import WEIGHT_LIMIT, largest_scale, quantize_weight
+from dpap.quantization import WEIGHT_LIMIT, largest_scale
+from dpap.straight_through import quantize_weight
 
 CONSTANT_LIMIT = MESSAGE_LIMIT // 2
 """Thresholds and biases may fill half of 24 bits."""

@@ -28,7 +28,8 @@ from pydantic import Field
 
 from dpap.errors import NetworkError
 from dpap.neurons.parameters import LIF
-from dpap.quantization import WEIGHT_STEP, largest_scale, quantize_weight, weight_extents, weight_scale
+from dpap.quantization import WEIGHT_STEP, largest_scale, weight_extents, weight_scale
+from dpap.straight_through import quantize_weight
 
 MOST_BITS = 8
 """Bits of a weight in Loihi's synapses."""

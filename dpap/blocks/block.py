@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from dpap import quantization
+from dpap import straight_through
 from dpap.blocks.dynamics import Dynamics, Integers
 from dpap.blocks.norm import BatchNorm
 from dpap.blocks.rectifying import RectifiedIntegers, Rectifying
@@ -252,7 +252,7 @@ class SynapticBlock(nn.Module, ABC):
             integers = self.integer_parameters()
             sums = self.dynamics.sums(self, inputs, integers)
             if self.training and self.rounds:
-                sums = quantization.round_straight_through(sums)
+                sums = straight_through.round_straight_through(sums)
         outputs, activity = self.dynamics.respond(self, sums, integers, pool)
         if self.training:
             self.show(inputs, activity)
@@ -277,7 +277,7 @@ class SynapticBlock(nn.Module, ABC):
             sums.flatten(0, 1), scale * self.input_divisor, folded.scale * self.input_divisor, self.living
         ).unflatten(0, sums.shape[:2])
         limit = self.dynamics.sum_limit - 1
-        rounded = quantization.round_straight_through(normalized.clamp(-limit, limit))
+        rounded = straight_through.round_straight_through(normalized.clamp(-limit, limit))
         return rounded, folded._replace(bias=None)
 
     def extra_repr(self) -> str:

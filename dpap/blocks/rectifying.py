@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from dpap import power_of_two, quantization
+from dpap import power_of_two, straight_through
 from dpap.blocks.dynamics import Dynamics
 from dpap.blocks.exact_products import exact_sums
 from dpap.errors import NetworkError
@@ -92,12 +92,12 @@ class Rectifying(Dynamics):
             integers = weight * scale
         else:
             step = WEIGHT_STEP if block.scale is not None else step_for(weight, scale, bits)
-            integers = quantization.quantize_weight(weight, scale, step)
+            integers = straight_through.quantize_weight(weight, scale, step)
         if bias is not None:
             bias = power_of_two.quantize_bias(bias, scale * divisor)
         threshold = math.ceil(block.neuron.threshold * scale * divisor)
         if block.scale is not None:
-            integers = quantization.clip_weight(integers)
+            integers = straight_through.clip_weight(integers)
             power_of_two.check_integers(integers, bias, max(threshold, 1), shift, block.name)
         return RectifiedIntegers(integers, scale, max(threshold, 1 << shift), bias, shift)
 
@@ -105,7 +105,7 @@ class Rectifying(Dynamics):
         """Exact sums with their biases, in float64 where it must be."""
         sums = exact_sums(block.synapse, inputs.flatten(0, 1), integers.weight, integers.bias, block.groups)
         if not block.quantized:
-            sums = quantization.round_straight_through(sums)
+            sums = straight_through.round_straight_through(sums)
         return sums.unflatten(0, inputs.shape[:2])
 
     def respond(

@@ -2,7 +2,7 @@
 
 import torch
 
-from dpap import quantization
+from dpap import straight_through
 from dpap.blocks import exact_sums
 from dpap.blocks.block import SynapticBlock
 from dpap.blocks.spiking import Spiking
@@ -65,7 +65,7 @@ class Recurrent(SynapticBlock):
         forward, recurrent = integers.weight.split([self.input_shape[0], self.output_shape[0]], dim=1)
         sums = self.sums_over_time(inputs, forward)
         if not self.quantized or (self.training and self.rounds):
-            sums = quantization.round_straight_through(sums)
+            sums = straight_through.round_straight_through(sums)
         spikes = recurrent_lif(sums, recurrent, Spiking().population(self, integers), integers.bias)
         if self.training and self.observers:
             heard = spikes.detach().roll(1, dims=0)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from dpap import quantization
+from dpap import quantization, straight_through
 from dpap.blocks.dynamics import Dynamics, Integers
 from dpap.neurons import Population, lif, lif_pool
 from dpap.weight_bits import narrowed, weight_grid
@@ -40,17 +40,17 @@ class Spiking(Dynamics):
         else:
             weight = narrowed(weight, block.weight_bits)
             scale, step = weight_grid(weight, block.neuron, block.weight_bits, **bounds)
-            weight = quantization.quantize_weight(weight, scale, step)
+            weight = straight_through.quantize_weight(weight, scale, step)
         threshold = quantization.threshold_mantissa(block.neuron, scale, block.input_divisor)
         if bias is not None:
-            bias = quantization.quantize_bias(bias, scale * block.input_divisor)
+            bias = straight_through.quantize_bias(bias, scale * block.input_divisor)
         return Integers(weight, scale, threshold, bias)
 
     def _at_own_scale(self, block, weight, bias, scale: int) -> Integers:
-        integers = quantization.clip_weight(quantization.quantize_weight(weight, scale))
+        integers = straight_through.clip_weight(straight_through.quantize_weight(weight, scale))
         threshold = int(block.neuron.threshold * scale * block.input_divisor)
         if bias is not None:
-            bias = quantization.quantize_bias(bias, scale * block.input_divisor)
+            bias = straight_through.quantize_bias(bias, scale * block.input_divisor)
         # A scale that was chosen is safe by its choice; this one has to be proven, whatever was learned.
         quantization.check_integers(
             integers.detach(),
@@ -66,7 +66,7 @@ class Spiking(Dynamics):
     def sums(self, block: "SynapticBlock", inputs: torch.Tensor, integers: Integers) -> torch.Tensor:
         """Sums that are exact by the choice of the scale; biases go to the voltages."""
         sums = block.sums_over_time(inputs, integers.weight)
-        return sums if block.quantized else quantization.round_straight_through(sums)
+        return sums if block.quantized else straight_through.round_straight_through(sums)
 
     def population(self, block: "SynapticBlock", integers: Integers) -> Population:
         """The block's neurons with their integer constants."""

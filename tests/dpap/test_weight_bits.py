@@ -10,7 +10,8 @@ import deploy
 import dpap
 from dpap.checkpoint import load_checkpoint, save_checkpoint
 from dpap.neurons import LIF
-from dpap.quantization import SUM_LIMIT, quantize_weight
+from dpap.quantization import SUM_LIMIT
+from dpap.straight_through import quantize_weight
 from dpap.training.run_config import make_run_config
 from dpap.weight_bits import coarsest_step, highest_level, narrowed, weight_grid
 
