@@ -20,6 +20,9 @@ from dpap.training.sections import DataConfig, ExecutionConfig, NetworkConfig, S
 DIGITS = "24C3-AP2-48C3-AP2-512FC-10FC"
 """The network for scikit-learn's digits, that of the demonstration."""
 
+_EXPECTED = {"tuple_type": "expected a list", "model_type": "expected fields with their values"}
+"""What pydantic says in Python's terms, in those of a YAML file, by the type of its error."""
+
 _DEFAULT_NETWORKS = {"digits": DIGITS, "digits-events": DIGITS} | {name: name for name in RECIPES}
 
 
@@ -209,12 +212,13 @@ def _explained(error: ValidationError) -> str:
     """One line on the first thing that is wrong."""
     first, *others = error.errors()
     name = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+    said_by_pydantic = first["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+    message = _EXPECTED.get(first["type"], said_by_pydantic)
     if first["type"] == "value_error":
         said = f"{name}: {message}" if name else message
     elif first["type"] == "extra_forbidden":
         said = f"{name} is not a field that there is"
     else:
-        text = repr(first["input"])
+        text = "null" if first["input"] is None else repr(first["input"])
         said = f"{name or 'it'} is {text if len(text) < 60 else text[:57] + '...'}; {message}"
     return said + (f" (and {len(others)} more)" if others else "")
