@@ -100,9 +100,8 @@ def main() -> None:
         changes[name] = yaml.safe_load(value)
     config = make_run_config(read_run_config(path), changes, str(path))
     with threads(1):
-        print(
-            " ".join(options.settings) or "the file's:", chosen_by(config, options.steps, options.time_steps)
-        )
+        found = chosen_by(config, options.steps, options.time_steps)
+    print(" ".join(options.settings) or "the file's", found, sep=": ")
 
 
 if __name__ == "__main__":
