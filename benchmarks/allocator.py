@@ -15,7 +15,7 @@ import sys
 import time
 
 import torch
-from rounds import HERE, ratio, resident, training_step
+from rounds import HERE, in_turns, ratio, resident, training_step
 
 import dpap
 from dpap.allocator import keep_freed_memory
@@ -46,13 +46,10 @@ def child(variant: str, steps: int) -> dict[str, float]:
 def measure(rounds: int, steps: int) -> dict[str, list[dict[str, float]]]:
     """What each process found, by variant and round."""
     found = {variant: [] for variant in VARIANTS}
-    order = list(VARIANTS)
-    for _ in range(rounds):
-        for variant in order:
-            command = [sys.executable, str(HERE / "allocator.py"), "--child", variant, "--steps", str(steps)]
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
-            found[variant].append(json.loads(done.stdout))
-        order.reverse()
+    for variant in in_turns(VARIANTS, rounds):
+        command = [sys.executable, str(HERE / "allocator.py"), "--child", variant, "--steps", str(steps)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        found[variant].append(json.loads(done.stdout))
     return found
 
 

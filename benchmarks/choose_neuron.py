@@ -13,25 +13,30 @@ import math
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-import yaml
 
-from dpap.data import Split, load
-from dpap.networks import build
+from deploy.cli.train import field_changes
+from dpap.data import Split
 from dpap.threads import threads
 from dpap.training import rate_loss
 from dpap.training.epoch import batches, learn_epoch, measured
 from dpap.training.optimization import make_optimizer
 from dpap.training.run_config import RunConfig, make_run_config, read_run_config
+from dpap.training.start import build_network, load_splits
 
 HELD_BACK = 10_000
 WARM_UP = 50
 """Steps over which the rate rises."""
 
-UNPRUNED = {"method": "none", "pruning.target": None}
+CHANGES = {
+    "method": "none",
+    "pruning.target": None,
+    "data.validation": HELD_BACK,
+    "data.test": False,
+}
+"""Of the file: nothing is pruned, and the test part is not read."""
 
 
 def endless(split: Split, size: int) -> Iterator[tuple[torch.Tensor, torch.Tensor, int]]:
@@ -55,31 +60,14 @@ def falling(learned_from: Iterator, optimizer: torch.optim.Optimizer, steps: int
 
 def chosen_by(config: RunConfig, steps: int, time_steps: int) -> str:
     """What a training of so many steps comes to."""
-    data, described = config.data, config.network
-    train_split, held_back = load(
-        data.name,
-        "train",
-        "validation",
-        time_steps=data.time_steps,
-        encoder=data.encoder,
-        validation=HELD_BACK,
-        augmentation=data.augmentation,
-    )
-    torch.manual_seed(0)
-    network = build(
-        described.notation,
-        train_split.input_shape,
-        data.time_steps,
-        input_max=train_split.input_max,
-        neuron=described.neuron,
-        bias=described.bias,
-    )
+    splits = load_splits(config)
+    network = build_network(config, splits["train"])
     optimizer = make_optimizer(network, config.training)
-    learned_from = falling(endless(train_split, config.training.batch_size), optimizer, steps)
+    learned_from = falling(endless(splits["train"], config.training.batch_size), optimizer, steps)
     with network.running(time_steps):
         learn_epoch(network, optimizer, islice(learned_from, steps - steps // 6), rate_loss)
         learned = learn_epoch(network, optimizer, learned_from, rate_loss)
-    found = measured(network, held_back, rate_loss)
+    found = measured(network, splits["validation"], rate_loss)
     return (
         f"training: loss {learned.loss:.4f}, {learned.accuracy:.2%} right;"
         f" held back: loss {found.loss:.4f}, {found.accuracy:.2%} right"
@@ -94,10 +82,7 @@ def main() -> None:
     parser.add_argument("--time-steps", type=int, default=4, help="of an inference in training")
     options = parser.parse_args()
     path = Path(__file__).with_name("runs") / "mnist.yaml"
-    changes: dict[str, Any] = dict(UNPRUNED)
-    for setting in options.settings:
-        name, _, value = setting.partition("=")
-        changes[name] = yaml.safe_load(value)
+    changes = CHANGES | field_changes(options.settings)
     config = make_run_config(read_run_config(path), changes, str(path))
     with threads(1):
         found = chosen_by(config, options.steps, options.time_steps)

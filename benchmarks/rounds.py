@@ -3,7 +3,7 @@
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,14 @@ def training_step(
     return step
 
 
+def in_turns(variants: Iterable[Any], rounds: int) -> Iterator[Any]:
+    """Each variant once a round, in the opposite order every other round."""
+    order = list(variants)
+    for _ in range(rounds):
+        yield from order
+        order.reverse()
+
+
 def seconds_by_round(
     steps: Mapping[Any, Callable[[], None]], rounds: int, repeats: Callable[[Any], int]
 ) -> dict[Any, list[float]]:
@@ -52,14 +60,11 @@ def seconds_by_round(
         step()
         step()
     seconds: dict[Any, list[float]] = {variant: [] for variant in steps}
-    order = list(steps.items())
-    for _ in range(rounds):
-        for variant, step in order:
-            started = time.perf_counter()
-            for _ in range(repeats(variant)):
-                step()
-            seconds[variant].append((time.perf_counter() - started) / repeats(variant))
-        order.reverse()
+    for variant in in_turns(steps, rounds):
+        started = time.perf_counter()
+        for _ in range(repeats(variant)):
+            steps[variant]()
+        seconds[variant].append((time.perf_counter() - started) / repeats(variant))
     return seconds
 
 

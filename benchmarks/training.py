@@ -128,8 +128,8 @@ def measure(rounds: int, repeats: int) -> dict[str, list[float]]:
 def peak_memory(variant: str) -> int:
     """Peak resident MB of a fresh process that trains one variant."""
     script = (
-        f"import sys; sys.path.insert(0, {str(HERE)!r}); import training;"
-        f"step = training.make({variant!r}); [step() for _ in range(5)]; print(training.resident())"
+        f"import sys; sys.path.insert(0, {str(HERE)!r}); import training, rounds;"
+        f"step = training.make({variant!r}); [step() for _ in range(5)]; print(rounds.resident())"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     return int(done.stdout)

@@ -224,6 +224,11 @@ def threshold_mantissa(neuron: LIF, scale: float, input_divisor: int) -> int:
     return max(1, int(neuron.threshold * scale * input_divisor))
 
 
+def clip_weight(weight: torch.Tensor) -> torch.Tensor:
+    """Integer weights within -256 to 254, as stock SLAYER clips them; no gradient beyond."""
+    return weight.clamp(LOWEST_WEIGHT, WEIGHT_LIMIT)
+
+
 def check_integers(
     weight: torch.Tensor,
     threshold: int,

@@ -5,7 +5,7 @@ Source: the straight-through estimator, Bengio et al. 2013.
 
 import torch
 
-from dpap.quantization import LOWEST_WEIGHT, WEIGHT_LIMIT, WEIGHT_STEP
+from dpap.quantization import WEIGHT_STEP
 
 
 class _Quantize(torch.autograd.Function):
@@ -42,8 +42,3 @@ def round_straight_through(values: torch.Tensor) -> torch.Tensor:
 def quantize_bias(bias: torch.Tensor, unit: float) -> torch.Tensor:
     """Whole numbers ``round(bias * unit)``, in the bias's dtype; gradient straight through."""
     return round_straight_through(bias * unit)
-
-
-def clip_weight(weight: torch.Tensor) -> torch.Tensor:
-    """Integer weights within -256 to 254, as stock SLAYER clips them; no gradient beyond."""
-    return weight.clamp(LOWEST_WEIGHT, WEIGHT_LIMIT)

@@ -105,7 +105,8 @@ def command(
         "execution.nodes": nodes,
         "execution.threads": threads,
     }
-    changes = {name: value for name, value in flags.items() if value is not None} | _settings(settings or [])
+    changes = {name: value for name, value in flags.items() if value is not None}
+    changes |= field_changes(settings or [])
     files = RunFiles(out)
     if is_first():
         # In the others the first has begun the run already.
@@ -137,7 +138,8 @@ def command(
         print_json(content) if json else _print(content, run_config)
 
 
-def _settings(settings: list[str]) -> dict[str, Any]:
+def field_changes(settings: list[str]) -> dict[str, Any]:
+    """Values by the names of their fields, of settings as in ``training.clip_norm=1``."""
     import yaml
 
     from dpap.errors import InputError

@@ -47,7 +47,7 @@ def _connections(data: ReportData) -> Html:
     epochs = list(range(1, record.epochs + 1))
     keys = [_key(index, name) for index, name in enumerate(record.layers)]
     # Layers that lose the same share have the same line; a wider one shows behind a narrower.
-    widths = np.linspace(_WIDEST, _NARROWEST, len(keys)).tolist() if len(keys) > 1 else [_NARROWEST]
+    widths = np.linspace(_NARROWEST, _WIDEST, len(keys))[::-1].tolist()
     for key, width, (name, layer) in zip(keys, widths, record.layers.items(), strict=True):
         living = 1 - layer.pruning_rate
         plot.add_scatter(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from dpap import power_of_two, straight_through
+from dpap import power_of_two, quantization, straight_through
 from dpap.blocks.dynamics import Dynamics
 from dpap.blocks.exact_products import exact_sums
 from dpap.errors import NetworkError
@@ -97,7 +97,7 @@ class Rectifying(Dynamics):
             bias = power_of_two.quantize_bias(bias, scale * divisor)
         threshold = math.ceil(block.neuron.threshold * scale * divisor)
         if block.scale is not None:
-            integers = straight_through.clip_weight(integers)
+            integers = quantization.clip_weight(integers)
             power_of_two.check_integers(integers, bias, max(threshold, 1), shift, block.name)
         return RectifiedIntegers(integers, scale, max(threshold, 1 << shift), bias, shift)
 

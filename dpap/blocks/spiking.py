@@ -47,7 +47,7 @@ class Spiking(Dynamics):
         return Integers(weight, scale, threshold, bias)
 
     def _at_own_scale(self, block, weight, bias, scale: int) -> Integers:
-        integers = straight_through.clip_weight(straight_through.quantize_weight(weight, scale))
+        integers = quantization.clip_weight(straight_through.quantize_weight(weight, scale))
         threshold = int(block.neuron.threshold * scale * block.input_divisor)
         if bias is not None:
             bias = straight_through.quantize_bias(bias, scale * block.input_divisor)

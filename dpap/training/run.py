@@ -13,9 +13,8 @@ from typing import Any
 import torch
 
 from dpap.checkpoint import read_checkpoint, save_checkpoint
-from dpap.data import Split, load
 from dpap.errors import InputError, TrainingError
-from dpap.networks import Network, build
+from dpap.networks import Network
 from dpap.pruning import Development
 from dpap.state import check_keys
 from dpap.threads import threads
@@ -28,6 +27,7 @@ from dpap.training.placement import place
 from dpap.training.processes import OneProcess
 from dpap.training.run_config import RunConfig, differences, make_run_config
 from dpap.training.run_files import RunFiles
+from dpap.training.start import build_network, load_splits
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +79,8 @@ class Run:
         make_meter: MakeMeter | None = None,
     ):
         self.config, self.files, self.processes = config, files, processes
-        self.splits = _load(config)
-        network = _build(config, self.splits["train"]).to(processes.device)
+        self.splits = load_splits(config)
+        network = build_network(config, self.splits["train"]).to(processes.device)
         measure = meter_for(config, self.splits, make_meter)
         pruner = make_pruner(config.method, network, config.pruning, config.sdsnn, measure)
         self.learning = Learning(network, config.training, pruner, processes)
@@ -226,50 +226,6 @@ def run_training(
         budget = budget_outcome(config, pruner.budget, history, classes)
     rates = {} if pruner is None else pruner.pruning_rates
     return RunResult(history, run.best, rates, budget, run.learning.silent)
-
-
-def _load(config: RunConfig) -> dict[str, Split]:
-    data = config.data
-    wanted = {"train": True, "test": data.test, "validation": data.validation > 0}
-    parts = [part for part, is_wanted in wanted.items() if is_wanted]
-    splits = load(
-        data.name,
-        *parts,
-        time_steps=data.time_steps,
-        encoder=data.encoder,
-        validation=data.validation,
-        augmentation=data.augmentation,
-        seed=config.training.seed,
-        download=data.download,
-        subset=data.subset,
-    )
-    return {
-        part: split.in_memory() if data.in_memory else split
-        for part, split in zip(parts, splits, strict=True)
-    }
-
-
-def _build(config: RunConfig, split: Split) -> Network:
-    described = config.network
-    with torch.random.fork_rng([]):
-        torch.manual_seed(config.training.seed)
-        network = build(
-            described.notation,
-            split.input_shape,
-            config.data.time_steps,
-            input_max=split.input_max,
-            neuron=described.neuron,
-            bias=described.bias,
-            weight_bits=described.weight_bits,
-        )
-    classes = network.synaptic_blocks()[-1].output_shape[0]
-    needed = int(split.labels.max()) + 1
-    if classes < needed:
-        raise InputError(
-            f"network.notation {described.notation!r} ends with {classes} neurons; {config.data.name} has"
-            f" {needed} classes"
-        )
-    return network
 
 
 def _finite(network: Network) -> bool:

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+import deploy
+
 nir = pytest.importorskip("nir", reason="NIR files need the package nir (the extra dpap[nir])")
 
 
@@ -90,3 +92,10 @@ class CubaLIF(torch.nn.Module):
         voltage = voltage + dt / node.tau_mem * (node.v_leak - voltage + node.r * current)
         spikes = voltage > node.v_threshold
         return torch.from_numpy(spikes).float(), (current, np.where(spikes, node.v_reset, voltage))
+
+
+def compiled_spikes(network, inputs):
+    """Of the compiled graph, which are those of the network."""
+    graph = deploy.compile(network)
+    assert deploy.verify(graph, network, inputs, backends=("fast",)).mismatches == 0
+    return deploy.run(graph, inputs).output
