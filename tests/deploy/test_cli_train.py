@@ -135,12 +135,12 @@ def test_it_prints_a_table(capsys, tmp_path):
 
 
 def test_settings_are_chosen_without_a_look_at_the_test_part(capsys, tmp_path, monkeypatch):
-    from dpap.training import run as runs
+    from dpap.training import start
 
     loaded = []
-    load = runs.load
+    load = start.load
     monkeypatch.setattr(
-        runs, "load", lambda name, *parts, **kind: loaded.append(parts) or load(name, *parts, **kind)
+        start, "load", lambda name, *parts, **kind: loaded.append(parts) or load(name, *parts, **kind)
     )
     arguments = [*SMALL, "--epochs", 2, "--validation", 847, "--budget", "synops=1e6", "--out"]
     blind = train(capsys, *arguments, tmp_path / "blind", "--no-test")
