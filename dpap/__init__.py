@@ -19,7 +19,14 @@ ensure_writable()
 
 if TYPE_CHECKING:
     from dpap import data, encoders, networks, plasticity, pruning, slayer
-    from dpap.errors import DataError, InputError, NetworkError, TrainingError
+    from dpap.errors import (
+        ConversionWarning,
+        DataError,
+        InputError,
+        NetworkError,
+        PrecisionWarning,
+        TrainingError,
+    )
     from dpap.neurons import LIF, ReLU
     from dpap.post_training import quantize
     from dpap.pruning import (
@@ -40,7 +47,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _MODULES = {
-    "dpap.errors": ("DataError", "InputError", "NetworkError", "TrainingError"),
+    "dpap.errors": (
+        "ConversionWarning",
+        "DataError",
+        "InputError",
+        "NetworkError",
+        "PrecisionWarning",
+        "TrainingError",
+    ),
     "dpap.neurons": ("LIF", "ReLU"),
     "dpap.post_training": ("quantize",),
     "dpap.pruning": (
@@ -67,12 +81,14 @@ __all__ = [
     "DPAP",
     "LIF",
     "SDSNN",
+    "ConversionWarning",
     "DPAPConfig",
     "DataError",
     "FloorConfig",
     "InputError",
     "LayerConfig",
     "NetworkError",
+    "PrecisionWarning",
     "Pruner",
     "ReLU",
     "SDSNNConfig",

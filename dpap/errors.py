@@ -18,3 +18,11 @@ class DataError(InputError):
 
 class TrainingError(RuntimeError):
     """Training failed for a reason that is not the user's input, such as a loss that is not finite."""
+
+
+class ConversionWarning(UserWarning):
+    """A network that others made was converted on an assumption that its file or module does not settle."""
+
+
+class PrecisionWarning(UserWarning):
+    """Rounding leaves a layer few distinct weights, or removes weights that were not zero."""
