@@ -15,9 +15,10 @@ from dataclasses import replace
 import numpy as np
 
 from deploy.activation_ranges import silent_channels
+from deploy.currents import signed_bounds
 from deploy.graph import INPUT, ConvConnection, Graph, Incoming, Layer
 from deploy.graph.encoding import Encoding, encode
-from dpap.neurons.parameters import DECAY_BITS, DECAY_UNITY, STATE_SHIFT
+from dpap.neurons.parameters import DECAY_BITS, DECAY_UNITY, STATE_SHIFT, SUM_LIMIT
 
 Pairs = list[tuple[np.ndarray, np.ndarray]]
 """For each input of a layer: which pairs of (target, source) channels have a positive weight, and any."""
@@ -98,13 +99,18 @@ def _pairs(incoming: Incoming, targets: int, graph: Graph) -> tuple[np.ndarray, 
 def _all_silent(graph: Graph, pairs: dict[str, Pairs]) -> dict[str, np.ndarray]:
     silent: dict[str, np.ndarray] = {}
     for layer in graph.layers:
-        silent[layer.name] = _silent(layer, pairs[layer.name], silent, graph.time_steps)
+        silent[layer.name] = _silent(layer, pairs[layer.name], silent, graph)
     return silent
 
 
-def _silent(layer: Layer, pairs: Pairs, silent: dict[str, np.ndarray], steps: int) -> np.ndarray:
-    """Channels that no input can make fire; a silent source is as good as none."""
-    fires = _fires_by_bias(layer, steps)
+def _silent(layer: Layer, pairs: Pairs, silent: dict[str, np.ndarray], graph: Graph) -> np.ndarray:
+    """Channels that no input can make fire; a silent source is as good as none.
+
+    A negative current that can leave its range may come back as a positive one, where it is let wrap.
+    """
+    _, negative = signed_bounds(graph, layer)
+    fires = _fires_by_bias(layer, graph.time_steps)
+    fires |= (negative.reshape(len(layer.kept), -1) >= SUM_LIMIT).any(1)
     feedback = None
     for incoming, (positive, _) in zip(layer.inputs, pairs, strict=True):
         if incoming.source == layer.name:

@@ -1,5 +1,6 @@
 """From a trained network to its integer graph."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -34,7 +35,8 @@ from dpap.blocks import (
     SynapticBlock,
 )
 from dpap.blocks.window import pair
-from dpap.neurons.parameters import DECAY_UNITY
+from dpap.levels import warn_of_lost_levels
+from dpap.neurons.parameters import DECAY_UNITY, SUM_LIMIT
 from dpap.quantization import WEIGHT_STEP
 
 MEMORYLESS = Neuron(current_decay=DECAY_UNITY, voltage_decay=DECAY_UNITY, threshold=1)
@@ -64,8 +66,13 @@ def compile(network: nn.Module, encoding: Encoding | Mapping[str, Encoding] = "s
     Raises
     ------
     CompileError
-        A layer cannot be compiled (named, with what to use in its place), the network is of another kind, or
-        an encoding is not known or of a layer that is no convolution.
+        A layer cannot be compiled (named, with what to use in its place), all its weights become 0, the
+        network is of another kind, or an encoding is not known or of a layer that is no convolution.
+
+    Warns
+    -----
+    PrecisionWarning
+        Rounding leaves a layer few levels, or many of its weights become 0 (:mod:`dpap.levels`).
     """
     if not isinstance(network, dpap.networks.Network):
         raise CompileError(
@@ -73,6 +80,10 @@ def compile(network: nn.Module, encoding: Encoding | Mapping[str, Encoding] = "s
             " convert one of stock SLAYER blocks with dpap.from_slayer"
         )
     _check_units(network)
+    try:
+        warn_of_lost_levels(network)
+    except dpap.NetworkError as error:
+        raise CompileError(str(error)) from error
     names = populations(network)
     if not names:
         raise CompileError("the network has no synaptic block; nothing to compile")
@@ -137,7 +148,18 @@ def _layer(network: dpap.networks.Network, name: str) -> Layer:
         inputs=inputs,
         scale=scale,
         bias=None if bias is None else bias.cpu().numpy().astype(np.int32),
+        observed_current=_observed_current(network.layers[name]),
     )
+
+
+def _observed_current(block: nn.Module) -> int | None:
+    """The largest current that the scale of a block rests on, in units of synaptic sums."""
+    if not isinstance(block, SynapticBlock) or "current_range" not in block.dynamics.buffers():
+        return None
+    integers = _integers(block)
+    if integers.proven or block.observed_range is None:
+        return None
+    return min(math.ceil(block.observed_range * integers.scale * block.input_divisor), SUM_LIMIT - 1)
 
 
 Description = tuple[tuple[Incoming, ...], NeuronKind, float, torch.Tensor | None]

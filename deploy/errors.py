@@ -1,6 +1,18 @@
 """The errors of the package. Every message names the thing, its actual value, the limit, and what to do."""
 
-from dpap.errors import InputError
+from dpap.errors import ActivationOverflow, InputError
+
+__all__ = [
+    "ActivationOverflow",
+    "BackendError",
+    "BackendUnavailable",
+    "CompileError",
+    "ExportError",
+    "FormatError",
+    "HardwareError",
+    "InputError",
+    "UnknownValue",
+]
 
 
 class CompileError(InputError):
@@ -21,10 +33,6 @@ class HardwareError(InputError):
 
 class UnknownValue(HardwareError):  # noqa: N818 - it is the value that is unknown, not the error
     """A value that a hardware description leaves unknown was asked for."""
-
-
-class ActivationOverflow(InputError):  # noqa: N818 - it is the activation that overflows
-    """Inputs drive an activation beyond what the states and messages of its layer hold."""
 
 
 class BackendUnavailable(InputError):  # noqa: N818 - the name is part of the contract

@@ -20,7 +20,8 @@ def run(graph: Graph, inputs: np.ndarray, backend: str = "fast", **options) -> R
         ``fast`` (vectorised integer simulator), ``lava`` (Lava's CPU simulator) or ``loihi2``.
     **options
         Of the backend. For ``fast`` and ``lava``: the ``memory_bytes`` to work in, the layers to ``record``,
-        and ``progress``, a callable that is given the samples done and their number. For ``lava`` a
+        and ``progress``, a callable that is given the samples done and their number. For all ``on_overflow``:
+        ``raise`` (the default) or ``wrap``, where a current leaves its 24 bits. For ``lava`` a
         ``time_limit`` in seconds. For ``fast`` (:func:`deploy.backends.fast.run`): ``threads``, ``record_to``
         a file, the ``kernel``, and ``compiling``, a callable that is told what is compiled. For ``loihi2``
         see :func:`deploy.backends.loihi2.run`.
@@ -29,6 +30,9 @@ def run(graph: Graph, inputs: np.ndarray, backend: str = "fast", **options) -> R
     ------
     InputError
         The inputs do not fit the graph, or the backend is not known.
+    ActivationOverflow
+        A current leaves its 24 bits, and ``on_overflow`` is not ``wrap``; of sigma-delta units an activation
+        its 32, or a message 24. Layer, neuron, sample and step are named.
     BackendUnavailable
         The backend cannot run here.
     BackendError

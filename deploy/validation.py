@@ -17,10 +17,10 @@ from deploy.graph import (
 )
 from deploy.graph.connection import sums_by_sign
 from deploy.graph.geometry import Shape, pooled_shape
-from dpap.neurons.parameters import DECAY_UNITY, SUM_LIMIT, THRESHOLD_LIMIT
+from dpap.neurons.parameters import ARITHMETIC_LIMIT, DECAY_UNITY, SUM_LIMIT, THRESHOLD_LIMIT
 from dpap.neurons.sigma_delta import MESSAGE_LIMIT
 from dpap.power_of_two import CONSTANT_LIMIT, LARGEST_SHIFT
-from dpap.quantization import BIAS_LIMIT, LOWEST_WEIGHT, WEIGHT_LIMIT, WEIGHT_STEP, gains
+from dpap.quantization import BIAS_LIMIT, LOWEST_WEIGHT, WEIGHT_LIMIT, WEIGHT_STEP
 
 MAX_STEPS = 1 << 16
 MAX_INPUT = (1 << 16) - 1
@@ -83,6 +83,11 @@ def _check_layer(layer: Layer) -> None:
     _require(len(layer.kept) >= 1, f"{name}: nothing is kept")
     bias_limit = _CHECKS[type(layer.neuron)](name, layer.neuron)
     _require(math.isfinite(layer.scale) and layer.scale > 0, f"{name}: the scale is {layer.scale}")
+    observed = layer.observed_current
+    _require(
+        observed is None or (isinstance(layer.neuron, Neuron) and 0 <= observed < SUM_LIMIT),
+        f"{name}: the observed current is {observed}; spiking neurons have 0 to {SUM_LIMIT - 1}",
+    )
     if layer.bias is not None:
         # Of the least int32 the magnitude is no int32.
         magnitudes = np.abs(layer.bias.astype(np.int64))
@@ -154,7 +159,7 @@ def _check_inputs(layer: Layer, shapes: dict[str, Shape], graph: Graph) -> None:
                 f"{name}: layers that send changes have no recurrent synapses and no delays",
             )
     if isinstance(layer.neuron, Neuron):
-        _check_states(layer, int(positive.max()), int(negative.max()), graph.time_steps)
+        _check_sums(layer.name, int(max(positive.max(), negative.max())))
     elif isinstance(layer.neuron, Maximum):
         connection = layer.inputs[0].connection
         _require(
@@ -227,21 +232,13 @@ def _check_connection(
     return np.repeat(positive, positions), np.repeat(negative, positions)
 
 
-def _check_states(layer: Layer, positive: int, negative: int, steps: int) -> None:
-    """No sum or negative voltage may leave 24 bits, where Lava would compute otherwise than the others."""
-    neuron = layer.neuron
-    current_gain, voltage_gain = gains(
-        DECAY_UNITY - neuron.current_decay, DECAY_UNITY - neuron.voltage_decay, steps
+def _check_sums(name: str, largest: int) -> None:
+    """No synaptic sum may leave the 32 bits that every backend computes it in; currents are checked later."""
+    _require(
+        largest < ARITHMETIC_LIMIT,
+        f"{name}: a synaptic sum can reach {largest}, and 32-bit arithmetic holds sums below"
+        f" {ARITHMETIC_LIMIT}",
     )
-    constant = 0 if layer.bias is None else int(np.abs(layer.bias).max())
-    for largest, gain, offset in (
-        (positive, current_gain, 0),
-        (negative, voltage_gain, constant * voltage_gain / current_gain),
-    ):
-        _require(
-            largest * gain + offset < SUM_LIMIT,
-            f"{layer.name}: a synaptic sum of {largest} can leave Lava's 24-bit states",
-        )
 
 
 def _check_rows(name: str, indptr: np.ndarray, indices: np.ndarray, columns: int) -> None:

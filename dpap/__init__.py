@@ -19,7 +19,9 @@ ensure_writable()
 
 if TYPE_CHECKING:
     from dpap import data, encoders, networks, plasticity, pruning, slayer
+    from dpap.calibration import calibrate
     from dpap.errors import (
+        ActivationOverflow,
         ConversionWarning,
         DataError,
         InputError,
@@ -47,7 +49,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _MODULES = {
+    "dpap.calibration": ("calibrate",),
     "dpap.errors": (
+        "ActivationOverflow",
         "ConversionWarning",
         "DataError",
         "InputError",
@@ -81,6 +85,7 @@ __all__ = [
     "DPAP",
     "LIF",
     "SDSNN",
+    "ActivationOverflow",
     "ConversionWarning",
     "DPAPConfig",
     "DataError",
@@ -97,6 +102,7 @@ __all__ = [
     "SurvivalConfig",
     "TargetConfig",
     "TrainingError",
+    "calibrate",
     "data",
     "encoders",
     "from_slayer",

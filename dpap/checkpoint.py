@@ -12,7 +12,7 @@ from dpap.errors import InputError
 from dpap.files import write_atomically
 from dpap.networks import Network, build
 from dpap.neurons import read_neuron
-from dpap.weight_bits import check_weight_bits
+from dpap.weight_bits import MARGIN, check_weight_bits
 
 FORMAT = "dpap-checkpoint"
 SCHEMA = 2
@@ -77,6 +77,7 @@ def save_checkpoint(
             "input_max": network.input_max,
             "neuron": network.neuron.model_dump(),
             "bias": network.bias,
+            "range_margin": network.range_margin,
             "weight_bits": {block.name: block.weight_bits for block in network.synaptic_blocks()},
         },
         "state_dict": network.state_dict(),
@@ -115,6 +116,8 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
             input_max=described["input_max"],
             neuron=read_neuron(described["neuron"]),
             bias=described["bias"],
+            # Before ranges were observed, there was no margin.
+            range_margin=described.get("range_margin", MARGIN),
         )
         # Before this was written, all weights had 8 bits.
         for name, bits in described.get("weight_bits", {}).items():

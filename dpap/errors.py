@@ -12,6 +12,10 @@ class NetworkError(InputError):
     """A network cannot be built or cannot take this input."""
 
 
+class ActivationOverflow(NetworkError):  # noqa: N818 - it is the activation that overflows
+    """Inputs drive a current or an activation beyond what the states and messages of its layer hold."""
+
+
 class DataError(InputError):
     """A data set is missing, truncated, or not of the expected form."""
 

@@ -6,12 +6,13 @@ so that a weight and its negative have the same magnitude). With fewer bits it i
 largest at which
 
 * every weight fits into its bits,
-* no synaptic sum and no negative membrane potential can leave Lava's 24 bits, whatever the input
-  (Lava wraps there and SLAYER does not),
-* the threshold fits into 17 bits, and
-* every bias fits into 13 bits.
+* the threshold fits into 17 bits,
+* every bias fits into 13 bits, and
+* currents stay within the 24 bits where Lava wraps them and SLAYER does not: for any input where that leaves
+  the weights their bits (:func:`weight_scale`), otherwise for the currents that samples cause
+  (:func:`dpap.weight_bits.weight_grid`).
 
-So the three numbers proven by :func:`weight_scale` make Lava, SLAYER and this package agree.
+Membrane potentials need no bound: Lava clips them, and so do all neurons here.
 """
 
 import math
@@ -22,6 +23,7 @@ import torch
 
 from dpap.errors import NetworkError
 from dpap.neurons.parameters import (
+    ARITHMETIC_LIMIT,
     DECAY_UNITY,
     LIF,
     SUM_LIMIT,
@@ -39,6 +41,9 @@ BIAS_LIMIT = (1 << 12) - 1
 
 WEIGHT_STEP = 2
 """Integer weights are even: the lowest bit is the sign's in Loihi's mixed-sign mode."""
+
+_TRIES, _BACK = 4, 2.0**-20
+"""How often a scale is tried on the rounded weights, and how far it goes back each time, relatively."""
 
 
 @dataclass(frozen=True)
@@ -100,10 +105,10 @@ def steady_gain(keep: int) -> float:
 
 
 def state_gain(neuron: LIF, time_steps: int) -> tuple[float, float]:
-    """Factors from the largest synaptic sum to the largest current and the lowest voltage.
+    """Factors from the largest synaptic sum to the largest current and the largest voltage.
 
-    A state without leak grows with the number of steps, so the gain is at most ``time_steps`` each. A
-    positive voltage needs no bound beyond the current's: it fires before it can accumulate.
+    A state without leak grows with the number of steps, so the gain is at most ``time_steps`` each. Of
+    voltages it is what they would reach if they were neither reset nor clipped.
     """
     return gains(neuron.current_keep, neuron.voltage_keep, time_steps)
 
@@ -113,6 +118,85 @@ def gains(current_keep: int, voltage_keep: int, time_steps: int) -> tuple[float,
     current = min(steady_gain(current_keep), float(time_steps))
     voltage = min(steady_gain(voltage_keep), float(time_steps))
     return current, current * voltage
+
+
+def fitting_scale(
+    extent: WeightExtent,
+    neuron: LIF,
+    *,
+    input_divisor: int,
+    name: str,
+    bias: torch.Tensor | None = None,
+    limit: float = WEIGHT_LIMIT,
+) -> float:
+    r"""The largest scale at which weights, threshold and biases fit into their bits.
+
+    With :math:`d` the integer input that stands for 1, :math:`\vartheta` the threshold and :math:`B` the
+    largest magnitude of a bias, the scale :math:`s` satisfies
+
+    .. math::
+        s \max|w| \le L,\quad s\, d\, \vartheta < 2^{17},\quad s\, d\, B < 2^{12}.
+
+    Parameters
+    ----------
+    extent : WeightExtent
+        Of the real weights, the pruned ones at zero.
+    neuron, input_divisor, name, bias, limit
+        As of :func:`weight_scale`.
+
+    Raises
+    ------
+    NetworkError
+        A weight or bias is not finite.
+    """
+    fitting = _fitting(extent.largest, limit, name)
+    constant = bias.detach().abs().max().item() if bias is not None else 0.0
+    if not math.isfinite(constant):
+        raise NetworkError(f"{name}: a bias is {constant}; every bias must be finite")
+    constant *= input_divisor
+    limits = [THRESHOLD_LIMIT / (input_divisor * neuron.threshold)]
+    if extent.largest > 0:
+        limits.append(fitting)
+    if constant > 0:
+        limits.append((BIAS_LIMIT - 1) / constant)
+    return min(limits)
+
+
+def summing_scale(
+    weight: torch.Tensor, extent: WeightExtent, largest_sum: float, step: int, at_most: float
+) -> float:
+    """The largest scale at which no neuron's weights of one sign sum to more; 0 where there is none.
+
+    Rounding can add half a step for each synapse. That is taken off, unless the sums of the rounded weights
+    themselves are small enough.
+
+    Parameters
+    ----------
+    weight : Tensor of shape (out, ...)
+        Real weights.
+    extent : WeightExtent
+        Theirs.
+    largest_sum : float
+        What integer weights of one sign may sum to.
+    step : int
+        What integer weights are multiples of; 0 for weights that are not rounded, whose sums are.
+    at_most : float
+        The largest scale that is of interest.
+    """
+    total = max(extent.positive, extent.negative)
+    if total == 0:
+        return at_most
+    fan_in = weight[0].numel()
+    charged = (largest_sum - (fan_in * step / 2 if step else 1)) / total
+    if at_most <= charged or not step:
+        return max(min(at_most, charged), 0.0)
+    scale = min(at_most, largest_sum / total)
+    for _ in range(_TRIES):
+        reached = largest_signed_sum(step * torch.round(weight.detach() * (scale / step)))
+        if reached <= largest_sum:
+            return scale
+        scale *= (1 - _BACK) * largest_sum / reached
+    return max(charged, 0.0)
 
 
 def weight_scale(
@@ -128,17 +212,14 @@ def weight_scale(
     step: int = WEIGHT_STEP,
     limit: float = WEIGHT_LIMIT,
 ) -> float:
-    r"""The largest safe scale of a layer.
+    r"""The largest scale of a layer at which no input can drive a current out of its range.
 
-    With :math:`P` and :math:`N` the largest sums of positive weights and of negative magnitudes,
-    :math:`n` half a step for each synapse of a neuron (by which it may be rounded away from zero),
-    :math:`m` the largest input, :math:`B` the largest magnitude of a bias, :math:`g` the gains of
-    :func:`state_gain` and :math:`h = g_v / g_u` that of the voltage alone, the scale :math:`s` satisfies
+    With :math:`\hat P` and :math:`\hat N` the largest sums of positive integer weights and of negative
+    magnitudes, :math:`m` the largest input and :math:`g_u` the gain of the current (:func:`gains`), the scale
+    satisfies :func:`fitting_scale` and
 
     .. math::
-        s \max|w| \le L,\quad (sP + n)\, m\, g_u < 2^{17},\quad
-        (sN + n)\, m\, g_v + (s\, d\, B + 1)\, h < 2^{17},\quad
-        s\, d\, \vartheta < 2^{17},\quad s\, d\, B < 2^{12}.
+        \max(\hat P, \hat N)\, m\, g_u < 2^{17}.
 
     Parameters
     ----------
@@ -163,42 +244,25 @@ def weight_scale(
     limit : float
         L, the largest magnitude of an integer weight.
 
+    Returns
+    -------
+    float
+        0 where no scale satisfies the bound.
+
     Raises
     ------
     NetworkError
-        No scale satisfies the bounds, or a weight or bias is not finite.
+        A weight or bias is not finite.
     """
     extent = extent or weight_extents([weight])[0]
-    fitting = _fitting(extent.largest, limit, name)
-    constant = bias.detach().abs().max().item() if bias is not None else 0.0
-    if not math.isfinite(constant):
-        raise NetworkError(f"{name}: a bias is {constant}; every bias must be finite")
-    constant *= input_divisor
-    fan_in = weight[0].numel() if len(weight) else 0
-    rounded = fan_in * step / 2
-    current_gain, voltage_gain = state_gain(neuron, time_steps)
-    limits = [THRESHOLD_LIMIT / (input_divisor * neuron.threshold)]
-    if extent.largest > 0:
-        limits.append(fitting)
-    if constant > 0:
-        limits.append((BIAS_LIMIT - 1) / constant)
-    # In the units of the lowest voltage, a bias counts less than a sum: it has no current to gather in.
-    offset = 1 / (input_bound * current_gain) if bias is not None else 0
-    for total, gain, biased in (
-        (extent.positive, current_gain, 0),
-        (extent.negative, voltage_gain, offset),
-    ):
-        room = (SUM_LIMIT - 1) / (input_bound * gain) - rounded - biased
-        total += biased * constant
-        if room <= 0:
-            raise NetworkError(
-                f"{name}: {fan_in} synapses a neuron with inputs up to {input_bound} can exceed the 24-bit"
-                f" state of Lava at any scale of the weights; give it fewer synapses, a smaller input"
-                f" (input_max), or more leak"
-            )
-        if total > 0:
-            limits.append(room / total)
-    return min(limits)
+    fit = fitting_scale(extent, neuron, input_divisor=input_divisor, name=name, bias=bias, limit=limit)
+    return summing_scale(weight, extent, proven_sum(neuron, input_bound, time_steps), step, fit)
+
+
+def proven_sum(neuron: LIF, input_bound: int, time_steps: int) -> float:
+    """What integer weights of one sign may sum to, so that no input drives a current out of its range."""
+    current_gain, _ = state_gain(neuron, time_steps)
+    return (SUM_LIMIT - 1) / (input_bound * current_gain)
 
 
 def largest_scale(weight: torch.Tensor, name: str, limit: float = WEIGHT_LIMIT) -> float:
@@ -238,13 +302,13 @@ def check_integers(
     time_steps: int,
     name: str,
     bias: torch.Tensor | None = None,
-) -> None:
-    r"""Prove that a layer whose scale is given, not chosen, stays within Lava's 24 bits.
-
-    The bounds of :func:`weight_scale`, on the integers themselves:
+) -> bool:
+    r"""Check a layer whose scale is given, not chosen: weights, threshold and biases fit.
 
     .. math::
-        P\, m\, g_u < 2^{17},\quad N\, m\, g_v + B\, h < 2^{17},\quad 1 \le \Theta < 2^{17},\quad B < 2^{12}.
+        1 \le \Theta < 2^{17},\quad B < 2^{12},\quad \max(P, N)\, m < 2^{25} - 2^{17}.
+
+    The last is what 32-bit arithmetic asks of sums.
 
     Parameters
     ----------
@@ -257,6 +321,11 @@ def check_integers(
     neuron, input_bound, time_steps, name
         As in :func:`weight_scale`.
 
+    Returns
+    -------
+    bool
+        Whether no input can drive a current out of its range: :math:`\max(P, N)\, m\, g_u < 2^{17}`.
+
     Raises
     ------
     NetworkError
@@ -267,8 +336,8 @@ def check_integers(
             f"{name}: its threshold is {threshold} integer units; expected 1 to {THRESHOLD_LIMIT}"
             " (17 bits): change the neuron's threshold or scale"
         )
-    positive, negative = _on_host(_signed_sums(weight)) if weight.numel() else (0.0, 0.0)
-    if not math.isfinite(positive + negative):
+    total = largest_signed_sum(weight)
+    if not math.isfinite(total):
         raise NetworkError(f"{name}: a weight is not finite; every weight must be")
     constant = bias.detach().abs().max().item() if bias is not None else 0.0
     if not constant <= BIAS_LIMIT:
@@ -276,15 +345,28 @@ def check_integers(
             f"{name}: a bias is {constant:g} integer units; expected at most {BIAS_LIMIT} (13 bits): change"
             " the bias or the neuron's scale"
         )
-    current_gain, voltage_gain = state_gain(neuron, time_steps)
-    for sign, total, gain, offset in (
-        ("positive", positive, current_gain, 0.0),
-        ("negative", negative, voltage_gain, constant * voltage_gain / current_gain),
-    ):
-        reached = total * input_bound * gain + offset
-        if not reached < SUM_LIMIT:
-            raise NetworkError(
-                f"{name}: the {sign} weights of a neuron sum to {total:g}; with inputs up to {input_bound}"
-                f" over {time_steps} steps its state can reach {reached:g}, and Lava wraps at {SUM_LIMIT} (24"
-                " bits): give it smaller or fewer weights, a smaller input_max, or more leak"
-            )
+    check_sums(total, input_bound, name)
+    return total <= proven_sum(neuron, input_bound, time_steps)
+
+
+def check_sums(total: float, input_bound: int, name: str) -> None:
+    """Raise a :class:`~dpap.errors.NetworkError` where a sum might not fit into 32-bit arithmetic.
+
+    Parameters
+    ----------
+    total : float
+        Largest sum of a neuron's integer weights of one sign.
+    input_bound : int
+    name : str
+    """
+    if not total * input_bound < ARITHMETIC_LIMIT:
+        raise NetworkError(
+            f"{name}: the weights of a neuron sum to {total:g}, and with inputs up to {input_bound} to"
+            f" {total * input_bound:g}; 32-bit arithmetic holds sums below {ARITHMETIC_LIMIT}: give the"
+            " network smaller whole numbers (divide inputs, and input_max with them), or prune it"
+        )
+
+
+def largest_signed_sum(weight: torch.Tensor) -> float:
+    """Largest sum of the positive weights, or of the magnitudes of the negative ones, of any neuron."""
+    return max(_on_host(_signed_sums(weight))) if weight.numel() else 0.0

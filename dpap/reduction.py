@@ -53,3 +53,12 @@ def most_over_ranks(number: int, device: torch.device | None = None) -> int:
     largest = torch.tensor(number, device=device)
     torch.distributed.all_reduce(largest, op=torch.distributed.ReduceOp.MAX)
     return int(largest)
+
+
+def largest_over_ranks(number: float, device: torch.device | None = None) -> float:
+    """The same of numbers that need not be whole."""
+    if ranks() == 1:
+        return number
+    largest = torch.tensor(number, dtype=torch.float32, device=device)
+    torch.distributed.all_reduce(largest, op=torch.distributed.ReduceOp.MAX)
+    return largest.item()

@@ -21,14 +21,24 @@ with the mean over synapses that live. It is the range at which the learned step
 Gradients go straight through.
 """
 
+import math
 from typing import Annotated, NamedTuple
 
 import torch
 from pydantic import Field
 
+from dpap import quantization
 from dpap.errors import NetworkError
-from dpap.neurons.parameters import LIF
-from dpap.quantization import WEIGHT_STEP, largest_scale, weight_extents, weight_scale
+from dpap.neurons.parameters import ARITHMETIC_LIMIT, LIF, SUM_LIMIT
+from dpap.quantization import (
+    WEIGHT_LIMIT,
+    WEIGHT_STEP,
+    WeightExtent,
+    fitting_scale,
+    largest_scale,
+    summing_scale,
+    weight_extents,
+)
 from dpap.straight_through import quantize_weight
 
 MOST_BITS = 8
@@ -36,6 +46,12 @@ MOST_BITS = 8
 
 WeightBits = Annotated[int, Field(ge=1, le=MOST_BITS)] | None
 """1 to 8, or None for weights that are not rounded."""
+
+MARGIN = 2.0
+"""How much larger than on calibration samples a current may become, by default."""
+
+DEFAULT_LEVELS = 15
+"""Levels on either side of zero, 5 bits, that weights keep where nothing is known of the currents."""
 
 _FILLED = 1e-6
 """How near to the highest level, relatively, the largest weight must come: floats do not divide exactly."""
@@ -49,11 +65,14 @@ class Grid(NamedTuple):
     scale : float
         Integer units of a real weight of 1.
     step : int
-        What integer weights are multiples of.
+        What integer weights are multiples of; 0 where they are not rounded.
+    proven : bool
+        Whether no input can drive a current out of its range.
     """
 
     scale: float
     step: int
+    proven: bool
 
 
 def check_weight_bits(bits: int | None, what: str = "weight_bits") -> None:
@@ -65,6 +84,12 @@ def check_weight_bits(bits: int | None, what: str = "weight_bits") -> None:
             f"{what} is {bits!r}; expected a whole number from 1 to {MOST_BITS}, or None for weights that are"
             " not rounded"
         )
+
+
+def check_margin(margin: float) -> None:
+    """Raise a :class:`~dpap.errors.NetworkError` unless it is a finite number from 1 on."""
+    if isinstance(margin, bool) or not isinstance(margin, (int, float)) or not 1 <= margin < math.inf:
+        raise NetworkError(f"range_margin is {margin!r}; expected a number from 1 on, 2 by default")
 
 
 def highest_level(bits: int) -> int:
@@ -115,19 +140,46 @@ def narrowed(weight: torch.Tensor, bits: int) -> torch.Tensor:
     return _StraightThrough.apply(weight, values.clamp(-reach, reach))
 
 
-def weight_grid(weight: torch.Tensor, neuron: LIF, bits: int, *, name: str, **bounds) -> Grid:
+def weight_grid(
+    weight: torch.Tensor,
+    neuron: LIF,
+    bits: int | None,
+    *,
+    input_bound: int,
+    input_divisor: int,
+    time_steps: int,
+    name: str,
+    bias: torch.Tensor | None = None,
+    reached: float | None = None,
+    margin: float = MARGIN,
+) -> Grid:
     r"""The step and the scale of a layer's weights.
 
-    The step is the largest at which the range of the weights can fill the levels; where the bounds of
-    :func:`dpap.quantization.weight_scale` allow that at none, it is 2, and levels are left over.
+    The step is the largest at which the range of the weights can fill the levels. Currents stay within their
+    range :math:`2^{17}`
+
+    * by proof, at the scale of :func:`dpap.quantization.weight_scale`, where that fills the levels of a step,
+      or at the smallest step is at least half of the scale that weights, threshold and biases allow (8 bits
+      then stay 8: the largest level has 7 binary digits);
+    * otherwise by calibration, at a scale :math:`s \le 2^{17} / (\gamma\, d\, r)`, with r the largest
+      current that was ``reached`` in real units, :math:`\gamma` the margin and d the input divisor;
+    * where nothing is known of the currents, at the proven scale, or at that of :data:`DEFAULT_LEVELS` levels
+      where it is larger. Currents are then checked while the layer runs, as they are with calibration.
+
+    Whatever the range rests on, sums stay within 32-bit arithmetic for any input.
 
     Parameters
     ----------
     weight : Tensor of shape (out, ...)
         Real weights, :func:`narrowed`.
-    neuron, name, **bounds
+    neuron, input_bound, input_divisor, time_steps, name, bias
         As of :func:`dpap.quantization.weight_scale`.
-    bits : int
+    bits : int or None
+        None for weights that are not rounded; they have no step, and what keeps 8 bits is enough for them.
+    reached : float, optional
+        Largest magnitude of a current on samples, in real units.
+    margin : float
+        How much larger a current may become than that, at least 1.
 
     Raises
     ------
@@ -135,20 +187,51 @@ def weight_grid(weight: torch.Tensor, neuron: LIF, bits: int, *, name: str, **bo
         No scale satisfies the bounds, or a weight or bias is not finite.
     """
     (extent,) = weight_extents([weight])
-    step = coarsest_step(bits)
-    while step > WEIGHT_STEP:
-        limit = highest_level(bits) * step
-        try:
-            scale = weight_scale(weight, neuron, name=name, extent=extent, step=step, limit=limit, **bounds)
-        except NetworkError:
-            # The rounding of so large a step alone can exceed the bounds.
-            scale = 0.0
-        if scale and scale * extent.largest >= limit * (1 - _FILLED):
-            return Grid(scale, step)
+    described = {"input_divisor": input_divisor, "name": name, "bias": bias}
+    grids = [(0, math.inf)] if bits is None else _grids(bits)
+    proven_sum = quantization.proven_sum(neuron, input_bound, time_steps)
+    fits, proofs = [], []
+    for step, limit in grids:
+        fits.append(fitting_scale(extent, neuron, limit=limit, **described))
+        proofs.append(summing_scale(weight, extent, proven_sum, step, fits[-1]))
+        if _fills(proofs[-1], extent, limit):
+            return Grid(proofs[-1], step, True)
+    enough = fits[-1]
+    if bits is None and extent.largest > 0:
+        enough = min(enough, WEIGHT_LIMIT / extent.largest)
+    if proofs[-1] >= enough / 2:
+        return Grid(proofs[-1], grids[-1][0], True)
+    if reached is None:
+        allowed = DEFAULT_LEVELS * WEIGHT_STEP / extent.largest
+    else:
+        allowed = (SUM_LIMIT - 1) / (reached * margin * input_divisor)
+    largest_sum = (ARITHMETIC_LIMIT - 1) / input_bound
+    for (step, limit), fit in zip(grids, fits, strict=True):
+        scale = summing_scale(weight, extent, largest_sum, step, min(fit, allowed))
+        if _fills(scale, extent, limit):
+            return Grid(scale, step, False)
+    scale = max(scale, proofs[-1])
+    if not scale * extent.largest > step / 2:
+        raise NetworkError(
+            f"{name}: {weight[0].numel()} synapses a neuron with inputs up to {input_bound} leave its weights"
+            f" no scale at which any is not 0 and sums fit into 32-bit arithmetic (below {ARITHMETIC_LIMIT}):"
+            " give the network smaller whole numbers (divide inputs, and input_max with them), or prune it"
+        )
+    return Grid(scale, step, scale <= proofs[-1])
+
+
+def _grids(bits: int) -> list[tuple[int, int]]:
+    """Steps from the coarsest to the finest, each with its largest weight."""
+    steps, step = [], coarsest_step(bits)
+    while step >= WEIGHT_STEP:
+        steps.append((step, highest_level(bits) * step))
         step //= 2
-    limit = highest_level(bits) * step
-    scale = weight_scale(weight, neuron, name=name, extent=extent, step=step, limit=limit, **bounds)
-    return Grid(scale, step)
+    return steps
+
+
+def _fills(scale: float, extent: WeightExtent, limit: float) -> bool:
+    """Whether the largest weight comes to the highest level."""
+    return scale > 0 and scale * extent.largest >= limit * (1 - _FILLED)
 
 
 def step_for(weight: torch.Tensor, scale: float, bits: int) -> int:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deploy.backends.recorded import recorded_layers
-from deploy.graph import Graph
+from deploy.currents import locate_overflow
+from deploy.graph import INPUT, Graph
 from deploy.recording import BYTE, PackedSpikes, Recording
 from deploy.simulator import KERNELS, KernelChoice, KernelName, Workspace, load_costs, plan, run_block
 from deploy.simulator.compilation import Compiling, batch_calls, compile_kernels
@@ -24,6 +25,7 @@ from deploy.simulator.plan import LayerPlan
 from deploy.simulator.sigma_delta import plan_messages, run_messages
 from dpap.errors import InputError
 from dpap.files import write_atomically
+from dpap.neurons.currents import OnOverflow, check_on_overflow
 
 if TYPE_CHECKING:
     from deploy.formats.recording import RecordingWriter
@@ -45,6 +47,7 @@ def run(
     record_to: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
     compiling: Compiling | None = None,
+    on_overflow: OnOverflow = "raise",
 ) -> Recording:
     """Run samples in blocks of bounded memory; see :func:`deploy.run`.
 
@@ -70,14 +73,21 @@ def run(
     compiling : callable, optional
         Is given the name of the kernel that is compiled now, or loaded, how many are done, and how many there
         are.
+    on_overflow : str
+        ``raise``, or ``wrap`` to run on as Lava does where a current leaves its 24 bits. Messages of
+        sigma-delta units have no meaning then, so that these always raise.
 
     Raises
     ------
     InputError
-        ``threads`` is less than 1, a layer to record or the kernel does not exist, or the file cannot be
-        written.
+        ``threads`` is less than 1, a layer to record, the kernel or ``on_overflow`` does not exist, or the
+        file cannot be written.
+    ActivationOverflow
+        A current leaves its 24 bits (of sigma-delta units: an activation its 32, or a message 24). Of a run
+        it is the first layer's, and in that the first sample's, of the block of samples at hand.
     """
     started = time.perf_counter()
+    check_on_overflow(on_overflow)
     threads = len(os.sched_getaffinity(0)) if threads is None else threads
     if threads < 1:
         raise InputError(f"threads is {threads}; expected 1 or more")
@@ -92,7 +102,7 @@ def run(
         return Recording(graph, inputs, messages, "fast", time.perf_counter() - started)
     layers, choice = plan(graph), KernelChoice(load_costs(), kernel)
     compile_kernels(batch_calls(layers, inputs.dtype, choice), compiling)
-    blocks = _Blocks(graph, layers, choice, inputs, lanes)
+    blocks = _Blocks(graph, layers, choice, inputs, lanes, on_overflow)
     if record_to is None:
         store = {
             name: np.empty((graph.time_steps, graph[name].size, blocks.count, lanes // BYTE), np.uint8)
@@ -135,7 +145,9 @@ class _Blocks:
         choice: KernelChoice,
         inputs: np.ndarray,
         lanes: int,
+        on_overflow: OnOverflow,
     ):
+        self.graph, self.on_overflow = graph, on_overflow
         self.steps, self.layers, self.choice = graph.time_steps, layers, choice
         self.inputs, self.lanes = inputs, lanes
         self.count = -(-len(inputs) // lanes)
@@ -152,7 +164,10 @@ class _Blocks:
         def run_one(block: int) -> None:
             workspace = workspaces.pop() if workspaces else Workspace(self.steps, self.lanes)
             rows = _block_inputs(self.inputs, block, self.lanes)
-            keep(block, run_block(self.layers, rows, workspace, self.choice))
+            activity, left = run_block(self.layers, rows, workspace, self.choice)
+            if left and self.on_overflow == "raise":
+                self._raise_overflow(block, left[0], activity)
+            keep(block, activity)
             workspaces.append(workspace)
 
         with ThreadPoolExecutor(threads) as pool:
@@ -160,6 +175,17 @@ class _Blocks:
             for done, _ in enumerate(pool.map(run_one, range(self.count)), start=1):
                 if progress is not None:
                     progress(min(done * self.lanes, len(self.inputs)), len(self.inputs))
+
+    def _raise_overflow(self, block: int, name: str, activity: dict[str, np.ndarray]) -> None:
+        """Say where in a block a current of a layer left its range."""
+        start = block * self.lanes
+        inputs = self.inputs[start : start + self.lanes]
+        sent = {INPUT: inputs}
+        for layer in self.graph.layers:
+            spikes = np.moveaxis(activity[layer.name], -1, 0)[: len(inputs)]
+            sent[layer.name] = spikes.reshape(*spikes.shape[:2], *layer.kept_shape)
+            if layer.name == name:
+                raise locate_overflow(self.graph, layer, sent, start).error(name)
 
 
 def _write_block(

@@ -2,13 +2,14 @@
 
 Before the HDF5 stands a block of 512 bytes with the SHA-256 of all that follows (:mod:`deploy.formats.seal`).
 
-Layout (schema version 3)::
+Layout (schema version 4)::
 
-    /                     attributes: format = "dpap-graph", schema = 3, input_shape, input_max, time_steps,
+    /                     attributes: format = "dpap-graph", schema = 4, input_shape, input_max, time_steps,
                           description (JSON object of text), and encoder_gain, encoder_threshold where the
                           layers send changes of activations
     /layers/<index>       one group a layer, in order; attributes: name, shape, scale, neuron, and by that
-                          neuron = "lif": current_decay, voltage_decay, threshold
+                          neuron = "lif": current_decay, voltage_decay, threshold, and observed_current where
+                          calibration samples showed one
                           neuron = "sigma-delta": threshold, shift, rectified (0 or 1)
                           neuron = "maximum": none
         kept, unheard     int32, ascending
@@ -20,7 +21,8 @@ Layout (schema version 3)::
                           columns
             encoding = "conv": kernels int16 (n, height, width), indices int32, indptr int32, attribute inputs
 
-Files of version 2, in which all neurons are leaky integrate-and-fire and none says so, are read as well.
+Files of versions 2 and 3 are read as well: in version 2 all neurons are leaky integrate-and-fire and none
+says so, and neither has observed currents.
 """
 
 import json
@@ -52,7 +54,7 @@ from deploy.validation import validate_graph
 from dpap.files import write_atomically
 
 FORMAT = "dpap-graph"
-SCHEMA = 3
+SCHEMA = 4
 OLDEST_SCHEMA = 2
 """The oldest that is read."""
 
@@ -134,6 +136,8 @@ def _write_layer(group: h5py.Group, layer: Layer) -> None:
     for name, value in asdict(layer.neuron).items():
         group.attrs[name] = int(value)
     group.attrs["scale"] = layer.scale
+    if layer.observed_current is not None:
+        group.attrs["observed_current"] = layer.observed_current
     _write_array(group, "kept", layer.kept.astype(np.int32))
     _write_array(group, "unheard", layer.unheard.astype(np.int32))
     if layer.bias is not None:
@@ -222,6 +226,7 @@ def _read_layer(group: h5py.Group) -> Layer:
         inputs=tuple(_read_incoming(inputs[str(index)]) for index in range(len(inputs))),
         scale=float(attributes["scale"]),
         bias=_array(group, "bias", np.int32) if "bias" in group else None,
+        observed_current=int(attributes["observed_current"]) if "observed_current" in attributes else None,
     )
 
 

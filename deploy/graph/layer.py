@@ -56,6 +56,9 @@ class Layer:
         Integer units of a weight for one unit of the trained, real weight.
     bias : int32 array, one element for each of ``kept``, or None
         Added to the voltage in every step, times 64; of sigma-delta units, to the activation.
+    observed_current : int or None
+        Of spiking neurons the largest magnitude of a current on calibration samples, in units of synaptic
+        sums, which its scale rests on where no proof does (:mod:`deploy.currents`).
     """
 
     name: str
@@ -66,6 +69,7 @@ class Layer:
     inputs: tuple[Incoming, ...]
     scale: float
     bias: np.ndarray | None = None
+    observed_current: int | None = None
 
     @property
     def silent(self) -> np.ndarray:
@@ -104,6 +108,11 @@ class Layer:
         if self.bias is None:
             return np.empty(0, np.int32)
         return np.repeat(self.bias, self.size // len(self.kept)).astype(np.int32)
+
+    def neuron_index(self, flat: int) -> tuple[int, ...]:
+        """Index in the network's ``shape`` of a neuron that survived, by its place among these."""
+        channel, *position = np.unravel_index(flat, self.kept_shape)
+        return int(self.kept[channel]), *(int(at) for at in position)
 
     def expand(self, values: np.ndarray) -> np.ndarray:
         """Place values of surviving neurons, ``(..., *kept_shape)``, into the full shape, zero elsewhere."""

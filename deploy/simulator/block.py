@@ -35,8 +35,10 @@ class Workspace:
 
 def run_block(
     layers: tuple[LayerPlan, ...], inputs: np.ndarray, workspace: Workspace, choice: KernelChoice
-) -> dict[str, np.ndarray]:
-    """Spikes of all layers, uint8 ``(T, neurons, lanes)``; arrays of the workspace.
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Spikes of all layers, uint8 ``(T, neurons, lanes)``, and the layers with a current out of range.
+
+    The spikes are arrays of the workspace.
 
     Parameters
     ----------
@@ -46,23 +48,25 @@ def run_block(
     choice : KernelChoice
         Of the kernels of layers that are fused.
     """
-    activity = {INPUT: inputs}
+    activity, left = {INPUT: inputs}, []
     for layer in layers:
         spikes = workspace.array(layer.name, workspace.steps, layer.neurons, np.uint8)
         if layer.fused:
             arriving = _arriving(layer.inputs[0], activity, workspace)
             kernel = choice.choose(layer, arriving, workspace.steps)
             function, arguments = choice.call(kernel, layer, arriving, spikes)
-            function(*arguments)
+            out_of_range = function(*arguments)
         else:
-            _run_summed(layer, activity, workspace, spikes)
+            out_of_range = _run_summed(layer, activity, workspace, spikes)
         activity[layer.name] = spikes
-    return activity
+        if out_of_range:
+            left.append(layer.name)
+    return activity, left
 
 
 def _run_summed(
     layer: LayerPlan, activity: dict[str, np.ndarray], workspace: Workspace, spikes: np.ndarray
-) -> None:
+) -> bool:
     arriving = [_arriving(synapses, activity, workspace) for synapses in layer.inputs]
     steps = max(len(part) for part in arriving)
     sums = workspace.array(f"{layer.name} sums", steps, layer.neurons, np.int32)
@@ -75,10 +79,9 @@ def _run_summed(
     recurrent = layer.recurrent
     if recurrent is None:
         none = np.zeros(layer.neurons + 1, np.int64), *NO_SYNAPSES[1:]
-        kernels.run_sums(sums, *none, layer.bias, layer.neuron, spikes)
-    else:
-        own = recurrent.indptr, *recurrent.entries
-        kernels.run_sums(sums, *own, layer.bias, layer.neuron, spikes)
+        return kernels.run_sums(sums, *none, layer.bias, layer.neuron, spikes)
+    own = recurrent.indptr, *recurrent.entries
+    return kernels.run_sums(sums, *own, layer.bias, layer.neuron, spikes)
 
 
 def convolution_arguments(synapses: Synapses) -> tuple:

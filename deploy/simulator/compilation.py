@@ -97,7 +97,7 @@ def step_calls(layers: tuple[LayerPlan, ...], by_source: dict[str, list[tuple]])
                     events.scatter_convolution,
                     (one, shape, *arrays, synapses.stride, synapses.extent, one),
                 )
-        yield events.fire, (one, layer.bias, layer.neuron, one, one, np.empty(0, np.uint8))
+        yield events.fire, (one, layer.bias, layer.neuron, one, one, np.empty(0, np.uint8), one)
 
 
 def _adding(synapses: Synapses, arriving: np.ndarray, sums: np.ndarray) -> Call:

@@ -45,7 +45,7 @@ def _add_to_group(totals, x, sources, places, count, weights, first):
 
 @_inlined
 def _group_over_time(
-    x, sources, places, count, weights, first, totals, bias, u, v, neuron, spikes, at, stride
+    x, sources, places, count, weights, first, totals, bias, u, v, neuron, spikes, at, stride, left
 ):
     """All steps of a group of neurons; neuron ``first + j`` of the weights is ``at + j * stride``."""
     keep_u, keep_v, fire = neuron
@@ -58,7 +58,7 @@ def _group_over_time(
             _add_to_group(totals, x[t], sources, places, count, weights, first)
         for j in range(members):
             n = at + j * stride
-            _fire(totals[j], bias[n], u[j], v[j], keep_u, keep_v, fire, spikes[t, n])
+            _fire(totals[j], bias[n], u[j], v[j], keep_u, keep_v, fire, spikes[t, n], left)
 
 
 @_compiled
@@ -72,16 +72,18 @@ def run_matrix(x, sources, weights, bias, neuron, sum_like, spikes):
         The sources that any neuron hears.
     weights : int16 array of shape (neurons, n), the neurons padded
     bias, neuron, sum_like, spikes
-        As in :func:`deploy.simulator.kernels.run_matrix`.
+        As in :func:`deploy.simulator.kernels.run_matrix`; so is what is returned.
     """
     lanes = x.shape[2]
     totals = np.zeros((GROUP, lanes), sum_like.dtype)
     u, v = np.zeros((GROUP, lanes), np.int32), np.zeros((GROUP, lanes), np.int32)
+    left = np.zeros(lanes, np.int32)
     places = np.arange(len(sources))
     for n in range(0, spikes.shape[1], GROUP):
         _group_over_time(
-            x, sources, places, len(sources), weights, n, totals, bias, u, v, neuron, spikes, n, 1
+            x, sources, places, len(sources), weights, n, totals, bias, u, v, neuron, spikes, n, 1, left
         )
+    return left.any()
 
 
 @_compiled
@@ -99,7 +101,7 @@ def run_convolution(x, shape, places, weights, stride, extent, bias, neuron, sum
     stride, extent : (int, int)
         Steps of the kernel; height and width of the output.
 
-    Others are those of :func:`run_matrix`.
+    Others, and what is returned, are those of :func:`run_matrix`.
     """
     lanes = x.shape[2]
     height, width = shape
@@ -107,6 +109,7 @@ def run_convolution(x, shape, places, weights, stride, extent, bias, neuron, sum
     positions = rows * columns
     totals = np.zeros((GROUP, lanes), sum_like.dtype)
     u, v = np.zeros((GROUP, lanes), np.int32), np.zeros((GROUP, lanes), np.int32)
+    left = np.zeros(lanes, np.int32)
     sources, inside = np.empty(len(places), np.int32), np.empty(len(places), np.int64)
     for position in range(positions):
         y, z = position // columns * stride[0], position % columns * stride[1]
@@ -120,5 +123,6 @@ def run_convolution(x, shape, places, weights, stride, extent, bias, neuron, sum
         for c in range(0, spikes.shape[1] // positions, GROUP):
             at = c * positions + position
             _group_over_time(
-                x, sources, inside, count, weights, c, totals, bias, u, v, neuron, spikes, at, positions
+                x, sources, inside, count, weights, c, totals, bias, u, v, neuron, spikes, at, positions, left
             )
+    return left.any()

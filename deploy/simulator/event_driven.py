@@ -11,7 +11,8 @@ Types are those of :mod:`deploy.simulator.kernels`; sums may wrap on their way, 
 import numba
 import numpy as np
 
-from dpap.neurons.kernels import decayed
+from deploy.simulator.kernels import charge, excess, integrate
+from dpap.neurons.kernels import wrapped
 
 ROW = 16
 """Rows of weights have a multiple of so many elements: 256 bits of 16-bit weights."""
@@ -83,19 +84,26 @@ def arrivals(x):
 
 
 @_inlined
-def _fire(sums, bias, u, v, neuron, fired):
-    """One step of all neurons of one sample; see :func:`deploy.simulator.kernels.run_matrix`."""
+def _fire(sums, bias, u, v, neuron, fired, left):
+    """One step of all neurons of one sample; see :mod:`deploy.simulator.kernels`.
+
+    ``left`` becomes other than zero for neurons whose current is out of range.
+    """
     keep_u, keep_v, fire = neuron
     if keep_u == 0.0:
         for n in range(len(sums)):
-            voltage = np.int32(decayed(v[n], keep_v) + np.int32(np.int32(sums[n]) << 6) + bias[n])
+            current = np.int32(np.int32(sums[n]) << 6)
+            left[n] |= excess(current)
+            voltage = charge(v[n], current, keep_v, bias[n])
             above = voltage > fire
             fired[n] = np.uint8(1) if above else np.uint8(0)
             v[n] = np.int32(0) if above else voltage
     else:
         for n in range(len(sums)):
-            u[n] = np.int32(decayed(u[n], keep_u) + np.int32(np.int32(sums[n]) << 6))
-            voltage = np.int32(decayed(v[n], keep_v) + u[n] + bias[n])
+            current = integrate(u[n], sums[n], keep_u)
+            left[n] |= excess(current)
+            u[n] = wrapped(current)
+            voltage = charge(v[n], current, keep_v, bias[n])
             above = voltage > fire
             fired[n] = np.uint8(1) if above else np.uint8(0)
             v[n] = np.int32(0) if above else voltage
@@ -112,12 +120,12 @@ def run_matrix(x, rows, bias, neuron, sum_like, spikes):
         All weights of each source; ``width`` is the number of neurons, padded.
     bias : int32 array of shape (width,), in state units
     neuron, sum_like, spikes
-        As in :func:`deploy.simulator.kernels.run_matrix`.
+        As in :func:`deploy.simulator.kernels.run_matrix`; so is what is returned.
     """
     kind, width, lanes = sum_like.dtype.type, rows.shape[1], x.shape[2]
     starts, sources, values = arrivals(x)
     sums, fired = np.zeros(width, sum_like.dtype), np.zeros(width, np.uint8)
-    u, v = np.zeros(width, np.int32), np.zeros(width, np.int32)
+    u, v, left = np.zeros(width, np.int32), np.zeros(width, np.int32), np.zeros(width, np.int32)
     words = fired.view(np.uint64)
     spikes[:] = 0
     for lane in range(lanes):
@@ -150,12 +158,13 @@ def run_matrix(x, rows, bias, neuron, sum_like, spikes):
                     for n in range(width):
                         sums[n] = kind(sums[n] + kind(xa * kind(a[n])))
                     k += 1
-            _fire(sums, bias, u, v, neuron, fired)
+            _fire(sums, bias, u, v, neuron, fired, left)
             for w in range(len(words)):
                 if words[w] != 0:
                     for n in range(8 * w, 8 * w + 8):
                         if fired[n] != 0:
                             spikes[t, n, lane] = 1
+    return left.any()
 
 
 @_compiled
@@ -176,7 +185,7 @@ def run_convolution(x, shape, indptr, places, rows, stride, extent, bias, neuron
         Steps of the kernel; height and width of the output.
     bias : int32 array of shape (positions * width,), in state units
 
-    Others are those of :func:`run_matrix`.
+    Others, and what is returned, are those of :func:`run_matrix`.
     """
     kind, width, lanes = sum_like.dtype.type, rows.shape[1], x.shape[2]
     height, columns = shape
@@ -187,6 +196,7 @@ def run_convolution(x, shape, indptr, places, rows, stride, extent, bias, neuron
     sums, fired = np.zeros((positions, width), sum_like.dtype), np.zeros(positions * width, np.uint8)
     flat, words = sums.reshape(-1), fired.view(np.uint64)
     u, v = np.zeros(positions * width, np.int32), np.zeros(positions * width, np.int32)
+    left = np.zeros(positions * width, np.int32)
     spikes[:] = 0
     for lane in range(lanes):
         u[:] = 0
@@ -207,12 +217,13 @@ def run_convolution(x, shape, indptr, places, rows, stride, extent, bias, neuron
                             target, weights = sums[row * extent[1] + column], rows[p]
                             for n in range(width):
                                 target[n] = kind(target[n] + kind(value * kind(weights[n])))
-            _fire(flat, bias, u, v, neuron, fired)
+            _fire(flat, bias, u, v, neuron, fired, left)
             for w in range(len(words)):
                 if words[w] != 0:
                     for n in range(8 * w, 8 * w + 8):
                         if fired[n] != 0:
                             spikes[t, n % width * positions + n // width, lane] = 1
+    return left.any()
 
 
 @_inlined

@@ -3,7 +3,8 @@
 import numba
 import numpy as np
 
-from dpap.neurons.kernels import decayed
+from deploy.simulator.kernels import charge, excess, integrate
+from dpap.neurons.kernels import wrapped
 
 _compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
 
@@ -64,7 +65,7 @@ def scatter_convolution(activity, shape, indptr, taps, stride, extent, sums):
 
 
 @_compiled
-def fire(sums, bias, neuron, u, v, spikes):
+def fire(sums, bias, neuron, u, v, spikes, left):
     """One step of all neurons; the sums are set back to zero.
 
     Parameters
@@ -77,12 +78,25 @@ def fire(sums, bias, neuron, u, v, spikes):
         States, changed.
     spikes : uint8 array of shape (neurons,)
         Written.
+    left : int32 array of shape (neurons,)
+        Written: currents that left their 24 bits, before they are wrapped; zero elsewhere.
+
+    Returns
+    -------
+    bool
+        Whether any did.
     """
     keep_u, keep_v, threshold = neuron
+    some = np.int32(0)
     for n in range(len(sums)):
-        u[n] = np.int32(decayed(u[n], keep_u) + np.int32(sums[n] << 6))
-        voltage = np.int32(decayed(v[n], keep_v) + u[n] + bias[n])
+        current = integrate(u[n], sums[n], keep_u)
+        outside = excess(current)
+        left[n] = current if outside != 0 else np.int32(0)
+        some |= outside
+        u[n] = wrapped(current)
+        voltage = charge(v[n], current, keep_v, bias[n])
         fired = voltage > threshold
         spikes[n] = np.uint8(1) if fired else np.uint8(0)
         v[n] = np.int32(0) if fired else voltage
         sums[n] = 0
+    return some != 0

@@ -5,6 +5,9 @@ is one weight times a row of lanes, added to another row. That vectorises whatev
 weight once for all lanes, and needs no arithmetic wider than the sums: 16 bits where compilation bounds them
 below 2**15, 32 bits elsewhere. Sums may wrap on their way and come back, so only the last one counts.
 
+Currents wrap and voltages clip as Lava's do (:mod:`dpap.neurons.reference`); every kernel says whether a
+current left its 24 bits. A positive voltage needs no clipping here: it fires first, and is reset.
+
 A neuron runs through all steps before the next one begins, its states in the first-level cache. An activity
 of a single step, ``(1, neurons, lanes)``, is the same at every step, and its sums are computed once.
 
@@ -14,7 +17,14 @@ Kernels hold no lock and start no threads: the simulator runs one block of lanes
 import numba
 import numpy as np
 
-from dpap.neurons.kernels import decayed
+from dpap.neurons.kernels import decayed, wrapped
+from dpap.neurons.parameters import STATE_LIMIT, VOLTAGE_LIMIT
+
+BITS = np.int32(STATE_LIMIT.bit_length() - 1)
+"""Binary digits of the magnitude of a current."""
+
+LOWEST = np.int32(-VOLTAGE_LIMIT)
+"""Lowest voltage."""
 
 _compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
 _inlined = numba.njit(inline="always", error_model="numpy")
@@ -41,25 +51,50 @@ def _add_rows(total, x, sources, weights, start, stop):
 
 
 @_inlined
-def _fire(total, bias, u, v, keep_u, keep_v, fire, spikes):
-    """One step of one neuron in all lanes; ``bias`` and ``fire`` in state units, keeps as fractions."""
+def integrate(before, total, keep_u):
+    """A current after one step, not wrapped yet; ``total`` is its synaptic sum."""
+    return np.int32(decayed(before, keep_u) + np.int32(np.int32(total) << 6))
+
+
+@_inlined
+def excess(current):
+    """Other than zero where a current is out of range: 2**23 in magnitude, or more."""
+    return np.abs(current) >> BITS
+
+
+@_inlined
+def charge(before, current, keep_v, bias):
+    """A voltage after one step, for a current that has not been wrapped yet."""
+    return max(np.int32(decayed(before, keep_v) + wrapped(current) + bias), LOWEST)
+
+
+@_inlined
+def _fire(total, bias, u, v, keep_u, keep_v, fire, spikes, left):
+    """One step of one neuron in all lanes; ``bias`` and ``fire`` in state units, keeps as fractions.
+
+    ``left`` becomes other than zero in lanes where the current is out of range.
+    """
     if keep_u == 0.0:
         for i in range(len(total)):
-            voltage = np.int32(decayed(v[i], keep_v) + np.int32(np.int32(total[i]) << 6) + bias)
+            current = np.int32(np.int32(total[i]) << 6)
+            left[i] |= excess(current)
+            voltage = charge(v[i], current, keep_v, bias)
             fired = voltage > fire
             spikes[i] = np.uint8(1) if fired else np.uint8(0)
             v[i] = np.int32(0) if fired else voltage
     else:
         for i in range(len(total)):
-            u[i] = np.int32(decayed(u[i], keep_u) + np.int32(np.int32(total[i]) << 6))
-            voltage = np.int32(decayed(v[i], keep_v) + u[i] + bias)
+            current = integrate(u[i], total[i], keep_u)
+            left[i] |= excess(current)
+            u[i] = wrapped(current)
+            voltage = charge(v[i], current, keep_v, bias)
             fired = voltage > fire
             spikes[i] = np.uint8(1) if fired else np.uint8(0)
             v[i] = np.int32(0) if fired else voltage
 
 
 @_inlined
-def _over_time(x, sources, weights, start, stop, total, bias, u, v, neuron, spikes, place):
+def _over_time(x, sources, weights, start, stop, total, bias, u, v, neuron, spikes, place, left):
     """All steps of one neuron."""
     keep_u, keep_v, fire = neuron
     u[:] = 0
@@ -68,7 +103,7 @@ def _over_time(x, sources, weights, start, stop, total, bias, u, v, neuron, spik
         if t < len(x):
             total[:] = 0
             _add_rows(total, x[t], sources, weights, start, stop)
-        _fire(total, bias, u, v, keep_u, keep_v, fire, spikes[t, place])
+        _fire(total, bias, u, v, keep_u, keep_v, fire, spikes[t, place], left)
 
 
 @_inlined
@@ -101,11 +136,19 @@ def run_matrix(x, indptr, sources, weights, bias, neuron, sum_like, spikes):
         Its type is that of the sums.
     spikes : uint8 array of shape (T, neurons, lanes)
         Written.
+
+    Returns
+    -------
+    bool
+        Whether a current left its 24 bits.
     """
     lanes = x.shape[2]
-    total, u, v = np.zeros(lanes, sum_like.dtype), np.zeros(lanes, np.int32), np.zeros(lanes, np.int32)
+    total, left = np.zeros(lanes, sum_like.dtype), np.zeros(lanes, np.int32)
+    u, v = np.zeros(lanes, np.int32), np.zeros(lanes, np.int32)
     for n in range(spikes.shape[1]):
-        _over_time(x, sources, weights, indptr[n], indptr[n + 1], total, bias[n], u, v, neuron, spikes, n)
+        first, last = indptr[n], indptr[n + 1]
+        _over_time(x, sources, weights, first, last, total, bias[n], u, v, neuron, spikes, n, left)
+    return left.any()
 
 
 @_compiled
@@ -123,11 +166,12 @@ def run_convolution(x, shape, indptr, taps, stride, extent, bias, neuron, sum_li
     stride, extent : (int, int)
         Steps of the kernel; height and width of the output.
 
-    Others are those of :func:`run_matrix`.
+    Others, and what is returned, are those of :func:`run_matrix`.
     """
     lanes = x.shape[2]
     rows, columns = extent
-    total, u, v = np.zeros(lanes, sum_like.dtype), np.zeros(lanes, np.int32), np.zeros(lanes, np.int32)
+    total, left = np.zeros(lanes, sum_like.dtype), np.zeros(lanes, np.int32)
+    u, v = np.zeros(lanes, np.int32), np.zeros(lanes, np.int32)
     sources, weights = np.empty(len(taps), np.int32), np.empty(len(taps), np.int16)
     # Rows outermost: neighbouring channels hear the same sources, which then are still in the cache.
     for y in range(rows):
@@ -136,7 +180,8 @@ def run_convolution(x, shape, indptr, taps, stride, extent, bias, neuron, sum_li
                 at = y, column
                 count = _valid_taps(taps, indptr[c], indptr[c + 1], at, stride, shape, sources, weights)
                 n = (c * rows + y) * columns + column
-                _over_time(x, sources, weights, 0, count, total, bias[n], u, v, neuron, spikes, n)
+                _over_time(x, sources, weights, 0, count, total, bias[n], u, v, neuron, spikes, n, left)
+    return left.any()
 
 
 @_compiled
@@ -172,18 +217,19 @@ def run_sums(sums, indptr, sources, weights, bias, neuron, spikes):
     indptr, sources, weights : arrays
         Recurrent synapses, in compressed sparse rows; none for a layer that does not hear itself.
 
-    Others are those of :func:`run_matrix`.
+    Others, and what is returned, are those of :func:`run_matrix`.
     """
     keep_u, keep_v, fire = neuron
     steps, neurons, lanes = spikes.shape
-    total = np.zeros(lanes, np.int32)
+    total, left = np.zeros(lanes, np.int32), np.zeros(lanes, np.int32)
     u, v = np.zeros((neurons, lanes), np.int32), np.zeros((neurons, lanes), np.int32)
     for t in range(steps):
         for n in range(neurons):
             total[:] = sums[t if t < len(sums) else 0, n]
             if t > 0:
                 _add_rows(total, spikes[t - 1], sources, weights, indptr[n], indptr[n + 1])
-            _fire(total, bias[n], u[n], v[n], keep_u, keep_v, fire, spikes[t, n])
+            _fire(total, bias[n], u[n], v[n], keep_u, keep_v, fire, spikes[t, n], left)
+    return left.any()
 
 
 @_compiled

@@ -6,6 +6,7 @@ from deploy.simulator import events
 from deploy.simulator.plan import LayerPlan
 from deploy.simulator.sigma_delta import MaximumPlan, UnitPlan, check_states
 from deploy.simulator.sigma_delta_kernels import send_step
+from dpap.neurons.parameters import STATE_SHIFT
 
 
 class SpikingPopulation:
@@ -15,17 +16,26 @@ class SpikingPopulation:
 
     def __init__(self, plan: LayerPlan):
         self._plan = plan
+        self._left = np.zeros(plan.neurons, np.int32)
         self.reset()
 
     def reset(self) -> None:
         """Set all states to rest."""
         self._current, self._voltage = (np.zeros(self._plan.neurons, np.int32) for _ in range(2))
 
-    def step(self, sums: np.ndarray) -> np.ndarray:
-        """Spikes, uint8, for int32 synaptic sums, which are set back to zero."""
-        spikes = np.empty(self._plan.neurons, np.uint8)
-        events.fire(sums, self._plan.bias, self._plan.neuron, self._current, self._voltage, spikes)
-        return spikes
+    def step(self, sums: np.ndarray) -> tuple[np.ndarray, bool]:
+        """Spikes, uint8, for int32 synaptic sums, which are set back to zero.
+
+        With it comes whether a current left its 24 bits, and was wrapped as Lava does.
+        """
+        plan, spikes = self._plan, np.empty(self._plan.neurons, np.uint8)
+        left = events.fire(sums, plan.bias, plan.neuron, self._current, self._voltage, spikes, self._left)
+        return spikes, left
+
+    def first_overflow(self) -> tuple[int, int]:
+        """The first neuron whose current left its range in the last step, and that current's synaptic sum."""
+        neuron = int(np.flatnonzero(self._left)[0])
+        return neuron, int(self._left[neuron]) >> STATE_SHIFT
 
 
 class SigmaDeltaPopulation:
@@ -41,8 +51,8 @@ class SigmaDeltaPopulation:
         """Set all states to rest."""
         self._state, self._sent = (np.zeros(self._plan.neurons, np.int64) for _ in range(2))
 
-    def step(self, sums: np.ndarray) -> np.ndarray:
-        """Messages, int32, for int64 synaptic sums, which are set back to zero.
+    def step(self, sums: np.ndarray) -> tuple[np.ndarray, bool]:
+        """Messages, int32, for int64 synaptic sums, which are set back to zero, and False.
 
         Raises
         ------
@@ -54,7 +64,7 @@ class SigmaDeltaPopulation:
         constants = neuron.threshold, neuron.shift, neuron.rectified
         reached = send_step(sums, plan.bias, *constants, self._state, self._sent, messages)
         check_states(plan.name, neuron, int(reached))
-        return messages
+        return messages, False
 
 
 class MaximumPopulation:

@@ -15,7 +15,8 @@ from deploy.simulator.latency import Latency, StepTimes
 from deploy.simulator.plan import LayerPlan, Synapses, plan
 from deploy.simulator.populations import POPULATIONS
 from deploy.simulator.sigma_delta import MaximumPlan, UnitPlan, plan_messages
-from dpap.errors import InputError
+from dpap.errors import ActivationOverflow, InputError
+from dpap.neurons.currents import OnOverflow, Overflow, check_on_overflow
 
 
 @dataclass(eq=False)
@@ -56,6 +57,8 @@ class Simulator:
         are compiled, or loaded, before the first step.
     timed_steps : int
         Steps whose times are kept for :attr:`latency`.
+    on_overflow : str
+        ``raise``, or ``wrap`` to run on as Lava does where a current leaves its 24 bits.
 
     Attributes
     ----------
@@ -68,7 +71,7 @@ class Simulator:
     Raises
     ------
     InputError
-        ``reset_every`` or ``timed_steps`` is less than 1.
+        ``reset_every`` or ``timed_steps`` is less than 1, or ``on_overflow`` does not exist.
     """
 
     def __init__(
@@ -77,11 +80,13 @@ class Simulator:
         reset_every: int | None = None,
         compiling: Compiling | None = None,
         timed_steps: int = 1 << 16,
+        on_overflow: OnOverflow = "raise",
     ):
+        check_on_overflow(on_overflow)
         for name, steps in (("reset_every", reset_every), ("timed_steps", timed_steps)):
             if steps is not None and steps < 1:
                 raise InputError(f"{name} is {steps}; expected 1 step or more")
-        self.graph, self.reset_every = graph, reset_every
+        self.graph, self.reset_every, self.on_overflow = graph, reset_every, on_overflow
         self._layers = plan_messages(graph) if graph.sigma_delta else plan(graph)
         self._populations = {layer.name: POPULATIONS[type(layer)](layer) for layer in self._layers}
         summing = [layer for layer in self._layers if not isinstance(layer, MaximumPlan)]
@@ -144,7 +149,8 @@ class Simulator:
         InputError
             The inputs do not fit.
         ActivationOverflow
-            An activation leaves 32 bits, or a message 24.
+            A current leaves its 24 bits; of sigma-delta units an activation its 32, or a message 24. The
+            states are then those of the middle of a step: :meth:`reset` before going on.
         """
         started = time.perf_counter()
         arrived = validate_step(self.graph, inputs)
@@ -156,7 +162,9 @@ class Simulator:
             if isinstance(layer, MaximumPlan):
                 sent = population.step(activity[layer.source])
             else:
-                sent = population.step(self._summed(layer.name, activity))
+                sent, left = population.step(self._summed(layer.name, activity))
+                if left and self.on_overflow == "raise":
+                    raise self._overflow(layer.name)
             self._fired[layer.name] = sent
             activity[layer.name] = sent.astype(np.int32)
             for stream in self._streams.get(layer.name, ()):
@@ -166,6 +174,10 @@ class Simulator:
         output = self.graph.output.expand(self._fired[self.graph.output.name])
         self._times.add(time.perf_counter() - started)
         return output
+
+    def _overflow(self, name: str) -> ActivationOverflow:
+        neuron, current = self._populations[name].first_overflow()
+        return Overflow(0, self.steps, self.graph[name].neuron_index(neuron), current).error(name)
 
     def _sent_input(self, inputs: np.ndarray) -> np.ndarray:
         """What the input sends now, int32."""

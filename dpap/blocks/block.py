@@ -13,13 +13,14 @@ import torch
 from torch import nn
 
 from dpap import straight_through
-from dpap.blocks.dynamics import Dynamics, Integers
-from dpap.blocks.norm import BatchNorm
+from dpap.blocks.dynamics import Dynamics, Integers, Pass
+from dpap.blocks.norm import BatchNorm, Statistics
 from dpap.blocks.rectifying import RectifiedIntegers, Rectifying
 from dpap.blocks.spiking import Spiking
 from dpap.errors import NetworkError
 from dpap.neurons import Neuron
-from dpap.weight_bits import MOST_BITS, quantized_alone
+from dpap.neurons.currents import OnOverflow
+from dpap.weight_bits import MARGIN, MOST_BITS, quantized_alone
 
 Shape = tuple[int, ...]
 
@@ -29,6 +30,9 @@ GradientObserver = Callable[[torch.Tensor], None]
 Observer = Callable[[torch.Tensor, torch.Tensor], None]
 """Is given the inputs and the activity of a forward pass, both time-major."""
 
+
+_NARROWING = 0.01
+"""How far a smaller current draws a range towards itself in a pass of training."""
 
 DYNAMICS: dict[str, Dynamics] = {"lif": Spiking(), "relu": Rectifying()}
 """What a block does with its sums, by the ``type`` of its neuron."""
@@ -84,6 +88,16 @@ class SynapticBlock(nn.Module, ABC):
         1 to 8 bits for each weight (:mod:`dpap.weight_bits`); 8 at first. None: weights are not rounded, and
         the block cannot be compiled; each sum is then rounded to the finest unit of the neurons that is safe.
         Of no effect where the block has a ``scale`` of its own.
+    current_range : Tensor
+        Of spiking neurons: the largest magnitude of a current in real units that training or
+        :func:`dpap.calibrate` observed, 0 before that. It sets the scale where no proof leaves the weights
+        their bits.
+    range_margin : float
+        How much larger than that a current may become.
+    calibrating : bool
+        Whether evaluation, too, widens the range, and never narrows it.
+    on_overflow : str
+        ``raise``, or ``wrap`` to run on as Lava does where a current leaves its range.
     rounds : bool
         Whether inputs may be fractions in training (behind a :class:`~dpap.blocks.Dropout`), so that sums
         have to be rounded.
@@ -137,6 +151,9 @@ class SynapticBlock(nn.Module, ABC):
         self.scale = scale
         self.weight_bits: int | None = MOST_BITS
         self.rounds = False
+        self.range_margin = MARGIN
+        self.calibrating = False
+        self.on_overflow: OnOverflow = "raise"
         self.observers: list[Observer] = []
         self.gradient_watches: list[tuple[GradientObserver, Callable[[], bool]]] = []
         self.weight = nn.Parameter(torch.empty(weight_shape))
@@ -148,6 +165,14 @@ class SynapticBlock(nn.Module, ABC):
         self.norm = BatchNorm(weight_shape[0]) if norm else None
         kernel = (1,) * (len(weight_shape) - 2)
         self.register_buffer("mask", torch.ones(*weight_shape[:2], *kernel))
+        for remembered, value in self.dynamics.buffers().items():
+            self.register_buffer(remembered, value)
+
+    def _load_from_state_dict(self, state_dict, prefix, *rest):
+        # Before ranges were observed, there was none to keep.
+        for name, value in self.dynamics.buffers().items():
+            state_dict.setdefault(f"{prefix}{name}", value)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     @property
     def masked_weight(self) -> torch.Tensor:
@@ -180,6 +205,29 @@ class SynapticBlock(nn.Module, ABC):
     def output_divisor(self) -> float:
         """The integer that stands for the real activation 1 in what the block gives: 1 for spikes."""
         return self.dynamics.output_divisor(self)
+
+    @property
+    def observing(self) -> bool:
+        """Whether passes change the range of the currents."""
+        return self.training or self.calibrating
+
+    @property
+    def observed_range(self) -> float | None:
+        """``current_range`` as a number; None before there is one."""
+        return self.current_range.item() or None
+
+    def observe(self, reached: float) -> None:
+        """Take the largest current of a pass, in real units, into the range.
+
+        A larger one is the new range. A smaller one draws it down by a hundredth of the difference in
+        training, and not at all while calibrating.
+        """
+        known = self.observed_range
+        if known is not None and reached < known:
+            if self.calibrating:
+                return
+            reached = known + _NARROWING * (reached - known)
+        self.current_range.fill_(reached)
 
     @property
     def quantized(self) -> bool:
@@ -246,17 +294,30 @@ class SynapticBlock(nn.Module, ABC):
         -------
         Tensor of shape (T, N, *output_shape), or that of the pool; of ReLU units (T or 1, ...), as the input
         """
-        if self.training and self.norm is not None and not self.norm.frozen:
+        learned = self.norm.statistics() if self._normalizes else None
+        sums, integers, *_ = self.dynamics.settled(self, lambda: self._pass(inputs, learned))
+        outputs, activity = self.dynamics.respond(self, sums, integers, pool)
+        if self.training:
+            self.show(inputs, activity)
+        return outputs
+
+    @property
+    def _normalizes(self) -> bool:
+        """Whether sums are normalised by their batch."""
+        return self.training and self.norm is not None and not self.norm.frozen
+
+    def _pass(self, inputs: torch.Tensor, statistics: Statistics | None) -> Pass:
+        """Sums of a pass, and the integers that they are of; statistics are those to start from."""
+        if statistics is not None:
+            # A pass may be run again, and its batch is to count once.
+            self.norm.set_statistics(statistics)
             sums, integers = self._normalized_sums(inputs)
         else:
             integers = self.integer_parameters()
             sums = self.dynamics.sums(self, inputs, integers)
             if self.training and self.rounds:
                 sums = straight_through.round_straight_through(sums)
-        outputs, activity = self.dynamics.respond(self, sums, integers, pool)
-        if self.training:
-            self.show(inputs, activity)
-        return outputs
+        return self.dynamics.passed(self, sums, integers)
 
     def show(self, inputs: torch.Tensor, activity: torch.Tensor) -> None:
         """Show a forward pass to the observers."""
@@ -278,7 +339,7 @@ class SynapticBlock(nn.Module, ABC):
         ).unflatten(0, sums.shape[:2])
         limit = self.dynamics.sum_limit - 1
         rounded = straight_through.round_straight_through(normalized.clamp(-limit, limit))
-        return rounded, folded._replace(bias=None)
+        return rounded, self.dynamics.normalized(folded)
 
     def extra_repr(self) -> str:
         """Name and shapes, for the module's printed form."""

@@ -1,9 +1,12 @@
 """What a block's neurons make of its synaptic sums: one object for each kind of neuron."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
+
+from dpap.neurons.currents import Overflow
 
 if TYPE_CHECKING:
     from dpap.blocks.block import SynapticBlock
@@ -22,12 +25,36 @@ class Integers(NamedTuple):
         Threshold mantissa.
     bias : Tensor of shape (out,) or None
         Integer biases, in a float dtype.
+    proven : bool
+        Whether no input can drive a current out of its range, so that none needs to be looked at.
     """
 
     weight: torch.Tensor
     scale: float
     threshold: int
     bias: torch.Tensor | None
+    proven: bool = False
+
+
+class Pass(NamedTuple):
+    """What a block computed in a pass before its neurons respond, or with them where they are recurrent.
+
+    Attributes
+    ----------
+    values : Tensor
+        Sums, or spikes of recurrent neurons.
+    integers : Integers
+        What it ran with.
+    reach : callable
+        Gives the largest magnitude of a current, in units of synaptic sums.
+    overflow : callable
+        Gives the first current out of range.
+    """
+
+    values: torch.Tensor
+    integers: "Integers"
+    reach: Callable[[], float] = lambda: 0.0
+    overflow: Callable[[], Overflow | None] = lambda: None
 
 
 class Dynamics(ABC):
@@ -44,6 +71,29 @@ class Dynamics(ABC):
     def initialize(self, weight: torch.Tensor) -> None:
         """Draw the first weights: torch's own for linear layers and convolutions."""
         torch.nn.init.kaiming_uniform_(weight, a=5**0.5)
+
+    def buffers(self) -> dict[str, torch.Tensor]:
+        """What else a block has to remember, by name."""
+        return {}
+
+    def normalized(self, folded: Integers) -> Integers:
+        """What sums stand in that were normalised by their batch, in the units of the folded integers."""
+        return folded._replace(bias=None)
+
+    def passed(self, block: "SynapticBlock", sums: torch.Tensor, integers: Integers) -> Pass:
+        """A pass with these sums."""
+        return Pass(sums, integers)
+
+    def settled(self, block: "SynapticBlock", run: Callable[[], Pass]) -> Pass:
+        """A pass whose integers hold what it brings: by default the first.
+
+        Parameters
+        ----------
+        block : SynapticBlock
+        run : callable
+            Runs the block, from its integers on; it may be called again after these have changed.
+        """
+        return run()
 
     @abstractmethod
     def output_divisor(self, block: "SynapticBlock") -> float:

@@ -11,6 +11,9 @@ and a bias. Source: Ioffe and Szegedy 2015; folding as in Jacob et al. 2018.
 import torch
 from torch import nn
 
+Statistics = tuple[torch.Tensor, torch.Tensor]
+"""Running mean and variance."""
+
 
 class BatchNorm(nn.Module):
     r"""Batch normalisation of a block's synaptic sums.
@@ -46,6 +49,16 @@ class BatchNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
         self.register_buffer("running_mean", torch.zeros(channels))
         self.register_buffer("running_var", torch.ones(channels))
+
+    def statistics(self) -> Statistics:
+        """The running statistics as they are now."""
+        return self.running_mean.clone(), self.running_var.clone()
+
+    def set_statistics(self, statistics: Statistics) -> None:
+        """Go back to running statistics of before."""
+        with torch.no_grad():
+            for running, value in zip((self.running_mean, self.running_var), statistics, strict=True):
+                running.copy_(value)
 
     def fold(self, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Weights and biases that give the normalised sums, by the running statistics.

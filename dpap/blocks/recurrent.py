@@ -5,8 +5,9 @@ import torch
 from dpap import straight_through
 from dpap.blocks import exact_sums
 from dpap.blocks.block import SynapticBlock
-from dpap.blocks.spiking import Spiking
+from dpap.blocks.dynamics import Pass
 from dpap.neurons import LIF
+from dpap.neurons.currents import first_overflow, largest_current
 from dpap.neurons.recurrent import recurrent_lif
 
 
@@ -61,14 +62,31 @@ class Recurrent(SynapticBlock):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Spikes ``(T, N, out)`` of inputs ``(T or 1, N, in)``."""
-        integers = self.integer_parameters()
-        forward, recurrent = integers.weight.split([self.input_shape[0], self.output_shape[0]], dim=1)
-        sums = self.sums_over_time(inputs, forward)
-        if not self.quantized or (self.training and self.rounds):
-            sums = straight_through.round_straight_through(sums)
-        spikes = recurrent_lif(sums, recurrent, Spiking().population(self, integers), integers.bias)
+        spikes, *_ = self.dynamics.settled(self, lambda: self._spiking_pass(inputs))
         if self.training and self.observers:
             heard = spikes.detach().roll(1, dims=0)
             heard[:1] = 0
             self.show(torch.cat([inputs.expand(len(heard), -1, -1), heard], dim=2), spikes)
         return spikes
+
+    def _spiking_pass(self, inputs: torch.Tensor) -> Pass:
+        """Spikes of a pass, which are part of its own sums."""
+        integers = self.integer_parameters()
+        forward, recurrent = integers.weight.split([self.input_shape[0], self.output_shape[0]], dim=1)
+        sums = self.sums_over_time(inputs, forward)
+        if not self.quantized or (self.training and self.rounds):
+            sums = straight_through.round_straight_through(sums)
+        spikes = recurrent_lif(sums, recurrent, self.dynamics.population(self, integers), integers.bias)
+
+        def all_sums() -> torch.Tensor:
+            before = spikes.detach().roll(1, dims=0)
+            before[:1] = 0
+            return sums.detach() + before @ recurrent.detach().T
+
+        keep, steps = self.neuron.current_keep, self.time_steps
+        return Pass(
+            spikes,
+            integers,
+            reach=lambda: largest_current(all_sums(), keep, steps),
+            overflow=lambda: first_overflow(all_sums(), keep, steps),
+        )

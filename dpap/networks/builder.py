@@ -34,7 +34,7 @@ from dpap.notation import (
     Token,
     parse,
 )
-from dpap.weight_bits import MOST_BITS, check_weight_bits
+from dpap.weight_bits import MARGIN, MOST_BITS, check_weight_bits
 
 MAX_NEURONS = 1 << 26
 """Neurons or weights of one layer beyond which a description is taken for a mistake."""
@@ -49,6 +49,7 @@ def build(
     neuron: Neuron | None = None,
     bias: bool = False,
     weight_bits: int | None = MOST_BITS,
+    range_margin: float = MARGIN,
 ) -> Network:
     """Build a network from the papers' notation (:mod:`dpap.notation`).
 
@@ -75,6 +76,9 @@ def build(
     weight_bits : int or None
         1 to 8 bits for each weight (:mod:`dpap.weight_bits`). None: weights are not rounded, and the network
         has to go through :func:`dpap.quantize` before it can be compiled.
+    range_margin : float
+        How much larger than those observed in training or by :func:`dpap.calibrate` the currents of spiking
+        neurons may become, where no proof leaves the weights their bits (:mod:`dpap.weight_bits`).
 
     Raises
     ------
@@ -91,7 +95,7 @@ def build(
     if not isinstance(last, (Dense, Recurrent)):
         raise NetworkError(f"{notation!r} must end with a fully connected layer, such as 10FC")
     last.neuron = neuron.of_output
-    return Network(
+    network = Network(
         notation,
         tuple(input_shape),
         time_steps,
@@ -102,6 +106,8 @@ def build(
         bias,
         described=True,
     )
+    network.range_margin = range_margin
+    return network
 
 
 @dataclass(frozen=True)

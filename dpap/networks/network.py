@@ -11,6 +11,8 @@ from dpap.blocks import MaxPool, SumPool, SynapticBlock
 from dpap.blocks.block import DYNAMICS
 from dpap.errors import NetworkError
 from dpap.neurons import Neuron
+from dpap.neurons.currents import OnOverflow, check_on_overflow
+from dpap.weight_bits import check_margin
 
 INPUT = "input"
 """Name of the network's input among the sources of a layer."""
@@ -44,6 +46,8 @@ class Network(nn.Module):
     ``layers.conv1.bias``         real biases ``(out,)``, where the block has them
     ``layers.conv1.norm.*``       ``weight``, ``bias``, ``running_mean``, ``running_var``, each ``(out,)``,
                                   where it is normalised
+    ``layers.conv1.current_range``  the largest current in real units that was observed, 0 before that;
+                                  of spiking blocks
     ``layers.delay1.delay``       axonal delays in steps, ``(channels,)``
     ============================  ===================================================================
 
@@ -117,6 +121,36 @@ class Network(nn.Module):
         self._time_steps = int(time_steps)
         for block in self.synaptic_blocks():
             block.time_steps = self._time_steps
+
+    @property
+    def range_margin(self) -> float:
+        """How much larger than those observed currents may become, where no proof bounds them; at least 1."""
+        return self._last.range_margin
+
+    @range_margin.setter
+    def range_margin(self, margin: float) -> None:
+        check_margin(margin)
+        for block in self.synaptic_blocks():
+            block.range_margin = float(margin)
+
+    @contextmanager
+    def overflowing(self, on_overflow: OnOverflow) -> Iterator[None]:
+        """Within the context evaluation raises an error where a current leaves its range, or wraps it.
+
+        Parameters
+        ----------
+        on_overflow : str
+            ``raise`` (the default without a context) or ``wrap``, as Lava does.
+        """
+        check_on_overflow(on_overflow)
+        usual = [block.on_overflow for block in self.synaptic_blocks()]
+        for block in self.synaptic_blocks():
+            block.on_overflow = on_overflow
+        try:
+            yield
+        finally:
+            for block, before in zip(self.synaptic_blocks(), usual, strict=True):
+                block.on_overflow = before
 
     @contextmanager
     def running(self, time_steps: int) -> Iterator[None]:
@@ -201,6 +235,8 @@ class Network(nn.Module):
         ------
         NetworkError
             The shape does not fit, or a value is not a whole number in range.
+        ActivationOverflow
+            A current leaves its range in evaluation (:meth:`overflowing`); of ReLU units, an activation.
         """
         activity = {INPUT: self._time_major(inputs)}
         uses = Counter(self._uses)

@@ -12,7 +12,7 @@ never stored one by one.
 import numba
 import numpy as np
 
-from dpap.neurons.parameters import DECAY_UNITY
+from dpap.neurons.parameters import DECAY_UNITY, STATE_LIMIT, VOLTAGE_LIMIT
 from dpap.neurons.surrogate import derivative
 
 UNITY = float(DECAY_UNITY)
@@ -20,6 +20,10 @@ UNITY = float(DECAY_UNITY)
 
 CHUNK = 1024
 """Neurons a chunk: its states through a few steps stay in the first-level cache."""
+
+_HIGHEST = np.int32(STATE_LIMIT)
+_PERIOD = np.int32(2 * STATE_LIMIT)
+_CLIP = np.int32(VOLTAGE_LIMIT)
 
 
 @numba.njit(inline="always")
@@ -30,6 +34,20 @@ def decayed(state, fraction):
     an integer truncates toward zero. It vectorises better than the integer product, which leaves 32 bits.
     """
     return np.int32(np.float64(state) * fraction)
+
+
+@numba.njit(inline="always")
+def wrapped(current):
+    """A 32-bit current as Lava wraps it into 24 bits: by 2**24, once."""
+    above = _PERIOD if current > _HIGHEST else np.int32(0)
+    below = _PERIOD if current <= -_HIGHEST else np.int32(0)
+    return np.int32(current - above + below)
+
+
+@numba.njit(inline="always")
+def clipped(voltage):
+    """A 32-bit voltage as Lava clips it to 24 bits."""
+    return min(max(voltage, -_CLIP), _CLIP)
 
 
 @numba.njit(inline="always")
@@ -49,8 +67,8 @@ def _integrate(inputs, drive, u, v, keep_u, keep_v):
     ``keep_u`` and ``keep_v`` are the fractions that states keep.
     """
     for i in range(len(inputs)):
-        u[i] = np.int32(decayed(u[i], keep_u) + np.int32(np.int32(inputs[i]) << 6))
-        v[i] = np.int32(decayed(v[i], keep_v) + u[i] + drive[i])
+        u[i] = wrapped(np.int32(decayed(u[i], keep_u) + np.int32(np.int32(inputs[i]) << 6)))
+        v[i] = clipped(np.int32(decayed(v[i], keep_v) + u[i] + drive[i]))
 
 
 @numba.njit(parallel=True, cache=True)

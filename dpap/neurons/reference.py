@@ -4,9 +4,16 @@ With :math:`\mathrm{rtz}` the truncation of a magnitude toward zero (source: lav
 ``AbstractPyLifModelFixed``; lava-dl 0.6, ``leaky_integrator._li_dynamics_fwd``):
 
 .. math::
-    u[t] &= \mathrm{rtz}(u[t-1]\, k_u / 4096) + 64\, a[t] \\
-    v[t] &= \mathrm{rtz}(v[t-1] (1 - s[t-1])\, k_v / 4096) + u[t] + 64\, b \\
+    u[t] &= \mathrm{wrap}(\mathrm{rtz}(u[t-1]\, k_u / 4096) + 64\, a[t]) \\
+    v[t] &= \mathrm{clip}(\mathrm{rtz}(v[t-1] (1 - s[t-1])\, k_v / 4096) + u[t] + 64\, b) \\
     s[t] &= v[t] > 64\, \Theta
+
+with
+
+.. math::
+    \mathrm{wrap}(x) = \begin{cases} x - 2^{24} & x > 2^{23} \\ x + 2^{24} & x \le -2^{23} \\ x & \text{else}
+    \end{cases} \qquad
+    \mathrm{clip}(x) = \min(\max(x, 1 - 2^{23}), 2^{23} - 1).
 
 ``a`` is the synaptic sum of integer weights, ``b`` the bias, :math:`k = 4096 (1 - \alpha)` what a state
 keeps, and :math:`\Theta` the threshold mantissa. This is the definition that the compiled kernels are
@@ -15,13 +22,20 @@ tested against, and the path for devices that they do not reach.
 
 import torch
 
-from dpap.neurons.parameters import DECAY_BITS, STATE_SHIFT
+from dpap.neurons.parameters import DECAY_BITS, STATE_LIMIT, STATE_SHIFT, VOLTAGE_LIMIT
 from dpap.neurons.surrogate import derivative_torch
 
 
 def decay(state: torch.Tensor, keep: int) -> torch.Tensor:
     """``rtz(state * keep / 4096)`` for an int64 state."""
     return state.sign() * ((state.abs() * keep) >> DECAY_BITS)
+
+
+def wrap(current: torch.Tensor) -> torch.Tensor:
+    """A current of more than 24 bits, by 2**24 once, as Lava wraps it."""
+    return current - 2 * STATE_LIMIT * (
+        (current > STATE_LIMIT).to(current.dtype) - (current <= -STATE_LIMIT).to(current.dtype)
+    )
 
 
 def step(
@@ -52,8 +66,8 @@ def step(
         Spikes (bool), and the voltage before the reset.
     """
     current, voltage = state
-    current = decay(current, keeps[0]) + sums
-    voltage = decay(voltage, keeps[1]) + current + bias
+    current = wrap(decay(current, keeps[0]) + sums)
+    voltage = (decay(voltage, keeps[1]) + current + bias).clamp(-VOLTAGE_LIMIT, VOLTAGE_LIMIT)
     spikes = voltage > fire
     return (current, voltage * ~spikes), spikes, voltage
 

@@ -12,12 +12,17 @@ imported only where a tensor lies on CUDA.
 import triton
 import triton.language as tl
 
-from dpap.neurons.parameters import DECAY_BITS, DECAY_UNITY, STATE_SHIFT
+from dpap.neurons.parameters import DECAY_BITS, DECAY_UNITY, STATE_LIMIT, STATE_SHIFT, VOLTAGE_LIMIT
 
 # Triton reads globals of a kernel only where they are annotated as constants.
 _BITS: tl.constexpr = DECAY_BITS
 _LOW: tl.constexpr = DECAY_UNITY - 1
 _SHIFT: tl.constexpr = STATE_SHIFT
+_HIGHEST_CURRENT: tl.constexpr = STATE_LIMIT
+_LOWEST_CURRENT: tl.constexpr = -STATE_LIMIT
+_PERIOD: tl.constexpr = 2 * STATE_LIMIT
+_HIGHEST_VOLTAGE: tl.constexpr = VOLTAGE_LIMIT
+_LOWEST_VOLTAGE: tl.constexpr = -VOLTAGE_LIMIT
 _PI: tl.constexpr = 3.141592653589793
 
 
@@ -33,7 +38,11 @@ def _decay(state, keep):
 def _integrate(u, v, inputs, drive, keep_u, keep_v):
     """Current and voltage one step on, without the reset; ``drive`` is the bias in state units."""
     u = _decay(u, keep_u) + (inputs.to(tl.int32) << _SHIFT)
-    return u, _decay(v, keep_v) + u + drive
+    # Lava wraps a current, once, and clips a voltage.
+    wrapped = tl.where(u > _HIGHEST_CURRENT, u - _PERIOD, u)
+    u = tl.where(u <= _LOWEST_CURRENT, u + _PERIOD, wrapped)
+    v = _decay(v, keep_v) + u + drive
+    return u, tl.minimum(tl.maximum(v, _LOWEST_VOLTAGE), _HIGHEST_VOLTAGE)
 
 
 @triton.jit

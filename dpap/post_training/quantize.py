@@ -1,19 +1,18 @@
 """Quantisation of a trained network, with the scale of each layer chosen by calibration samples."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import torch
 
+from dpap.calibration import calibrate, input_batches
 from dpap.data.split import Split
 from dpap.errors import InputError, NetworkError
+from dpap.levels import warn_of_lost_levels
 from dpap.networks import Network
 from dpap.post_training.calibration import Calibrator, Candidate, candidates
 from dpap.post_training.result import LayerQuantization, Quantization
 from dpap.weight_bits import MOST_BITS, check_weight_bits
-
-CALIBRATION_BATCH = 64
-"""Samples at a time; all layers' activity of so many is in memory."""
 
 
 @torch.no_grad()
@@ -30,8 +29,8 @@ def quantize(
     whatever it trained with: a network that was built so, one of stock SLAYER blocks that were made with
     ``pre_hook_fx=None`` (:func:`dpap.from_slayer`), one that was read from NIR (``deploy.from_nir``), or one
     with 8 bits that is to have fewer. Each layer's weights are clipped to the range that changes least of
-    what drives its neurons (:mod:`dpap.post_training.calibration`); the scale follows from the range and
-    from the bounds of Lava's 24 bits (:mod:`dpap.weight_bits`).
+    what drives its neurons (:mod:`dpap.post_training.calibration`); the scale follows from the range, and
+    from the currents that the samples cause where no proof bounds them (:func:`dpap.calibrate`).
 
     Parameters
     ----------
@@ -61,7 +60,8 @@ def quantize(
     if not len(calibration):
         raise InputError("there are no calibration samples; give at least one, better some hundred")
     bits = _bits_by_layer(network, weight_bits)
-    original, quantized = _original(network), _original(network)
+    original = calibrate(_original(network), calibration)
+    quantized = _original(original)
     calibrators = {}
     for block in quantized.synaptic_blocks():
         block.weight_bits = bits[block.name]
@@ -83,6 +83,7 @@ def quantize(
         )
         for name, (candidate, error) in chosen.items()
     }
+    warn_of_lost_levels(quantized)
     accuracies = () if evaluation is None else _accuracies(original, quantized, evaluation)
     return Quantization(quantized, layers, len(calibration), *accuracies)
 
@@ -123,7 +124,7 @@ def _calibrate(original: Network, calibrators: dict[str, Calibrator], samples) -
         for name in calibrators
     ]
     try:
-        for inputs in _batches(original, samples):
+        for inputs in input_batches(original, samples):
             # Of each layer alone: `forward` would sum the pools that follow along with the spikes.
             original.record(inputs)
     finally:
@@ -134,7 +135,7 @@ def _calibrate(original: Network, calibrators: dict[str, Calibrator], samples) -
 def _activity_errors(original: Network, quantized: Network, samples) -> dict[str, float]:
     names = [block.name for block in original.synaptic_blocks()]
     changes, totals = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0)
-    for inputs in _batches(original, samples):
+    for inputs in input_batches(original, samples):
         before, after = _activity(original, inputs), _activity(quantized, inputs)
         for name in names:
             changes[name] += (after[name] - before[name]).square().sum(dtype=torch.float64).item()
@@ -149,16 +150,6 @@ def _activity(network: Network, inputs: torch.Tensor) -> dict[str, torch.Tensor]
         for name, activity in network.record(inputs).items()
         if hasattr(network.layers[name], "output_divisor")
     }
-
-
-def _batches(network: Network, samples) -> Iterator[torch.Tensor]:
-    device = next(network.parameters()).device
-    for start in range(0, len(samples), CALIBRATION_BATCH):
-        stop = min(start + CALIBRATION_BATCH, len(samples))
-        if isinstance(samples, Split):
-            yield torch.from_numpy(samples.batch(range(start, stop))).to(device)
-        else:
-            yield samples[start:stop].to(device)
 
 
 def _accuracies(original: Network, quantized: Network, evaluation: Split) -> tuple[int, float, float]:

@@ -5,6 +5,7 @@ from the end of an epoch does what an uninterrupted one does.
 """
 
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ import torch
 from torch import nn
 
 from dpap.data.split import Split
-from dpap.errors import TrainingError
+from dpap.errors import ActivationOverflow, PrecisionWarning, TrainingError
+from dpap.networks import Network
 from dpap.reduction import rank, ranks, sum_over_ranks
 
 EVALUATION_BATCH = 512
@@ -176,7 +178,11 @@ def measured(
     loss_of: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
     batch_size: int = EVALUATION_BATCH,
 ) -> Measured:
-    """Accuracy, and the loss if there is one, of a network in evaluation."""
+    """Accuracy, and the loss if there is one, of a network in evaluation.
+
+    A current that leaves its range is wrapped, as Lava does, with a
+    :class:`~dpap.errors.PrecisionWarning`: a training goes on.
+    """
     was_training, device = network.training, next(network.parameters()).device
     network.eval()
     correct = torch.zeros((), dtype=torch.int64, device=device)
@@ -184,13 +190,26 @@ def measured(
     for inputs, labels, _ in batches(split, np.arange(len(split)), batch_size, device):
         if not len(labels):
             continue
-        output = network(inputs)
+        output = _evaluated(network, inputs)
         correct += (output.sum(2).argmax(1) == labels).sum()
         if loss_of is not None:
             loss += loss_of(output, labels) * len(labels)
     network.train(was_training)
     share = int(sum_over_ranks(correct)) / len(split)
     return Measured(share, None if loss_of is None else sum_over_ranks(loss).item() / len(split))
+
+
+def _evaluated(network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+    try:
+        return network(inputs)
+    except ActivationOverflow as error:
+        if not isinstance(network, Network):
+            raise
+        warnings.warn(
+            f"measured with currents wrapped, as Lava does: {error}", PrecisionWarning, stacklevel=4
+        )
+        with network.overflowing("wrap"):
+            return network(inputs)
 
 
 def accuracy(network: nn.Module, split: Split) -> float:

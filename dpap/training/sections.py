@@ -8,7 +8,7 @@ from dpap.data import Augmentation, data_set
 from dpap.encoders import Encoder
 from dpap.known_names import known_by
 from dpap.neurons import LIF, Neuron
-from dpap.weight_bits import MOST_BITS, WeightBits
+from dpap.weight_bits import MARGIN, MOST_BITS, WeightBits
 
 
 class Section(BaseModel):
@@ -76,12 +76,15 @@ class NetworkConfig(Section):
     bias : bool
     weight_bits : int or None
         1 to 8, or None for weights that are not rounded in training.
+    range_margin : float
+        How much larger than in training currents may become, where no proof bounds them.
     """
 
     notation: str | None = Field(None, max_length=4096)
     neuron: Annotated[Neuron, Field(discriminator="type")] = LIF()
     bias: bool = False
     weight_bits: WeightBits = MOST_BITS
+    range_margin: float = Field(MARGIN, ge=1, allow_inf_nan=False)
 
 
 class ExecutionConfig(Section):

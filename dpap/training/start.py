@@ -57,6 +57,7 @@ def build_network(config: RunConfig, split: Split) -> Network:
             neuron=described.neuron,
             bias=described.bias,
             weight_bits=described.weight_bits,
+            range_margin=described.range_margin,
         )
     classes = network.synaptic_blocks()[-1].output_shape[0]
     needed = int(split.labels.max()) + 1

@@ -34,7 +34,7 @@ def test_a_pool_is_folded_into_the_next_layer():
     graph = deploy.compile(network)
     fc1 = graph["fc1"]
     # The sum of 4 binary spikes: threshold 4 * int(0.5 * scale) up to rounding, weights as they are.
-    _, scale, threshold, _ = network.layers["fc1"].integer_parameters()
+    _, scale, threshold, *_ = network.layers["fc1"].integer_parameters()
     assert threshold == int(0.5 * scale * 4)
     assert fc1.neuron.threshold == threshold
     assert only_connection(fc1).pool == 2

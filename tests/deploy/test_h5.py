@@ -120,10 +120,12 @@ def set_array(place, index, value):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (set_attribute("/", "schema", 1), "schema version 1; this program reads versions 2 to 3"),
+        (set_attribute("/", "schema", 1), "schema version 1; this program reads versions 2 to 4"),
         (set_attribute("/", "time_steps", 0), "time_steps is 0"),
         (set_attribute("/", "input_max", 1 << 20), "input_max is 1048576"),
-        (set_attribute("/", "input_max", 60000), "can leave Lava's 24-bit states"),
+        (set_attribute("/", "input_max", 60000), "a synaptic sum can reach .* 32-bit arithmetic holds"),
+        (set_attribute("/layers/0", "observed_current", -1), "conv1: the observed current is -1"),
+        (set_attribute("/layers/0", "observed_current", 1 << 17), "conv1: the observed current is 131072"),
         (set_attribute("/", "input_shape", [1, 8, 9]), "conv1 from input: a convolution to"),
         (set_attribute("/layers/0", "threshold", -5), "conv1: the threshold is -5"),
         (set_attribute("/layers/0", "voltage_decay", 5000), "conv1: voltage_decay is 5000"),

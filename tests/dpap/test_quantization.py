@@ -37,10 +37,26 @@ def test_all_zero_layer_has_a_scale():
 
 
 def test_large_inputs_bound_the_scale():
-    # 4 weights of 1 with inputs up to 255: (4 s + 4) * 255 <= 131071 gives s <= 127.5; 8 bits allow 254.
+    # 4 weights of 1 with inputs up to 255: 4 * 255 s <= 131071 gives s <= 128.5; 8 bits allow 254. They round
+    # to 128, and 4 * 128 * 255 = 130,560 fits, so that nothing is charged for rounding.
     weight = torch.ones(1, 4)
-    scale = weight_scale(weight, LIF(), input_bound=255, input_divisor=255, time_steps=8, name="conv1")
-    assert scale == pytest.approx((SUM_LIMIT - 1) / 255 / 4 - 1)
+    bounds = {"input_bound": 255, "input_divisor": 255, "time_steps": 8, "name": "conv1"}
+    scale = weight_scale(weight, LIF(), **bounds)
+    assert scale == pytest.approx((SUM_LIMIT - 1) / 255 / 4)
+    assert quantize_weight(weight, scale).unique().tolist() == [128]
+
+
+def test_rounding_is_charged_where_it_adds_up():
+    # Near 0.7531 x 129.5 = 97.5 units a weight rounds to 98 or 96, so that sums jump by 2 for each synapse; each
+    # scale is tried on the rounded weights themselves.
+    for count in (3, 7, 50, 333):
+        weight = torch.full((1, count), 0.7531)
+        bounds = {"input_bound": 255, "input_divisor": 255, "time_steps": 8, "name": "x"}
+        scale = weight_scale(weight, LIF(), **bounds)
+        total = quantize_weight(weight, scale).sum().item() * 255
+        assert total < SUM_LIMIT
+        # No more than a step for each synapse is left over.
+        assert total + 2 * count * 255 > min(SUM_LIMIT - 1, 254 * count * 255)
 
 
 @pytest.mark.parametrize(
@@ -62,29 +78,21 @@ def test_state_gain(current_decay, voltage_decay, expected):
     ),
     st.sampled_from([1, 4, 16, 255]),
     st.floats(0.05, 1.0),
-    st.floats(0.05, 1.0),
 )
-def test_no_state_can_leave_24_bits(weight, bound, current_decay, voltage_decay):
-    neuron = LIF(current_decay=current_decay, voltage_decay=voltage_decay)
+def test_no_current_can_leave_24_bits(weight, bound, current_decay):
+    neuron = LIF(current_decay=current_decay)
     weight = torch.from_numpy(weight)
     steps = 12
-    try:
-        scale = weight_scale(
-            weight, neuron, input_bound=bound, input_divisor=bound, time_steps=steps, name="x"
-        )
-    except NetworkError:
-        return
+    scale = weight_scale(weight, neuron, input_bound=bound, input_divisor=bound, time_steps=steps, name="x")
     integers = quantize_weight(weight, scale).long()
     assert integers.abs().max() <= 254
     assert not (integers % 2).any()
     # The worst inputs of all: the largest on every positive (negative) weight, at every step.
     worst = torch.stack([integers.clamp(min=0).sum(1), integers.clamp(max=0).sum(1)]) * bound
-    u = v = torch.zeros_like(worst)
+    u = torch.zeros_like(worst)
     for _ in range(steps):
         u = u.sign() * ((u.abs() * neuron.current_keep) >> 12) + (worst << 6)
-        v = v.sign() * ((v.abs() * neuron.voltage_keep) >> 12) + u
         assert u.abs().max() < 1 << 23
-        assert v.min() > -(1 << 23)
 
 
 def test_the_order_of_a_sum_does_not_move_an_integer():
@@ -98,11 +106,6 @@ def test_the_order_of_a_sum_does_not_move_an_integer():
         assert one < 254 / weight.abs().max().item()
         assert torch.equal(quantize_weight(weight, one), quantize_weight(weight, other))
         assert one == pytest.approx(other, rel=1e-12)
-
-
-def test_refuses_what_no_scale_can_bound():
-    with pytest.raises(NetworkError, match=r"fc1: 600 synapses.*up to 255.*input_max"):
-        weight_scale(torch.ones(1, 600), LIF(), input_bound=255, input_divisor=255, time_steps=8, name="fc1")
 
 
 def test_refuses_weights_that_are_not_finite():

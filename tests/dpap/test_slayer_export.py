@@ -58,7 +58,7 @@ def test_a_voltage_at_a_large_threshold_does_not_fire():
     # Above 4096 SLAYER's own margin is lost in float32, and v = threshold would fire.
     network = dpap.networks.build("1FC", (1,), 1, input_max=255, neuron=dpap.LIF(threshold=1.0))
     network.layers["fc1"].weight.data.fill_(1.0)
-    weight, _, threshold, _ = network.layers["fc1"].integer_parameters()
+    weight, _, threshold, *_ = network.layers["fc1"].integer_parameters()
     assert threshold > 4096
     inputs = torch.tensor([[[threshold // weight.item()]], [[255.0]]])
     assert weight.item() * inputs[0].item() == threshold

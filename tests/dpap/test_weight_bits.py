@@ -10,7 +10,8 @@ import deploy
 import dpap
 from dpap.checkpoint import load_checkpoint, save_checkpoint
 from dpap.neurons import LIF
-from dpap.quantization import SUM_LIMIT
+from dpap.neurons.parameters import ARITHMETIC_LIMIT, SUM_LIMIT
+from dpap.quantization import weight_scale
 from dpap.straight_through import quantize_weight
 from dpap.training.run_config import make_run_config
 from dpap.weight_bits import coarsest_step, highest_level, narrowed, weight_grid
@@ -20,7 +21,7 @@ BINARY = {"input_bound": 1, "input_divisor": 1, "time_steps": 8, "name": "fc1"}
 
 def integers(weight, bits, **bounds):
     weight = narrowed(torch.tensor([weight]), bits)
-    scale, step = weight_grid(weight, LIF(), bits, **{**BINARY, **bounds})
+    scale, step, _ = weight_grid(weight, LIF(), bits, **{**BINARY, **bounds})
     return quantize_weight(weight, scale, step)[0].tolist(), scale, step
 
 
@@ -61,7 +62,7 @@ def test_a_step_that_the_sums_have_no_room_for_is_halved():
 def test_eight_bits_are_what_they_were():
     weight = torch.tensor([[0.3, -0.7, 0.111]])
     assert narrowed(weight, 8) is weight
-    scale, step = weight_grid(weight, LIF(), 8, **BINARY)
+    scale, step, _ = weight_grid(weight, LIF(), 8, **BINARY)
     assert step == 2
     assert scale == dpap.quantization.weight_scale(weight, LIF(), **BINARY)
 
@@ -81,14 +82,44 @@ def test_integers_are_levels_within_the_bounds(bits, seed, fan_in, largest_input
         weight = weight**3
     bounds = {"input_bound": largest_input, "input_divisor": largest_input, "time_steps": 8, "name": "fc1"}
     real = narrowed(weight, bits)
-    scale, step = weight_grid(real, LIF(), bits, **bounds)
+    scale, step, proven = weight_grid(real, LIF(), bits, **bounds)
     whole = quantize_weight(real, scale, step).long()
     levels = whole // step
     assert (whole % step == 0).all() and (step & (step - 1)) == 0 and 2 <= step <= coarsest_step(bits)
     assert levels.abs().max() <= highest_level(bits)
     assert levels.abs().max() == highest_level(bits) or step == 2
-    assert whole.clamp(min=0).sum(1).max() * largest_input < SUM_LIMIT
+    largest_sum = max(whole.clamp(min=0).sum(1).max(), -whole.clamp(max=0).sum(1).min()) * largest_input
+    assert largest_sum < (SUM_LIMIT if proven else ARITHMETIC_LIMIT)
     assert ((whole - real.double() * scale).abs() <= step / 2 * (1 + 1e-6)).all()
+
+
+def test_a_range_sets_the_scale_where_no_proof_leaves_8_bits():
+    # 1000 weights of 1 and 1000 of -1 with inputs up to 15: a proof leaves 131071 / 15 / 1000 = 8.7 units, of
+    # which the rounded weights 8 sum to 8000 x 15 = 120,000. That is no half of 254.
+    weight = torch.cat([torch.ones(1, 1000), -torch.ones(1, 1000)], 1)
+    bounds = {"input_bound": 15, "input_divisor": 15, "time_steps": 8, "name": "fc1"}
+    proof = weight_scale(weight, LIF(), **bounds)
+    assert quantize_weight(weight, proof).unique().tolist() == [-8, 8]
+    # Without a range they keep 15 levels: 30 units.
+    assert weight_grid(weight, LIF(), 8, **bounds) == (30, 2, False)
+    # A current of 40 was seen, and twice that may come: 131071 / (80 x 15) = 109.2 units.
+    grid = weight_grid(weight, LIF(), 8, **bounds, reached=40.0)
+    assert grid == (pytest.approx(109.226, abs=1e-3), 2, False)
+    assert weight_grid(weight, LIF(), 8, **bounds, reached=40.0, margin=1.0).scale == pytest.approx(
+        218.452, abs=1e-3
+    )
+    # With a small range weights fill their 8 bits, and with a large one the proof says more.
+    assert weight_grid(weight, LIF(), 8, **bounds, reached=1.0).scale == 254
+    assert weight_grid(weight, LIF(), 8, **bounds, reached=1e4) == (proof, 2, True)
+    # 4 bits at the coarsest step that the range leaves: 7 x 8 = 56 below 109.
+    assert weight_grid(weight, LIF(), 4, **bounds, reached=40.0) == (56, 8, False)
+
+
+def test_what_no_scale_can_bound_is_refused():
+    # 600 weights of 2 and inputs up to 65535 are 78,642,000, more than 32-bit arithmetic holds.
+    bounds = {"input_bound": 65535, "input_divisor": 65535, "time_steps": 8, "name": "fc1"}
+    with pytest.raises(dpap.NetworkError, match=r"fc1: 600 synapses.*up to 65535.*input_max"):
+        weight_grid(torch.ones(1, 600), LIF(), 8, **bounds, reached=1.0)
 
 
 def test_the_gradient_goes_straight_through():
@@ -110,7 +141,7 @@ def test_few_bits_compile_exactly(name, bits):
     notation, options = NETWORKS[name]
     network = firing_network(notation, (1, 8, 8), 6, input_max=16, weight_bits=bits, **options)
     for block in network.synaptic_blocks():
-        _, step = _grid_of(block)
+        _, step, _ = _grid_of(block)
         assert len(block.integer_parameters().weight.unique()) <= 2 * highest_level(bits) + 1
         assert (block.integer_parameters().weight % step == 0).all()
     graph = deploy.compile(network)

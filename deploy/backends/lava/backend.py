@@ -19,6 +19,7 @@ from deploy.graph import Graph
 from deploy.recording import Recording
 from deploy.sigma_delta_states import check_recorded_states
 from dpap.errors import InputError
+from dpap.neurons.currents import OnOverflow, check_on_overflow
 
 MEMORY_BYTES = 1 << 30
 """Memory for the inputs and spikes of a batch to aim at."""
@@ -39,6 +40,7 @@ def run(
     progress: Callable[[int, int], None] | None = None,
     memory_bytes: int = MEMORY_BYTES,
     record: Collection[str] | None = None,
+    on_overflow: OnOverflow = "raise",
 ) -> Recording:
     """Run samples one after the other, pipelined in batches of bounded memory; see :func:`deploy.run`.
 
@@ -59,13 +61,18 @@ def run(
         (Lava's processes, and the synapses in them) and the recording, a bit a spike, come on top.
     record : collection of str, optional
         Layers whose spikes are kept; by default all. Those of the output are always.
+    on_overflow : str
+        ``raise``, or ``wrap`` to keep what Lava computes where a current leaves its 24 bits. Messages of
+        sigma-delta units have no meaning then, so that these always raise.
 
     Raises
     ------
     InputError
-        ``time_limit`` or ``memory_bytes`` is not positive, or a layer to record does not exist.
+        ``time_limit`` or ``memory_bytes`` is not positive, or a layer to record or ``on_overflow`` does not
+        exist.
     ActivationOverflow
-        An activation left 32 bits, or a message 24, so that Lava's numbers may have wrapped.
+        Lava wrapped a current that left its 24 bits; of sigma-delta units, an activation left 32 bits, or a
+        message 24, so that Lava's numbers may have wrapped.
     BackendUnavailable
         Lava is not installed, or this is not Linux.
     BackendError
@@ -73,6 +80,7 @@ def run(
     """
     started = time.perf_counter()
     _check_available()
+    check_on_overflow(on_overflow)
     if time_limit is not None and not time_limit > 0:
         raise InputError(f"time_limit is {time_limit}; expected a positive number of seconds")
     if memory_bytes < 1:
@@ -100,6 +108,9 @@ def run(
             if not job.finished:
                 done = f"{batch.start + job.samples_done} of {len(inputs)} samples of {job.time_steps} steps"
                 raise BackendError(_failure(outcome, done, time_limit or _default_limit(job)))
+            overflow = job.first_overflow(graph, batch.start)
+            if overflow is not None and on_overflow == "raise":
+                raise overflow
             sent = job.read_spikes()
             if graph.sigma_delta:
                 check_recorded_states(Recording(graph, inputs[batch], sent, "lava", 0.0))

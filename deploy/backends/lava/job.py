@@ -18,6 +18,9 @@
     (N, T, *kept_shape) uint8, of layers that are recorded; int32 for messages of sigma-delta units. Made
     here, so that a disk that is too small says so before the run; the worker maps it into memory, and Lava
     writes into it.
+``overflow<i>.npy``
+    int64 (3,), of spiking layers; the step of the input, the neuron and the current that left its 24 bits
+    first, or -1; written by Lava.
 ``step.npy``
     The step that runs, from 1; written by Lava at every step.
 ``done``
@@ -32,8 +35,11 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
+from deploy.errors import ActivationOverflow
 from deploy.graph import INPUT, Graph, Incoming, Layer, Maximum
 from deploy.graph.connection import unrolled
+from dpap.neurons.currents import Overflow
+from dpap.neurons.parameters import STATE_SHIFT
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,7 @@ class Job:
             # Maxima send in the step in which they hear.
             lags[layer.name] = before + (not isinstance(layer.neuron, Maximum))
             np.save(folder / f"bias{i}.npy", layer.neuron_bias)
+            np.save(folder / f"overflow{i}.npy", np.full(3, -1, np.int64))
             inputs_of_layer = []
             for j, incoming in enumerate(layer.inputs):
                 matrix = unrolled(incoming.connection, graph.source_shape(incoming))
@@ -152,6 +159,23 @@ class Job:
     def finished(self) -> bool:
         """Whether all spikes have been written."""
         return (self.folder / "done").exists()
+
+    def first_overflow(self, graph: Graph, first_sample: int) -> ActivationOverflow | None:
+        """The error for a current that left its 24 bits, of the first layer with one.
+
+        Parameters
+        ----------
+        graph : Graph
+        first_sample : int
+            Number of the job's first sample.
+        """
+        for i, layer in enumerate(graph.layers):
+            index, neuron, current = np.load(self.folder / f"overflow{i}.npy", allow_pickle=False).tolist()
+            if index >= 0:
+                sample, step = divmod(index, self.time_steps)
+                place = layer.neuron_index(neuron)
+                return Overflow(first_sample + sample, step, place, current >> STATE_SHIFT).error(layer.name)
+        return None
 
     def read_spikes(self) -> dict[str, np.ndarray]:
         """What the neurons of recorded layers sent, in the files: ``(N, T, *kept_shape)`` uint8, or int32."""

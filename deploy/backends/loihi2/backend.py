@@ -11,14 +11,17 @@ from pathlib import Path
 
 import numpy as np
 
+from deploy.backends import fast
 from deploy.backends.lava.child import run_worker
 from deploy.backends.loihi2.job import Board, Job
 from deploy.backends.recorded import recorded_layers
+from deploy.currents import current_ranges
 from deploy.errors import BackendError, BackendUnavailable
 from deploy.formats.netx import one_sample_a_run
 from deploy.graph import Graph
 from deploy.recording import Recording
 from dpap.errors import InputError
+from dpap.neurons.currents import OnOverflow, check_on_overflow
 
 WORKER = Path(__file__).resolve().with_name("worker")
 """The program that the child runs; see its ``__main__.py``."""
@@ -46,6 +49,7 @@ def run(
     generation: str = "N3B3",
     time_limit: float = TIME_LIMIT,
     record: Collection[str] | None = None,
+    on_overflow: OnOverflow = "raise",
 ) -> Recording:
     """Run samples one after the other on a board; see :func:`deploy.run`.
 
@@ -67,6 +71,9 @@ def run(
         Seconds after which the run is ended, the wait for a board included.
     record : collection of str, optional
         Layers whose spikes are kept; by default all. Those of the output are always.
+    on_overflow : str
+        ``raise``, or ``wrap``. A board does not say that a current left its 24 bits, so with ``raise`` the
+        fast simulator runs the samples before, where a range is not proven (:mod:`deploy.currents`).
 
     Raises
     ------
@@ -77,15 +84,20 @@ def run(
     InputError
         ``time_limit`` is not positive, there is no sample, a layer to record does not exist, or the network
         takes one sample a run and there are more.
+    ActivationOverflow
+        A current leaves its 24 bits.
     BackendError
         The run failed, or did not end within ``time_limit``, or the probes gave no sound numbers.
     """
     started = time.perf_counter()
+    check_on_overflow(on_overflow)
     _check_available(host)
     if not time_limit > 0:
         raise InputError(f"time_limit is {time_limit}; expected a positive number of seconds")
     recorded = recorded_layers(graph, record)
     _check_samples(graph, len(inputs))
+    if on_overflow == "raise" and any(known.basis != "proof" for known in current_ranges(graph).values()):
+        fast.run(graph, inputs, record=())
     with tempfile.TemporaryDirectory(prefix="loihi2-", ignore_cleanup_errors=True) as folder:
         job = Job.write(Path(folder), graph, inputs, recorded, Board(host, partition, generation))
         outcome = run_worker(job.folder, time_limit, lambda: None, WORKER)

@@ -77,6 +77,8 @@ def read_network(folder: Path) -> LavaNetwork:
         bias = np.load(folder / f"bias{index}.npy", allow_pickle=False)
         neurons = Population(
             spikes=shared_activity(folder, index) if layer["recorded"] else None,
+            overflow=np.load(folder / f"overflow{index}.npy", mmap_mode="r+", allow_pickle=False),
+            steps=len(frames),
             lag=layer["lag"],
             shape=(layer["size"],),
             # Lava adds 1 to the decay of the current, as Loihi does.

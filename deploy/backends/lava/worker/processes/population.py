@@ -8,7 +8,7 @@ from lava.proc.lif.process import LIFReset
 
 
 class Population(LIFReset):
-    """``LIFReset`` that may write its spikes into memory that it shares with whoever reads them.
+    """``LIFReset`` that writes its spikes into shared memory, and the first current that Lava wraps.
 
     Lava's own ways to read a population out send a message for each neuron and step, which takes longer than
     the network itself; and a process beside the population that only listened would cost a fifth of a step.
@@ -17,15 +17,22 @@ class Population(LIFReset):
     ----------
     spikes : uint8 array of shape (steps, size), shared memory, or None
         Row t is what the input of step t (from 0) led to. Without it nothing is kept.
+    overflow : int64 array of shape (3,), shared memory
+        Written once: the step of the input (from 0), the neuron, and its current before it was wrapped, for
+        the first current that leaves its 24 bits.
+    steps : int
+        Steps of the input; what comes before or after them does not count.
     lag : int
         Steps that the population lags behind the input.
     **neurons
         Of ``LIFReset``.
     """
 
-    def __init__(self, *, spikes: np.ndarray | None, lag: int, **neurons):
+    def __init__(self, *, spikes: np.ndarray | None, overflow: np.ndarray, steps: int, lag: int, **neurons):
         super().__init__(**neurons)
         self.proc_params["spikes"] = spikes
+        self.proc_params["overflow"] = overflow
+        self.proc_params["steps"] = steps
         self.proc_params["lag"] = lag
 
 
@@ -38,12 +45,25 @@ class PopulationModel(PyLifResetModelBitAcc):
 
     def __init__(self, proc_params):
         super().__init__(proc_params)
-        self.spikes, self.lag = proc_params["spikes"], proc_params["lag"]
+        self.spikes, self.overflow = proc_params["spikes"], proc_params["overflow"]
+        self.steps, self.lag = proc_params["steps"], proc_params["lag"]
+
+    def subthr_dynamics(self, activation_in: np.ndarray) -> None:
+        """Notice a current that is about to be wrapped; Lava calls this once a step, after the reset."""
+        index = self.time_step - 1 - self.lag
+        if self.overflow[0] < 0 and 0 <= index < self.steps:
+            kept = np.abs(self.u.astype(np.int64)) * (self.decay_unity - self.du - self.ds_offset)
+            current = np.sign(self.u) * (kept >> self.decay_shift)
+            current += np.asarray(activation_in, np.int64) << self.act_shift
+            outside = np.flatnonzero(np.abs(current) >= self.max_uv_val)
+            if len(outside):
+                self.overflow[:] = index, outside[0], current[outside[0]]
+        super().subthr_dynamics(activation_in)
 
     def reset_voltage(self, spike_vector: np.ndarray) -> None:
         """Keep the spikes of a step, and reset who fired; Lava calls this once a step."""
         super().reset_voltage(spike_vector)
         # Lava counts steps from 1.
         index = self.time_step - 1 - self.lag
-        if self.spikes is not None and 0 <= index < len(self.spikes):
+        if self.spikes is not None and 0 <= index < self.steps:
             self.spikes[index] = spike_vector
