@@ -42,7 +42,8 @@ def _integrate(u, v, inputs, drive, keep_u, keep_v):
     wrapped = tl.where(u > _HIGHEST_CURRENT, u - _PERIOD, u)
     u = tl.where(u <= _LOWEST_CURRENT, u + _PERIOD, wrapped)
     v = _decay(v, keep_v) + u + drive
-    return u, tl.minimum(tl.maximum(v, _LOWEST_VOLTAGE), _HIGHEST_VOLTAGE)
+    v = tl.where(v > _HIGHEST_VOLTAGE, _HIGHEST_VOLTAGE, v)
+    return u, tl.where(v < _LOWEST_VOLTAGE, _LOWEST_VOLTAGE, v)
 
 
 @triton.jit

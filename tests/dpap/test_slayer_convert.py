@@ -241,22 +241,35 @@ def test_what_has_no_counterpart_is_refused(case):
             "a norm, whose mean .* recurrent neuron keeps: use current_decay=1",
         ),
         (lambda: recurrent({"dropout": slayer.neuron.Dropout(0.1)}), "dropout, .* anew in every step"),
-        (lambda: dense(neuron={"threshold": 40.0, "current_decay": 0.0}), None),
     ],
 )
 def test_dense_blocks_that_cannot_be_read_are_refused(make, message):
     net = nn.Sequential(cuba.Flatten(), make())
-    if message is None:
-        net[1].synapse.weight.data.fill_(-2.0)
-        message = r"block 1 \(cuba.Dense\): fc1: the negative weights .* sum to 14336; .*24 bits"
     with pytest.raises(dpap.NetworkError, match=message):
         dpap.from_slayer(net, SHAPE, STEPS)
+
+
+def test_currents_without_a_bound_run_until_one_leaves_its_range():
+    # 112 inputs, weights of -128, and currents that keep everything: 14,336 a step at most, so that 10 steps
+    # can bring 143,360. Half of them bring half of it. Wrapped, the last is 262,144 - 143,360 = 118,784, which
+    # is above the threshold of 40 x 64 in a voltage that keeps nothing.
+    neuron = {"threshold": 40.0, "current_decay": 0.0, "voltage_decay": 1.0}
+    net = nn.Sequential(cuba.Flatten(), dense(neuron=neuron))
+    net[1].synapse.weight.data.fill_(-2.0)
+    network = dpap.from_slayer(net, SHAPE, 10).eval()
+    half = torch.zeros(1, *SHAPE, 10)
+    half.flatten(1, -2)[:, ::2] = 1
+    assert not network(half).any()
+    with pytest.raises(dpap.ActivationOverflow, match=r"fc1: the current of neuron 0 is -143360 .* at step 9"):
+        network(torch.ones(1, *SHAPE, 10))
+    with network.overflowing("wrap"):
+        assert network(torch.ones(1, *SHAPE, 10))[0, 0].tolist() == [0] * 9 + [1]
 
 
 def test_learning_beyond_the_bound_is_refused():
     network = dpap.from_slayer(nn.Sequential(cuba.Flatten(), dense()), SHAPE, STEPS, 16)
     network.layers["fc1"].weight.data.fill_(4.0)
-    with pytest.raises(dpap.NetworkError, match=r"fc1: the positive weights .* inputs up to 16"):
+    with pytest.raises(dpap.ActivationOverflow, match=r"fc1: the current of .* below 131072 .*dpap.quantize"):
         network(events(16))
     network.layers["fc1"].weight.data[0, 0] = float("nan")
     with pytest.raises(dpap.NetworkError, match="fc1: a weight is not finite"):

@@ -111,8 +111,9 @@ def test_a_range_sets_the_scale_where_no_proof_leaves_8_bits():
     # With a small range weights fill their 8 bits, and with a large one the proof says more.
     assert weight_grid(weight, LIF(), 8, **bounds, reached=1.0).scale == 254
     assert weight_grid(weight, LIF(), 8, **bounds, reached=1e4) == (proof, 2, True)
-    # 4 bits at the coarsest step that the range leaves: 7 x 8 = 56 below 109.
-    assert weight_grid(weight, LIF(), 4, **bounds, reached=40.0) == (56, 8, False)
+    # 4 bits, of which the proof for 3000 weights leaves no half: at the coarsest step that the range leaves,
+    # 7 x 8 = 56 below 109.
+    assert weight_grid(torch.ones(1, 3000), LIF(), 4, **bounds, reached=40.0) == (56, 8, False)
 
 
 def test_what_no_scale_can_bound_is_refused():
