@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import torch
 
 from dpap.errors import NetworkError, PrecisionWarning
+from dpap.quantization import fitting_scale, weight_extents
 from dpap.weight_bits import MOST_BITS, highest_level
 
-FEWEST_LEVELS = 15
+FEWEST_LEVELS = 16
 """Distinct integer weights below which a layer is said to have few, zero included. With fewer bits it is the
 levels of one sign, if that is less."""
 
@@ -103,8 +104,17 @@ def _remedy(block) -> str:
         return "its scale is its own; let dpap.quantize choose one by samples"
     if block.weight_bits < MOST_BITS:
         return "give it more weight_bits"
-    if "current_range" in block.dynamics.buffers() and block.observed_range is None:
-        return (
-            "calibrate it by samples (dpap.calibrate), or let its largest weights, biases or threshold shrink"
-        )
-    return "its largest weights, its biases or its threshold leave the others no levels; let these shrink"
+    if "current_range" not in block.dynamics.buffers():
+        return "its largest weights and biases leave the others no levels; let these shrink"
+    scale = block.integer_parameters().scale
+    weight, bias = block.real_parameters()
+    (extent,) = weight_extents([weight])
+    fit = fitting_scale(extent, block.neuron, input_divisor=block.input_divisor, name=block.name, bias=bias)
+    if scale >= fit / 2:
+        return "its largest weights, its biases or its threshold leave the others no levels; let these shrink"
+    if block.observed_range is None:
+        return "nothing is known of its currents; calibrate it by samples (dpap.calibrate)"
+    return (
+        f"its currents fill their 24 bits with inputs up to {block.input_bound}; coarser inputs (a smaller"
+        " input_max, inputs divided alike) or a smaller range_margin leave weights more levels"
+    )

@@ -50,8 +50,8 @@ WeightBits = Annotated[int, Field(ge=1, le=MOST_BITS)] | None
 MARGIN = 2.0
 """How much larger than on calibration samples a current may become, by default."""
 
-DEFAULT_LEVELS = 15
-"""Levels on either side of zero, 5 bits, that weights keep where nothing is known of the currents."""
+DEFAULT_LEVELS = 7
+"""Levels on either side of zero, 4 bits, that weights keep where nothing is known of the currents."""
 
 _FILLED = 1e-6
 """How near to the highest level, relatively, the largest weight must come: floats do not divide exactly."""
@@ -212,10 +212,13 @@ def weight_grid(
             return Grid(scale, step, False)
     scale = max(scale, proofs[-1])
     if not scale * extent.largest > step / 2:
+        reach = (
+            "can leave 32-bit arithmetic" if reached is None else f"reach {reached * input_divisor:g} units"
+        )
         raise NetworkError(
-            f"{name}: {weight[0].numel()} synapses a neuron with inputs up to {input_bound} leave its weights"
-            f" no scale at which any is not 0 and sums fit into 32-bit arithmetic (below {ARITHMETIC_LIMIT}):"
-            " give the network smaller whole numbers (divide inputs, and input_max with them), or prune it"
+            f"{name}: all its weights become 0: its currents, of {weight[0].numel()} synapses a neuron and"
+            f" inputs up to {input_bound}, {reach} for a weight of 1: give the network coarser inputs (a"
+            " smaller input_max, inputs divided alike), or prune it"
         )
     return Grid(scale, step, scale <= proofs[-1])
 

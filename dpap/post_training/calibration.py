@@ -12,6 +12,7 @@ layer-wise calibration by mean squared error (Nagel et al. 2021, arXiv 2106.0829
 instead of weights.
 """
 
+import contextlib
 from dataclasses import dataclass
 
 import torch
@@ -62,7 +63,10 @@ def candidates(block: blocks.SynapticBlock) -> list[Candidate]:
     found = [_candidate(block, weight, bias, largest)]
     # Without weights there is nothing to clip, and fixed ones are not to be.
     if largest > 0 and block.prunable:
-        found += [_candidate(block, weight, bias, largest * share) for share in RANGES[1:]]
+        for share in RANGES[1:]:
+            # A range so narrow that all weights become 0, at a scale that the currents set, is no candidate.
+            with contextlib.suppress(NetworkError):
+                found.append(_candidate(block, weight, bias, largest * share))
     return found
 
 

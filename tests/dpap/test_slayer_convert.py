@@ -260,7 +260,9 @@ def test_currents_without_a_bound_run_until_one_leaves_its_range():
     half = torch.zeros(1, *SHAPE, 10)
     half.flatten(1, -2)[:, ::2] = 1
     assert not network(half).any()
-    with pytest.raises(dpap.ActivationOverflow, match=r"fc1: the current of neuron 0 is -143360 .* at step 9"):
+    with pytest.raises(
+        dpap.ActivationOverflow, match=r"fc1: the current of neuron 0 is -143360 .* at step 9"
+    ):
         network(torch.ones(1, *SHAPE, 10))
     with network.overflowing("wrap"):
         assert network(torch.ones(1, *SHAPE, 10))[0, 0].tolist() == [0] * 9 + [1]

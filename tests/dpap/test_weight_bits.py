@@ -100,8 +100,8 @@ def test_a_range_sets_the_scale_where_no_proof_leaves_8_bits():
     bounds = {"input_bound": 15, "input_divisor": 15, "time_steps": 8, "name": "fc1"}
     proof = weight_scale(weight, LIF(), **bounds)
     assert quantize_weight(weight, proof).unique().tolist() == [-8, 8]
-    # Without a range they keep 15 levels: 30 units.
-    assert weight_grid(weight, LIF(), 8, **bounds) == (30, 2, False)
+    # Without a range they keep 7 levels: 14 units.
+    assert weight_grid(weight, LIF(), 8, **bounds) == (14, 2, False)
     # A current of 40 was seen, and twice that may come: 131071 / (80 x 15) = 109.2 units.
     grid = weight_grid(weight, LIF(), 8, **bounds, reached=40.0)
     assert grid == (pytest.approx(109.226, abs=1e-3), 2, False)
@@ -119,7 +119,9 @@ def test_a_range_sets_the_scale_where_no_proof_leaves_8_bits():
 def test_what_no_scale_can_bound_is_refused():
     # 600 weights of 2 and inputs up to 65535 are 78,642,000, more than 32-bit arithmetic holds.
     bounds = {"input_bound": 65535, "input_divisor": 65535, "time_steps": 8, "name": "fc1"}
-    with pytest.raises(dpap.NetworkError, match=r"fc1: 600 synapses.*up to 65535.*input_max"):
+    with pytest.raises(
+        dpap.NetworkError, match=r"fc1: all its weights become 0.* 600 synapses.*65535.*input_max"
+    ):
         weight_grid(torch.ones(1, 600), LIF(), 8, **bounds, reached=1.0)
 
 
