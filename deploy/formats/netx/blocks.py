@@ -1,36 +1,16 @@
-"""lava-dl's netx description of a network, ``.net``: HDF5 that ``lava.lib.dl.netx.hdf5.Network`` reads.
-
-The file is a chain of blocks, ``/layer/0`` (the input's shape), ``/layer/1``, ... with the fields of lava-dl
-0.6: ``type``, ``shape``, ``neuron/{type, iDecay, vDecay, vThMant, refDelay, gradedSpike}``, ``weight``,
-``weight_rec``, ``bias``, ``delay``, ``stride``, ``padding``, ``dilation``, ``groups``. The integers are the
-graph's, so Lava's fixed-point simulation of the file has its spikes.
-
-netx has neither pools nor axonal delays of convolutions, so these are written in other words:
-
-* a pool before a convolution as one convolution, whose kernel repeats each element over the pool's window;
-* a maximum over spikes as a depthwise convolution;
-* a convolution with delays, or whose pool leaves out a border, and all that comes after it, as dense layers.
-
-What netx does not take from the file, but as arguments of ``Network``, is in the attributes of the root:
-``input_message_bits``, ``reset_interval`` and ``reset_offset`` (1, since netx resets one step early at 0).
-``one_sample_a_run`` is true where spikes are under way for more than a step, in delays or recurrence: Lava
-lets them through into the next sample. Attributes of a block's group: ``name``, ``kept`` (which of the
-network's channels or neurons its are) and ``network_shape``.
-"""
+"""The chain of netx blocks that says a graph."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import h5py
 import numpy as np
 
 from deploy.errors import ExportError
+from deploy.formats.netx.start import check_start
 from deploy.formats.refusal import refuse_sigma_delta
 from deploy.graph import INPUT, ConvConnection, Geometry, Graph, Incoming, Layer
 from deploy.graph.connection import unrolled
 from deploy.graph.encoding import as_convolution
 from deploy.graph.geometry import Shape
-from dpap.files import write_atomically
 
 MAX_DELAY = 62
 """Largest delay that netx does not clip."""
@@ -63,20 +43,14 @@ class Block:
     layer: Layer | None = None
 
 
-def save(graph: Graph, path: str | Path) -> None:
-    """Write a graph as netx reads it; the file appears whole or not at all.
+def netx_blocks(graph: Graph) -> list[Block]:
+    """The chain of blocks that says a graph, without the input.
 
     Raises
     ------
     ExportError
-        netx cannot say a layer, which is named with what to do.
+        netx cannot say a layer, or would run it with other spikes; it is named with what to do.
     """
-    blocks = netx_blocks(graph)
-    write_atomically(path, lambda temporary: _write(graph, blocks, temporary))
-
-
-def netx_blocks(graph: Graph) -> list[Block]:
-    """The chain of blocks that says a graph, without the input."""
     refuse_sigma_delta(graph, "netx (.net)")
     blocks: list[Block] = []
     before, shape, spatial = INPUT, graph.input_shape, len(graph.input_shape) == 3
@@ -89,6 +63,7 @@ def netx_blocks(graph: Graph) -> list[Block]:
             block = _dense_block(layer, forward, own, shape)
         blocks.append(block)
         before, shape, spatial = layer.name, layer.kept_shape, block.kind == "conv"
+    check_start(graph)
     return blocks
 
 
@@ -203,44 +178,3 @@ def _inhibit_one(layer: Layer, weight: np.ndarray) -> None:
         )
     # Inhibition of a neuron that nothing excites.
     weight[np.argmax(silent), 0] = -2
-
-
-def _write(graph: Graph, blocks: list[Block], path: Path) -> None:
-    with h5py.File(path, "w") as file:
-        file.attrs["input_shape"] = np.array(graph.input_shape)
-        file.attrs["input_max"] = graph.input_max
-        file.attrs["input_message_bits"] = graph.input_max.bit_length() if graph.input_max > 1 else 0
-        file.attrs["time_steps"] = graph.time_steps
-        file.attrs["reset_interval"] = graph.time_steps
-        file.attrs["reset_offset"] = 1
-        file.attrs["one_sample_a_run"] = one_sample_a_run(graph)
-        first = file.create_group("layer/0")
-        _write_text(first, "type", "input")
-        first["shape"] = np.array(graph.input_shape)
-        for index, block in enumerate(blocks, start=1):
-            _write_block(file.create_group(f"layer/{index}"), block)
-
-
-def _write_block(group: h5py.Group, block: Block) -> None:
-    _write_text(group, "type", block.kind)
-    group["shape"] = np.array(block.shape)
-    for name, array in block.arrays.items():
-        options = {"compression": "gzip"} if array.ndim > 1 else {}
-        group.create_dataset(name, data=array.astype(np.int32), **options)
-    if block.layer is None:
-        return
-    group.attrs["name"] = block.layer.name
-    group.attrs["kept"] = block.layer.kept
-    group.attrs["network_shape"] = np.array(block.layer.shape)
-    neuron = block.layer.neuron
-    _write_text(group, "neuron/type", "CUBA")
-    group["neuron/iDecay"] = neuron.current_decay
-    group["neuron/vDecay"] = neuron.voltage_decay
-    group["neuron/vThMant"] = neuron.threshold
-    group["neuron/refDelay"] = 1
-    group["neuron/gradedSpike"] = False
-
-
-def _write_text(group: h5py.Group, name: str, text: str) -> None:
-    # Fixed-length bytes in an array of one, as lava-dl writes them.
-    group.create_dataset(name, data=np.array([text.encode("ascii")]))

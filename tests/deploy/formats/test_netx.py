@@ -1,20 +1,15 @@
 """netx files, judged by lava-dl's own ``netx.hdf5.Network`` in Lava's fixed-point simulation."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import h5py
 import numpy as np
 import pytest
 from factories import firing_network, random_inputs, with_random_states
+from netx_runs import add, different_layers, judge, spikes_of
 
 import deploy
 from deploy.formats.netx import netx_blocks
 from deploy.graph import MatrixConnection
 from dpap import LIF
-
-JUDGE = Path(__file__).with_name("netx_judge.py")
 
 SLOW = LIF(current_decay=0.3, voltage_decay=0.1, threshold=2.0)
 
@@ -44,7 +39,7 @@ NETWORKS = {
 
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory):
-    """For each network its graph, its recording here, and netx's spikes; one process runs them all."""
+    """For each network its recording here, and netx's spikes; one process runs them all."""
     folder = tmp_path_factory.mktemp("netx")
     graphs, recordings = {}, {}
     for name, (make, samples) in NETWORKS.items():
@@ -52,24 +47,19 @@ def judged(tmp_path_factory):
         graphs[name] = deploy.compile(network)
         inputs = random_inputs(network, samples)
         recordings[name] = deploy.run(graphs[name], inputs)
-        deploy.export(graphs[name], folder / f"{name}.net")
-        np.save(folder / f"{name}.npy", inputs.reshape(-1, *inputs.shape[2:]))
-    done = subprocess.run(
-        [sys.executable, str(JUDGE), str(folder)], capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return graphs, recordings, {name: np.load(folder / f"{name}.npz") for name in NETWORKS}
+        add(folder, name, graphs[name], inputs)
+    status, errors = judge(folder)
+    assert status == 0, errors
+    return recordings, {name: spikes_of(folder, name, graphs[name], NETWORKS[name][1]) for name in NETWORKS}
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_layer_spikes_the_same_in_netx(judged, name):
-    graphs, recordings, theirs = judged
-    layers = [block.layer.name for block in netx_blocks(graphs[name]) if block.layer is not None]
-    assert layers == [layer.name for layer in graphs[name].layers]
-    for index, layer in enumerate(layers, start=1):
-        ours = recordings[name].kept[layer]
-        assert ours.any() or name == "silent"
-        assert np.array_equal(theirs[name][str(index)].reshape(ours.shape), ours), layer
+    recordings, theirs = judged
+    ours = recordings[name]
+    assert list(theirs[name]) == [layer.name for layer in ours.graph.layers]
+    assert different_layers(theirs[name], ours) == []
+    assert name == "silent" or all(ours.kept[layer].any() for layer in theirs[name])
 
 
 @pytest.mark.parametrize(
