@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from deploy.errors import ExportError
-from deploy.formats.netx.start import check_start
+from deploy.formats.netx.start import bias_spikes, check_start
 from deploy.formats.refusal import refuse_sigma_delta
 from deploy.graph import INPUT, ConvConnection, Geometry, Graph, Incoming, Layer
 from deploy.graph.connection import unrolled
 from deploy.graph.encoding import as_convolution
 from deploy.graph.geometry import Shape
+from dpap.quantization import WEIGHT_STEP
 
 MAX_DELAY = 62
 """Largest delay that netx does not clip."""
@@ -60,7 +61,7 @@ def netx_blocks(graph: Graph) -> list[Block]:
         if block is None:
             if spatial:
                 blocks.append(Block("flatten", (int(np.prod(shape)),)))
-            block = _dense_block(layer, forward, own, shape)
+            block = _dense_block(layer, forward, own, shape, graph.time_steps)
         blocks.append(block)
         before, shape, spatial = layer.name, layer.kept_shape, block.kind == "conv"
     check_start(graph)
@@ -76,13 +77,14 @@ def one_sample_a_run(graph: Graph) -> bool:
 
 
 def _sources(layer: Layer, before: str) -> tuple[Incoming, Incoming | None]:
-    """What a layer hears from the block before it, and from itself."""
+    """What a layer receives from the block before it, and from itself."""
     forward = [incoming for incoming in layer.inputs if incoming.source == before]
     own = [incoming for incoming in layer.inputs if incoming.source == layer.name]
     if len(forward) != 1 or len(forward) + len(own) != len(layer.inputs):
         raise ExportError(
-            f"{layer.name}: it hears {', '.join(layer.sources)}, and a netx file is a chain, in which it"
-            f" hears {before} alone; use NIR (.nir), or a network without residual connections"
+            f"{layer.name}: it receives spikes from {', '.join(layer.sources)}, and a netx file is a chain,"
+            f" in which it receives them from {before} alone; use NIR (.nir), or a network without residual"
+            " connections"
         )
     if own and (own[0].delays is not None or forward[0].delays is not None):
         raise ExportError(
@@ -125,56 +127,72 @@ def _fold_pool(
     """Kernels and geometry of one convolution that sums the pool's windows too; None where it leaves any out.
 
     With a pool of p and a kernel of k, dilation d, stride s and padding q, the kernel is of
-    ``p (d (k - 1) + 1)``, the stride ``p s`` and the padding ``p q``.
+    ``p (d (k - 1) + 1)``, the stride ``p s`` and the padding ``p q``. Where e more zeros stand below and to
+    the right, the kernel begins with e zeros, for which the padding is ``p (q + e)`` on both sides.
     """
     pool, geometry = connection.pool, connection.geometry
-    if pool == 1:
+    if pool == 1 and geometry.extra == (0, 0):
         return weight, geometry
     if source[1] % pool or source[2] % pool:
-        # The convolution would hear the rows and columns that fill no window.
+        # The convolution would receive the rows and columns that fill no window.
         return None
-    spread = [d * (k - 1) + 1 for d, k in zip(geometry.dilation, geometry.kernel, strict=True)]
-    dilated = np.zeros((*weight.shape[:2], *spread), weight.dtype)
-    dilated[:, :, :: geometry.dilation[0], :: geometry.dilation[1]] = weight
+    (down, right), dilation = geometry.extra, geometry.dilation
+    spread = [d * (k - 1) + 1 for d, k in zip(dilation, geometry.kernel, strict=True)]
+    dilated = np.zeros((*weight.shape[:2], down + spread[0], right + spread[1]), weight.dtype)
+    dilated[:, :, down :: dilation[0], right :: dilation[1]] = weight
     folded = np.kron(dilated, np.ones((1, 1, pool, pool), weight.dtype))
-    stride, padding = ((pool * y, pool * x) for y, x in (geometry.stride, geometry.padding))
+    stride = (pool * geometry.stride[0], pool * geometry.stride[1])
+    padding = (pool * (geometry.padding[0] + down), pool * (geometry.padding[1] + right))
     return folded, Geometry(folded.shape[2:], stride, padding)
 
 
-def _dense_block(layer: Layer, incoming: Incoming, own: Incoming | None, source: Shape) -> Block:
+def _dense_block(
+    layer: Layer, incoming: Incoming, own: Incoming | None, source: Shape, time_steps: int
+) -> Block:
     size, sources = layer.size, int(np.prod(source))
     if size * (sources + (size if own else 0)) > MAX_WEIGHTS:
+        advice = "use fewer neurons, or NIR (.nir)"
+        if incoming.convolution is not None:
+            advice = (
+                "let pools tile their input and leave out delays before convolutions, so that it stays a"
+                " convolution, or use NIR (.nir)"
+            )
         raise ExportError(
-            f"{layer.name}: as a dense block it has {size} x {sources} weights, more than {MAX_WEIGHTS}; let"
-            " pools tile their input and leave out delays before convolutions, so that it stays a convolution"
+            f"{layer.name}: as a dense block it has {size} x {sources + (size if own else 0)} weights, more"
+            f" than {MAX_WEIGHTS}; {advice}"
         )
     arrays = {"weight": unrolled(incoming.connection, source).toarray()}
     kind = "dense"
     if own is not None:
         kind, arrays["weight_rec"] = "dense_rec", own.connection.matrix.toarray()
     if not any(weight.any() for weight in arrays.values()):
-        _inhibit_one(layer, arrays["weight"])
+        _add_idle_synapse(layer, arrays["weight"], time_steps)
     if layer.bias is not None:
         arrays["bias"] = layer.neuron_bias
     if incoming.delays is not None:
         highest = int(incoming.delays.max())
         if highest > MAX_DELAY:
             raise ExportError(
-                f"{layer.name}: a delay of {highest} steps from {incoming.source}; netx has at most"
-                f" {MAX_DELAY}: train with shorter ones (Delay{MAX_DELAY})"
+                f"{layer.name}: a delay of {highest} steps from {incoming.source}, and netx has at most"
+                f" {MAX_DELAY}; train with delays that add up to no more, as one Delay{MAX_DELAY} does"
             )
         # One a synapse: netx mistakes one a source for one a target where there are as many of both.
         arrays["delay"] = np.broadcast_to(incoming.delays.ravel(), (size, sources))
     return Block(kind, (size,), arrays, layer)
 
 
-def _inhibit_one(layer: Layer, weight: np.ndarray) -> None:
-    """Give a block without synapses the one that changes nothing, since netx fails on a block of zeros."""
-    silent = np.ones(layer.size, bool) if layer.bias is None else layer.neuron_bias <= 0
-    if not silent.any():
+def _add_idle_synapse(layer: Layer, weight: np.ndarray, time_steps: int) -> None:
+    """Give a block without synapses the one that changes nothing, since netx fails on a block of zeros.
+
+    Without synapses the biases alone decide when neurons fire: one that never does may be inhibited, and one
+    that does in every step, starting from zero each time, may be excited.
+    """
+    spikes = bias_spikes(layer, time_steps)
+    silent, constant = ~spikes.any(axis=0), spikes.all(axis=0)
+    if not (silent | constant).any():
         raise ExportError(
-            f"{layer.name}: it has no synapses, which netx cannot run, and all its neurons may fire by their"
-            " biases; prune less, or use NIR (.nir)"
+            f"{layer.name}: it has no synapses, which netx cannot run, and its biases make each of its"
+            " neurons fire in some steps and not in others; prune less, or use NIR (.nir)"
         )
-    # Inhibition of a neuron that nothing excites.
-    weight[np.argmax(silent), 0] = -2
+    neuron = np.argmax(silent | constant)
+    weight[neuron, 0] = -WEIGHT_STEP if silent[neuron] else WEIGHT_STEP

@@ -75,6 +75,11 @@ def check_start(graph: Graph) -> None:
             raise ExportError(_message(graph, starts))
 
 
+def bias_spikes(layer: Layer, steps: int) -> np.ndarray:
+    """Spikes that a layer fires without any input, bool ``(steps, neurons)``, from a reset on."""
+    return _fire(layer, np.zeros((steps, layer.size), np.int64), None, steps)
+
+
 def _carries(layer: Layer) -> bool:
     """Whether spikes are under way to a layer for more than a step."""
     return layer.recurrent or any(incoming.delays is not None for incoming in layer.inputs)

@@ -15,10 +15,10 @@ import deploy
 from deploy.formats.netx import one_sample_a_run
 
 REFUSALS = {
-    "residual": r"\w+: it hears .*, and a netx file is a chain",
+    "residual": r"\w+: it receives spikes from .*, and a netx file is a chain",
     "recurrent with delays": r"\w+: netx cannot run a recurrent layer with delays",
     "biases before the input": r"\w+: in netx .* carry spikes into the sample that were sent before it",
-    "biases alone": r"\w+: it has no synapses, which netx cannot run, and all its neurons may fire",
+    "biases alone": r"\w+: it has no synapses, which netx cannot run, and its biases make each",
 }
 """What an export may refuse, by the message that says so."""
 
