@@ -6,6 +6,7 @@ import numpy as np
 
 from deploy.errors import ExportError
 from deploy.formats.netx.start import bias_spikes, check_start
+from deploy.formats.netx.weights import check_weights
 from deploy.formats.refusal import refuse_sigma_delta
 from deploy.graph import INPUT, ConvConnection, Geometry, Graph, Incoming, Layer
 from deploy.graph.connection import unrolled
@@ -165,7 +166,9 @@ def _dense_block(
     kind = "dense"
     if own is not None:
         kind, arrays["weight_rec"] = "dense_rec", own.connection.matrix.toarray()
-    if not any(weight.any() for weight in arrays.values()):
+    if any(weight.any() for weight in arrays.values()):
+        check_weights(layer.name, arrays)
+    else:
         _add_idle_synapse(layer, arrays["weight"], time_steps)
     if layer.bias is not None:
         arrays["bias"] = layer.neuron_bias

@@ -18,6 +18,7 @@ REFUSALS = {
     "residual": r"\w+: it receives spikes from .*, and a netx file is a chain",
     "recurrent with delays": r"\w+: netx cannot run a recurrent layer with delays",
     "biases before the input": r"\w+: in netx .* carry spikes into the sample that were sent before it",
+    "clipped weights": r"\w+: none of its (recurrent )?weights is positive and the least is -\d+, which netx",
     "biases alone": r"\w+: it has no synapses, which netx cannot run, and its biases make each",
 }
 """What an export may refuse, by the message that says so."""
