@@ -16,9 +16,9 @@ What netx does not take from the file, but as arguments of ``Network``, is in th
 ``input_message_bits``, ``reset_interval`` and ``reset_offset`` (1, since netx resets one step early at 0).
 ``one_sample_a_run`` is true where spikes are under way for more than a step, in delays or recurrence: Lava
 lets them through into the next sample. Spikes that biases fire before the first input arrives would get into
-the first sample in the same way, and such a graph is refused (:mod:`deploy.formats.netx.start`). Attributes
-of a block's group: ``name``, ``kept`` (which of the network's channels or neurons its are) and
-``network_shape``.
+the first sample in the same way, and such a graph is refused (:mod:`deploy.formats.netx.start`); so are
+dense weights that Lava would clip (:mod:`deploy.formats.netx.weights`). Attributes of a block's group:
+``name``, ``kept`` (which of the network's channels or neurons its are) and ``network_shape``.
 """
 
 from deploy.formats.netx.blocks import Block, netx_blocks, one_sample_a_run
