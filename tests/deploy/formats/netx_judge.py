@@ -2,10 +2,12 @@
 
 The inputs are (steps, *input shape) of a whole run. Writes ``<name>.npz`` with the spikes of every block,
 ``(steps, *shape)``, as arrays ``1``, ``2``, ..., and ``seconds``, from the construction of the network to the
-last spike read, without the import of Lava. It is a process of its own, which ends hard, since Lava may
-hang when its interpreter exits.
+last spike read, without the import of Lava. A file on which netx fails gets ``<name>.error`` with the
+traceback, and the others still run; the exit status is then 1. It is a process of its own, which ends hard,
+since Lava may hang when its interpreter exits.
 """
 
+import multiprocessing
 import os
 import sys
 import time
@@ -63,16 +65,31 @@ def run(path, inputs):
     return spikes
 
 
-if __name__ == "__main__":
+def main(folder):
+    """Run all files; the exit status."""
+    without_slayer()
     status = 0
-    try:
-        without_slayer()
-        for path in sorted(Path(sys.argv[1]).glob("*.net")):
+    for path in sorted(folder.glob("*.net")):
+        try:
             np.savez(path.with_suffix(".npz"), **run(path, np.load(path.with_suffix(".npy"))))
-            print(path.name, flush=True)
+        except Exception:
+            status = 1
+            text = f"{path.name}: {traceback.format_exc()}"
+            path.with_suffix(".error").write_text(text, encoding="utf-8")
+            print(text, file=sys.stderr)
+            # What Lava started for it may wait for messages for ever.
+            for process in multiprocessing.active_children():
+                process.kill()
+        print(path.name, flush=True)
+    return status
+
+
+if __name__ == "__main__":
+    status = 1
+    try:
+        status = main(Path(sys.argv[1]))
     except BaseException:
         traceback.print_exc()
-        status = 1
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

@@ -80,7 +80,7 @@ def test_the_command_refuses_in_one_line(capsys, tmp_path):
     residual.save(tmp_path / "model.h5")
     code, out, err = run(capsys, "export", tmp_path / "model.h5", "--to", tmp_path / "model.net")
     assert (code, out) == (2, "")
-    assert err.startswith("dpap: error: fc1: it hears conv2, conv1")
+    assert err.startswith("dpap: error: fc1: it receives spikes from conv2, conv1")
     assert err.count("\n") == 1
     code, _, err = run(capsys, "export", tmp_path / "model.h5", "--to", tmp_path / "model.txt")
     assert code == 2
