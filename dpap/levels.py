@@ -70,8 +70,8 @@ def warn_of_lost_levels(network, stacklevel: int = 3) -> None:
     -----
     PrecisionWarning
         A layer has fewer than :data:`FEWEST_LEVELS` distinct integer weights (or than the levels of one sign
-        that its bits have) while it had more before, or more than :data:`VANISHED_SHARE` of its weights became 0 with more than
-        :data:`COARSE_BITS` bits.
+        that its bits have) while it had more before, or more than :data:`VANISHED_SHARE` of its weights
+        became 0 with more than :data:`COARSE_BITS` bits.
     """
     for block in network.synaptic_blocks():
         if block.quantized:

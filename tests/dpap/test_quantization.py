@@ -47,8 +47,8 @@ def test_large_inputs_bound_the_scale():
 
 
 def test_rounding_is_charged_where_it_adds_up():
-    # Near 0.7531 x 129.5 = 97.5 units a weight rounds to 98 or 96, so that sums jump by 2 for each synapse; each
-    # scale is tried on the rounded weights themselves.
+    # Equal weights round alike, so that sums jump by 2 for each synapse as the scale grows; each scale is tried
+    # on the rounded weights themselves.
     for count in (3, 7, 50, 333):
         weight = torch.full((1, count), 0.7531)
         bounds = {"input_bound": 255, "input_divisor": 255, "time_steps": 8, "name": "x"}
