@@ -6,16 +6,10 @@ from dataclasses import replace
 import torch
 
 from deploy.errors import CompileError, FormatError
-from deploy.formats.nir.block import Place, Synapses, conv_block, dense_block
-from deploy.formats.nir.fields import (
-    Shape,
-    by_channel,
-    numbers,
-    read_bias,
-    read_pair,
-    same_synapses,
-)
+from deploy.formats.nir.block import conv_block, dense_block
+from deploy.formats.nir.fields import Shape, by_channel, numbers, read_bias, read_pair, read_weight
 from deploy.formats.nir.neuron import step_neuron
+from deploy.formats.nir.synapses import Place, Synapses, concatenated, joined, read_synapses
 from deploy.formats.nir.topology import Topology, kind
 from dpap import blocks
 from dpap.blocks.delay import HIGHEST
@@ -164,24 +158,38 @@ class Builder:
         for source in before:
             if kind(self.graph.nodes[source]) not in _SYNAPSES:
                 raise CompileError(f"{name}: it hears {source} without a Linear, Affine or Conv2d between")
-        first = self.graph.nodes[before[0]]
-        for source in before[1:]:
-            if not same_synapses(first, self.graph.nodes[source]):
-                raise CompileError(
-                    f"{name}: it hears {before[0]} and {source}, whose weights differ; add before the weights"
-                )
-        synapses = Synapses(
-            name=before[0],
-            node=first,
-            bias=sum(read_bias(source, self.graph.nodes[source]) for source in before),
-            recurrent=self.graph.recurrent.get(name),
-        )
-        place = self._added(name, [self.places[source] for source in before])
-        make, prefix = (conv_block, "conv") if kind(first) == "Conv2d" else (dense_block, "fc")
+        parts = [read_synapses(each, self.graph.nodes[each], self.places[each]) for each in before]
+        synapses, place = self._driven(name, joined(name, parts))
+        if name in self.graph.recurrent:
+            own, loop = self.graph.recurrent[name]
+            synapses = replace(
+                synapses,
+                recurrent=read_weight(own, loop, 2),
+                bias=synapses.bias + read_bias(own, loop),
+            )
+        make, prefix = (dense_block, "fc") if synapses.window is None else (conv_block, "conv")
         neuron = step_neuron(name, node, self.dt)
-        block, token = make(name, self._next(prefix), synapses, neuron, place, self.time_steps)
+        block, token = make(name, self._next(prefix), synapses, neuron, self.time_steps)
         self.tokens.append(token)
         self.places[name] = self._add(prefix, block, Place(place.layer, block.output_shape, 1, 1))
+
+    def _driven(self, name: str, parts: list[Synapses]) -> tuple[Synapses, Place]:
+        """The synapses of a population as those of one place, and that place."""
+        added = [self._added(name, list(part.places)) for part in parts]
+        parts = [replace(part, places=(place,)) for part, place in zip(parts, added, strict=True)]
+        synapses = concatenated(parts)
+        if len(added) == 1:
+            return synapses, added[0]
+        channels = [place.shape[0] for place in added]
+        place = Place(
+            layer=added[0].layer,
+            shape=(sum(channels), *added[0].shape[1:]),
+            bound=max(place.bound for place in added),
+            divisor=max(place.divisor for place in added),
+        )
+        place = self._add("concat", blocks.Concatenation(channels), place)
+        self.sources[place.layer] = tuple(part.layer for part in added)
+        return replace(synapses, places=(place,)), place
 
     def _heard(self, name: str) -> Place:
         """The sum of a node's sources."""
