@@ -128,7 +128,8 @@ def read_synapses(name: str, node, place: Place) -> Synapses:
     if kind(node) != "Conv2d":
         weight = read_weight(name, node, 2)
         if place.shape != (weight.shape[1],):
-            raise FormatError(f"{name}: weights of {weight.shape} for an input of {place.shape}")
+            advice = "; put a Flatten before it, or pass input_shape" if len(place.shape) > 1 else ""
+            raise FormatError(f"{name}: weights of {weight.shape} for an input of {place.shape}{advice}")
         return Synapses(name, weight, read_bias(name, node), (place,))
     weight = read_weight(name, node, 4)
     groups = int(numbers(name, "groups", node.groups).flat[0])

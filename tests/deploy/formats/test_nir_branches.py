@@ -49,7 +49,7 @@ def test_branches_of_different_weights():
     # y fires where 0.5 x_1 + 0.25 x_2 + 0.75 i_1 > 1, and x repeats the input i:
     # (1, 0): 1.25, fires; (0, 1): 0.25; (1, 1): 1.5, fires; (0, 0): 0.
     graph = two_branches(linear([0.5, 0.25]), linear([0.75, 0.0]))
-    network = deploy.from_nir(graph, time_steps=4)
+    network = deploy.from_nir(graph, time_steps=4, reset="zero")
     assert list(network.layers) == ["fc1", "concat1", "fc2"]
     assert network.layers["fc2"].input_shape == (4,)
     inputs = np.array([[[1, 0], [0, 1], [1, 1], [0, 0]]])
@@ -59,7 +59,7 @@ def test_branches_of_different_weights():
 def test_branches_of_the_same_weights_are_added_before_them():
     # 0.75 (x_1 + i_1): 1.5 fires. An Affine and a Linear of the same weights are the same weights.
     first = nir.Affine(np.array([[0.75, 0.0]], np.float32), np.zeros(1, np.float32))
-    network = deploy.from_nir(two_branches(first, linear([0.75, 0.0])), time_steps=2)
+    network = deploy.from_nir(two_branches(first, linear([0.75, 0.0])), time_steps=2, reset="zero")
     assert list(network.layers) == ["fc1", "add1", "fc2"]
     assert compiled_spikes(network, np.array([[[1, 0], [0, 1]]])).ravel().tolist() == [1, 0]
 
@@ -72,7 +72,7 @@ def test_biases_of_branches_add_up():
         "y": memoryless(1),
     }
     edges = [("input", "a"), ("input", "b"), ("a", "y"), ("b", "y"), ("y", "output")]
-    network = deploy.from_nir(graph_of(nodes, edges, (2,), (1,)), time_steps=3)
+    network = deploy.from_nir(graph_of(nodes, edges, (2,), (1,)), time_steps=3, reset="zero")
     # Of the same source: one matrix, [0.5, -1].
     assert list(network.layers) == ["fc1"]
     assert network.layers["fc1"].weight.tolist() == [[0.5, -1.0]]
@@ -94,7 +94,7 @@ def test_branches_in_different_units():
     }
     edges = [*pairwise(["input", "flat_x", "a", "x", "b", "y", "output"])]
     edges += [*pairwise(["input", "pool", "flat", "c", "y"])]
-    network = deploy.from_nir(graph_of(nodes, edges, (1, 2, 2), (1,)), time_steps=4)
+    network = deploy.from_nir(graph_of(nodes, edges, (1, 2, 2), (1,)), time_steps=4, reset="zero")
     frames = [[1, 1, 1, 1], [1, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]]
     # 0.75 + 1.5; 0.75 + 0.75; 0 + 0.375; 0.
     inputs = np.array(frames).reshape(1, 4, 1, 2, 2)
@@ -106,7 +106,7 @@ def test_a_recurrent_population_with_branches():
     graph = two_branches(linear([0.5, 0.0]), linear([0.75, 0.0]))
     graph.nodes["own"] = linear([-1.0])
     graph.edges += [("y", "own"), ("own", "y")]
-    network = deploy.from_nir(graph, time_steps=4)
+    network = deploy.from_nir(graph, time_steps=4, reset="zero")
     assert isinstance(network.layers["fc2"], Recurrent)
     inputs = np.ones((1, 4, 2), int)
     assert compiled_spikes(network, inputs).ravel().tolist() == [1, 0, 1, 0]
@@ -125,17 +125,17 @@ def image_branches(first, second, shape=(2, 4, 4)):
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "groups"),
+    ("first", "second"),
     [
         # Of one window.
-        ({"kernel": 3, "padding": 1}, {"kernel": 3, "padding": 1}, (1, 1)),
+        ({"kernel": 3, "padding": 1}, {"kernel": 3, "padding": 1}),
         # 1 x 1 in the middle of 3 x 3.
-        ({"kernel": 3, "padding": 1}, {"kernel": 1, "padding": 0}, (1, 1)),
+        ({"kernel": 3, "padding": 1}, {"kernel": 1, "padding": 0}),
         # Dilated: 3 elements over 5 positions, and 5 over 9.
-        ({"kernel": 3, "padding": 2, "dilation": 2}, {"kernel": 5, "padding": 4, "dilation": 2}, (1, 1)),
+        ({"kernel": 3, "padding": 2, "dilation": 2}, {"kernel": 5, "padding": 4, "dilation": 2}),
     ],
 )
-def test_convolutions_that_add_up(first, second, groups):
+def test_convolutions_that_add_up(first, second):
     generator = np.random.default_rng(0)
     weights = []
     nodes = []
@@ -145,7 +145,7 @@ def test_convolutions_that_add_up(first, second, groups):
         weight.flat[0] = 127 / 64
         weights.append(torch.from_numpy(weight))
         nodes.append(conv(weight, **options))
-    network = deploy.from_nir(image_branches(*nodes), time_steps=3)
+    network = deploy.from_nir(image_branches(*nodes), time_steps=3, reset="zero")
     assert network.layers["conv2"].input_shape == (4, 4, 4)
     inputs = generator.integers(0, 2, (5, 3, 2, 4, 4))
     image = torch.from_numpy(inputs).flatten(0, 1).double()
@@ -172,7 +172,7 @@ def test_groups_are_filled_up():
         "z": memoryless(32),
     }
     edges = [*pairwise(["input", "a", "x", "b", "y", "flat", "d", "z", "output"]), ("input", "c"), ("c", "y")]
-    network = deploy.from_nir(graph_of(nodes, edges, (2, 4, 4), (32,)), time_steps=1)
+    network = deploy.from_nir(graph_of(nodes, edges, (2, 4, 4), (32,)), time_steps=1, reset="zero")
     # y_1 = 1.5 i_1 - i_1 never fires; y_2 = 0.75 i_2 + 0.5 i_1 where both are.
     inputs = np.random.default_rng(1).integers(0, 2, (3, 1, 2, 4, 4))
     both = inputs[:, :, 0] * inputs[:, :, 1]
@@ -199,7 +199,7 @@ def test_groups_are_filled_up():
 )
 def test_convolutions_that_no_convolution_adds_are_named(first, second, message):
     with pytest.raises(deploy.CompileError, match=message):
-        deploy.from_nir(image_branches(first(), second()), time_steps=2)
+        deploy.from_nir(image_branches(first(), second()), time_steps=2, reset="zero")
 
 
 def test_a_convolution_beside_a_matrix_is_named():
@@ -208,19 +208,19 @@ def test_a_convolution_beside_a_matrix_is_named():
     graph.edges.remove(("input", "c"))
     graph.edges += [("input", "flat_c"), ("flat_c", "c")]
     with pytest.raises(deploy.CompileError, match=r"y: b is a Conv2d and c a Linear or Affine; write both"):
-        deploy.from_nir(graph, time_steps=2)
+        deploy.from_nir(graph, time_steps=2, reset="zero")
 
 
 def test_different_numbers_of_outputs_are_named():
     graph = two_branches(linear([0.5, 0.25]), linear([0.75, 0.0], [1.0, 0.0]))
     with pytest.raises(deploy.FormatError, match="y: b has 1 outputs and c 2"):
-        deploy.from_nir(graph, time_steps=2)
+        deploy.from_nir(graph, time_steps=2, reset="zero")
 
 
 def test_a_network_with_branches_can_be_pruned():
     # The inputs behind a concatenation count as alive: its channels are of several layers.
     graph = two_branches(linear([0.5, 0.25]), linear([0.75, 0.0]))
-    network = deploy.from_nir(graph, time_steps=2)
+    network = deploy.from_nir(graph, time_steps=2, reset="zero")
     pruner = dpap.DPAP(network, dpap.DPAPConfig())
     assert network.sources_of("fc2") == ("input",)
     network.train()
@@ -232,7 +232,9 @@ def test_a_network_with_branches_can_be_pruned():
 
 
 def test_a_budget_does_not_steer_a_network_with_branches():
-    network = deploy.from_nir(two_branches(linear([0.5, 0.25]), linear([0.75, 0.0])), time_steps=2)
+    network = deploy.from_nir(
+        two_branches(linear([0.5, 0.25]), linear([0.75, 0.0])), time_steps=2, reset="zero"
+    )
     with pytest.raises(dpap.InputError, match="concat1: the units behind a Concatenation have no"):
         Units(network, deploy.compile(network))
 

@@ -1,6 +1,7 @@
 """Compiled networks, written as NIR and read again: every layer gives the same spikes."""
 
 import numpy as np
+import pytest
 from factories import random_inputs
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -35,6 +36,8 @@ def differing(graph, again, inputs):
     return different
 
 
+# Of a file that was written here nothing is assumed.
+@pytest.mark.filterwarnings("error::dpap.ConversionWarning")
 @settings(max_examples=150)
 @given(networks(longest=16), st.integers(0, 100))
 def test_random_networks_come_back_spike_for_spike(tmp_path_factory, network, seed):
