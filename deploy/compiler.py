@@ -208,6 +208,11 @@ def _integers(block: SynapticBlock) -> Integers | RectifiedIntegers:
 
 def _incoming(block: SynapticBlock, integers: Integers | RectifiedIntegers, route: Route) -> Incoming:
     """Synapses of a block that come by one way."""
+    if route.channels is not None and (isinstance(block, SpikingPool) or block.groups > 1):
+        raise CompileError(
+            f"{block.name}: a {type(block).__name__} of {block.groups} groups cannot be compiled behind a"
+            " Concatenation; use a Conv of one group"
+        )
     if isinstance(block, (Conv, SpikingPool)):
         connection = _convolution(block, integers, route)
         return Incoming(route.source, connection, connection.geometry, route.delays)
@@ -215,7 +220,8 @@ def _incoming(block: SynapticBlock, integers: Integers | RectifiedIntegers, rout
         raise CompileError(
             f"{block.name}: a {type(block).__name__} cannot be compiled; use the blocks of dpap.blocks"
         )
-    weight = integers.weight[:, : block.input_shape[0]]
+    first, stop = route.channels or (0, block.input_shape[0])
+    weight = integers.weight[:, first:stop]
     return Incoming(route.source, MatrixConnection(_matrix(weight), route.pool), None, route.delays)
 
 
@@ -223,11 +229,13 @@ def _convolution(
     block: Conv | SpikingPool, integers: Integers | RectifiedIntegers, route: Route
 ) -> ConvConnection:
     weight = integers.weight.cpu().numpy().astype(np.int16)
-    channels = block.input_shape[0]
+    first, stop = route.channels or (0, block.input_shape[0])
+    channels = stop - first
     if isinstance(block, SpikingPool):
         weight = np.broadcast_to(weight, (channels, 1, *block.window))
         geometry = Geometry(block.window, block.stride, block.padding, groups=channels, extra=block.extra)
     else:
+        weight = weight[:, first:stop]
         geometry = Geometry(block.kernel, block.stride, block.padding, block.dilation, block.groups)
     return encode_convolution(weight, geometry, route.pool, channels)
 

@@ -7,7 +7,17 @@ import numpy as np
 
 from deploy.errors import CompileError
 from deploy.graph.geometry import pooled_shape
-from dpap.blocks import Addition, Delay, DeltaEncoder, Dropout, Flatten, MaxPool, SumPool, SynapticBlock
+from dpap.blocks import (
+    Addition,
+    Concatenation,
+    Delay,
+    DeltaEncoder,
+    Dropout,
+    Flatten,
+    MaxPool,
+    SumPool,
+    SynapticBlock,
+)
 from dpap.networks import INPUT, Network
 
 
@@ -25,12 +35,16 @@ class Route:
         Window whose sums arrive; 1 where there is no pool.
     delays : int16 array of ``shape``, or None
         Steps by which each neuron's spikes are late.
+    channels : pair of int, or None
+        First of the layer's input channels that it reaches, and the one after the last; None where it reaches
+        all, as it does without a :class:`~dpap.blocks.Concatenation`.
     """
 
     source: str
     shape: tuple[int, ...]
     pool: int = 1
     delays: np.ndarray | None = None
+    channels: tuple[int, int] | None = None
 
 
 def populations(network: Network) -> list[str]:
@@ -76,7 +90,19 @@ def routes_to(network: Network, name: str) -> list[Route]:
 
 def _routes_to(network: Network, name: str, relays: set[str]) -> Iterator[Route]:
     for source in network.sources[name]:
-        yield from _routes_from(network, source, relays)
+        block = None if source == INPUT else network.layers[source]
+        if isinstance(block, Concatenation) and isinstance(network.layers[name], SynapticBlock):
+            yield from _concatenated(network, source, block, relays)
+        else:
+            yield from _routes_from(network, source, relays)
+
+
+def _concatenated(network: Network, name: str, block: Concatenation, relays: set[str]) -> Iterator[Route]:
+    first = 0
+    for source, channels in zip(network.sources[name], block.channels, strict=True):
+        for route in _routes_from(network, source, relays):
+            yield replace(route, channels=(first, first + channels))
+        first += channels
 
 
 def _routes_from(network: Network, name: str, relays: set[str]) -> Iterator[Route]:
@@ -91,6 +117,11 @@ def _routes_from(network: Network, name: str, relays: set[str]) -> Iterator[Rout
     if _has_neurons(block) or name in relays:
         yield Route(name, population_shape(network, name))
         return
+    if isinstance(block, Concatenation):
+        raise CompileError(
+            f"{name}: a Concatenation is compiled only directly before a Conv, Dense or Recurrent block; put"
+            " what follows it before it"
+        )
     if not isinstance(block, (Addition, Delay, Dropout, Flatten, SumPool)):
         raise CompileError(
             f"{name}: a {type(block).__name__} cannot be compiled; use the blocks of dpap.blocks"

@@ -6,6 +6,8 @@ from torch import nn
 from deploy.graph import INPUT, Graph, Incoming, Layer
 from deploy.graph.geometry import pooled_shape
 from deploy.hardware.axons import source_parts
+from dpap.blocks import Concatenation
+from dpap.errors import InputError
 from dpap.pruning import UnitPrices
 from dpap.pruning.prunable import Prunable, prunable_layers
 
@@ -30,9 +32,20 @@ class Units:
     blocks : dict of str to Prunable
     prices : dict of str to UnitPrices
         Filled by :meth:`add_neurons` and :meth:`add_synapses`.
+
+    Raises
+    ------
+    InputError
+        The network has a :class:`dpap.blocks.Concatenation`.
     """
 
     def __init__(self, network: nn.Module, graph: Graph, left_out: tuple[str, ...] = ()):
+        for name, module in network.named_modules():
+            if isinstance(module, Concatenation):
+                raise InputError(
+                    f"{name}: the units behind a Concatenation have no prices, so a budget cannot steer this"
+                    " network; prune it to a target rate"
+                )
         self._network, self._graph = network, graph
         self.blocks: dict[str, Prunable] = {block.name: block for block in prunable_layers(network)}
         self._mortal = set(list(self.blocks)[:-1]) - set(left_out)

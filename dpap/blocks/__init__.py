@@ -2,6 +2,7 @@
 
 from dpap.blocks.addition import Addition
 from dpap.blocks.block import SynapticBlock
+from dpap.blocks.concatenation import Concatenation
 from dpap.blocks.conv import Conv
 from dpap.blocks.delay import Delay
 from dpap.blocks.delta_encoder import DeltaEncoder
@@ -18,6 +19,7 @@ from dpap.blocks.spiking_pool import SpikingPool
 __all__ = [
     "Addition",
     "BatchNorm",
+    "Concatenation",
     "Conv",
     "Delay",
     "DeltaEncoder",

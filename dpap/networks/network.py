@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from dpap.blocks import MaxPool, SumPool, SynapticBlock
+from dpap.blocks import Concatenation, MaxPool, SumPool, SynapticBlock
 from dpap.blocks.block import DYNAMICS
 from dpap.errors import NetworkError
 from dpap.neurons import Neuron
@@ -180,13 +180,16 @@ class Network(nn.Module):
         """Blocks with prunable synapses whose spikes reach a layer with nothing prunable between.
 
         Where there are several their spikes are added, on the way, channel by channel. The network's input is
-        named :data:`INPUT`.
+        named :data:`INPUT`, and so is a :class:`~dpap.blocks.Concatenation`: its channels belong to several
+        blocks, and each may carry spikes as long as the layer exists.
         """
         found: list[str] = []
         for source in self.sources[name]:
             block = None if source == INPUT else self.layers[source]
             if block is None or (isinstance(block, SynapticBlock) and block.prunable):
                 found.append(source)
+            elif isinstance(block, Concatenation):
+                found.append(INPUT)
             else:
                 found.extend(self.sources_of(source))
         return tuple(dict.fromkeys(found))

@@ -6,16 +6,10 @@ from dataclasses import replace
 import torch
 
 from deploy.errors import CompileError, FormatError
-from deploy.formats.nir.block import Place, Synapses, conv_block, dense_block
-from deploy.formats.nir.fields import (
-    Shape,
-    by_channel,
-    numbers,
-    read_bias,
-    read_pair,
-    same_synapses,
-)
+from deploy.formats.nir.block import conv_block, dense_block
+from deploy.formats.nir.fields import Shape, by_channel, numbers, read_bias, read_pair, read_weight
 from deploy.formats.nir.neuron import step_neuron
+from deploy.formats.nir.synapses import Place, Synapses, concatenated, joined, read_synapses
 from deploy.formats.nir.topology import Topology, kind
 from dpap import blocks
 from dpap.blocks.delay import HIGHEST
@@ -39,6 +33,11 @@ class Builder:
     time_steps, input_max, input_divisor : int
     input_shape : tuple of int or None
         Where the graph's is not to be taken.
+
+    Attributes
+    ----------
+    populations : dict of str to (str, nir.NIRNode)
+        For each layer with neurons, the name and node of these.
     """
 
     def __init__(
@@ -62,6 +61,7 @@ class Builder:
         self.sources: dict[str, tuple[str, ...]] = {}
         self.places: dict[str, Place] = {}
         self.tokens: list[str] = []
+        self.populations: dict[str, tuple[str, object]] = {}
         self._inputs: list[str] = []
 
     def network(self) -> Network:
@@ -82,7 +82,7 @@ class Builder:
         output = self.layers.get(self.places[self.graph.output].layer)
         if not isinstance(output, (blocks.Dense, blocks.Recurrent)):
             raise CompileError(
-                f"{self.graph.output}: what it hears are not neurons behind a Linear or Affine node; add them"
+                f"{self.graph.output}: its source is not neurons behind a Linear or Affine node; add them"
             )
         return Network(
             "-".join(self.tokens),
@@ -97,23 +97,27 @@ class Builder:
     def input(self, name: str, node) -> None:
         """The network's input, or that of a subgraph."""
         if self.graph.sources[name]:
-            self.places[name] = self._heard(name)
+            self.places[name] = self._received(name)
             return
         self._inputs.append(name)
         if len(self._inputs) > 1:
             raise CompileError(f"{name}: a second input beside {self._inputs[0]}; join them to one")
         written = numbers(name, "shape", next(iter(node.input_type.values()))).ravel()
         shape = tuple(int(n) for n in written) if self.input_shape is None else tuple(self.input_shape)
-        check_arguments(shape, self.time_steps, self.input_max)
+        try:
+            check_arguments(shape, self.time_steps, self.input_max)
+        except NetworkError as error:
+            advice = "; pass input_shape, without the batch's axis" if self.input_shape is None else ""
+            raise NetworkError(f"{error}{advice}") from error
         self.places[name] = Place(INPUT, shape, self.input_max, self.input_divisor)
 
     def forwarded(self, name: str, _node) -> None:
-        """An output, or synapses: the neurons that hear them take their weights."""
-        self.places[name] = self._heard(name)
+        """An output, or synapses: the neurons behind them take their weights."""
+        self.places[name] = self._received(name)
 
     def flatten(self, name: str, node) -> None:
         """All axes into one."""
-        place = self._heard(name)
+        place = self._received(name)
         first, last = (int(numbers(name, field, getattr(node, field)).flat[0]) for field in _AXES)
         # Some writers count the batch: 1 is then the first axis, as 0 is for others.
         if first not in (0, 1) or last not in (-1, len(place.shape) - 1, len(place.shape)):
@@ -124,7 +128,7 @@ class Builder:
 
     def pool(self, name: str, node) -> None:
         """A sum over windows; of an average, the area is in what stands for 1."""
-        place = self._heard(name)
+        place = self._received(name)
         if len(place.shape) != 3:
             raise FormatError(f"{name}: its input is {place.shape}; expected (C, H, W)")
         window, stride, padding = (read_pair(name, node, field) for field in _WINDOW)
@@ -143,12 +147,12 @@ class Builder:
 
     def delay(self, name: str, node) -> None:
         """Axonal delays."""
-        place = self._heard(name)
+        place = self._received(name)
         steps = numbers(name, "delay", node.delay) / self.dt
         if steps.min() < 0 or steps.max() > MAX_DELAY or abs(steps - steps.round()).max() > WHOLE_STEPS:
             raise CompileError(
                 f"{name}: delays of {steps.min():g} to {steps.max():g} steps of {self.dt:g} s; expected whole"
-                f" numbers from 0 to {MAX_DELAY}"
+                f" numbers from 0 to {MAX_DELAY}: pass the dt that the file was written for"
             )
         each = by_channel(name, "delay", steps.round(), place.shape)
         delay = blocks.Delay(len(each), max(int(each.max()), HIGHEST))
@@ -163,34 +167,51 @@ class Builder:
             raise FormatError(f"{name}: nothing leads to it")
         for source in before:
             if kind(self.graph.nodes[source]) not in _SYNAPSES:
-                raise CompileError(f"{name}: it hears {source} without a Linear, Affine or Conv2d between")
-        first = self.graph.nodes[before[0]]
-        for source in before[1:]:
-            if not same_synapses(first, self.graph.nodes[source]):
                 raise CompileError(
-                    f"{name}: it hears {before[0]} and {source}, whose weights differ; add before the weights"
+                    f"{name}: it receives input from {source} without a Linear, Affine or Conv2d between"
                 )
-        synapses = Synapses(
-            name=before[0],
-            node=first,
-            bias=sum(read_bias(source, self.graph.nodes[source]) for source in before),
-            recurrent=self.graph.recurrent.get(name),
-        )
-        place = self._added(name, [self.places[source] for source in before])
-        make, prefix = (conv_block, "conv") if kind(first) == "Conv2d" else (dense_block, "fc")
+        parts = [read_synapses(each, self.graph.nodes[each], self.places[each]) for each in before]
+        synapses, place = self._driven(name, joined(name, parts))
+        if name in self.graph.recurrent:
+            own, loop = self.graph.recurrent[name]
+            synapses = replace(
+                synapses,
+                recurrent=read_weight(own, loop, 2),
+                bias=synapses.bias + read_bias(own, loop),
+            )
+        make, prefix = (dense_block, "fc") if synapses.window is None else (conv_block, "conv")
         neuron = step_neuron(name, node, self.dt)
-        block, token = make(name, self._next(prefix), synapses, neuron, place, self.time_steps)
+        block, token = make(name, self._next(prefix), synapses, neuron, self.time_steps)
         self.tokens.append(token)
-        self.places[name] = self._add(prefix, block, Place(place.layer, block.output_shape, 1, 1))
+        fired = self._add(prefix, block, Place(place.layer, block.output_shape, 1, 1))
+        self.places[name], self.populations[fired.layer] = fired, (name, node)
 
-    def _heard(self, name: str) -> Place:
+    def _driven(self, name: str, parts: list[Synapses]) -> tuple[Synapses, Place]:
+        """The synapses of a population as those of one place, and that place."""
+        added = [self._added(name, list(part.places)) for part in parts]
+        parts = [replace(part, places=(place,)) for part, place in zip(parts, added, strict=True)]
+        synapses = concatenated(parts)
+        if len(added) == 1:
+            return synapses, added[0]
+        channels = [place.shape[0] for place in added]
+        place = Place(
+            layer=added[0].layer,
+            shape=(sum(channels), *added[0].shape[1:]),
+            bound=max(place.bound for place in added),
+            divisor=max(place.divisor for place in added),
+        )
+        place = self._add("concat", blocks.Concatenation(channels), place)
+        self.sources[place.layer] = tuple(part.layer for part in added)
+        return replace(synapses, places=(place,)), place
+
+    def _received(self, name: str) -> Place:
         """The sum of a node's sources."""
         sources = self.graph.sources[name]
         if not sources:
             raise FormatError(f"{name}: nothing leads to it")
         for source in sources:
             if kind(self.graph.nodes[source]) in _SYNAPSES:
-                raise CompileError(f"{name}: it hears the synapses {source}; put neurons between")
+                raise CompileError(f"{name}: its source {source} is synapses; put neurons between")
         return self._added(name, [self.places[source] for source in sources])
 
     def _added(self, name: str, places: list[Place]) -> Place:

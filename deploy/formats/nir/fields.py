@@ -3,9 +3,9 @@
 import numpy as np
 
 from deploy.errors import CompileError, FormatError
-from deploy.formats.nir.topology import kind
 
 Shape = tuple[int, ...]
+Pair = tuple[int, int]
 
 ALIKE = 1e-6
 """Relative difference up to which parameters of neurons are the same, since files keep them in float32."""
@@ -54,14 +54,6 @@ def read_bias(name: str, node) -> np.ndarray:
     if bias.size not in (1, len(node.weight)):
         raise FormatError(f"{name}: {bias.size} biases for {len(node.weight)} outputs")
     return bias
-
-
-def same_synapses(first, other) -> bool:
-    """Whether two nodes do the same to what they hear, their biases apart."""
-    if kind(first) != kind(other) or np.shape(first.weight) != np.shape(other.weight):
-        return False
-    fields = ("stride", "padding", "dilation", "groups") if kind(first) == "Conv2d" else ()
-    return all(np.array_equal(getattr(first, f), getattr(other, f)) for f in ("weight", *fields))
 
 
 def read_pair(name: str, node, field: str) -> tuple[int, int]:

@@ -1,14 +1,18 @@
 """Networks that others wrote in NIR, as networks of our blocks."""
 
+import warnings
 from pathlib import Path
 
 from deploy.errors import FormatError
 from deploy.formats.nir.builder import Builder
+from deploy.formats.nir.duration import duration_doubt
 from deploy.formats.nir.fields import Shape, numbers
 from deploy.formats.nir.package import STEP_SECONDS
+from deploy.formats.nir.reach import unreachable
 from deploy.formats.nir.reader import read_nir
+from deploy.formats.nir.reset import reset_doubt
 from deploy.formats.nir.topology import kind, topology
-from dpap.errors import NetworkError
+from dpap.errors import ConversionWarning, NetworkError
 from dpap.networks import Network
 
 
@@ -20,13 +24,15 @@ def from_nir(
     input_divisor: int = 1,
     input_shape: Shape | None = None,
     dt: float | None = None,
+    reset: str | None = None,
 ) -> Network:
     """A network from NIR, quantised at each layer's scale (:mod:`dpap.quantization`); it can be compiled.
 
     Taken are LIF, CubaLIF and IF (:mod:`deploy.formats.nir.neuron`), Linear, Affine, Conv2d, SumPool2d,
-    AvgPool2d, Flatten, Delay, sums of branches, recurrence through one Linear or Affine, and subgraphs of
-    these. Thresholds and gains that differ between the neurons of a layer go into their weights; decays are
-    rounded to multiples of 1/4096. Layers that :func:`deploy.export` wrote keep their integers.
+    AvgPool2d, Flatten, Delay, sums of branches (:mod:`deploy.formats.nir.synapses`), recurrence through one
+    Linear or Affine, and subgraphs of these. Thresholds and gains that differ between the neurons of a layer
+    go into their weights; decays are rounded to multiples of 1/4096. Layers that :func:`deploy.export` wrote
+    keep their integers.
 
     Parameters
     ----------
@@ -43,6 +49,11 @@ def from_nir(
     dt : float, optional
         Duration of a step in seconds; by default what the file says, or 0.1 ms, as snnTorch and SpikingJelly
         have it. Norse's and sinabs's files need theirs.
+    reset : None, "zero" or "subtract"
+        What a spike does to the potential. NIR has no field for it, and the neurons here reset to zero. By
+        default what the file says, as :func:`deploy.export` writes it; of other files it is not known: they
+        are converted as resetting to zero, with a warning. ``"zero"`` is the same without the warning.
+        ``"subtract"``, the default of snnTorch and sinabs, is refused.
 
     Returns
     -------
@@ -54,9 +65,16 @@ def from_nir(
     FormatError
         The file is damaged or inconsistent, or the package nir is missing.
     CompileError
-        A node has no counterpart here; it is named.
+        A node has no counterpart here; it is named. Or neurons reset by subtraction.
     InputError
         An argument is out of range, or ``time_steps`` is given nowhere.
+
+    Warns
+    -----
+    ConversionWarning
+        It is not known how the neurons reset (once a file); ``dt`` is not the file's, or time constants and
+        delays look as though written for another than the default; or nearly none of a layer's neurons can
+        reach their threshold.
     """
     graph = read_nir(source) if isinstance(source, (str, Path)) else source
     if kind(graph) != "NIRGraph":
@@ -65,14 +83,36 @@ def from_nir(
     if steps is None:
         raise NetworkError("the file says no number of steps; give time_steps")
     largest, duration = _chosen(input_max, graph, "input_max", 1), _chosen(dt, graph, "dt", STEP_SECONDS)
-    return Builder(topology(graph), duration, steps, largest, input_divisor, input_shape).network().eval()
+    flat = topology(graph)
+    doubts = [reset_doubt(reset, _metadata(graph).get("reset"), flat.nodes)]
+    builder = Builder(flat, duration, steps, largest, input_divisor, input_shape)
+    network = builder.network().eval()
+    doubts.append(duration_doubt(dt, _written(graph, "dt"), STEP_SECONDS, flat.nodes))
+    doubts.extend(unreachable(network, builder.populations, duration))
+    where = f"{source}: " if isinstance(source, (str, Path)) else ""
+    for doubt in doubts:
+        if doubt is not None:
+            warnings.warn(where + doubt, ConversionWarning, stacklevel=2)
+    return network
+
+
+def _metadata(graph) -> dict:
+    return graph.metadata if isinstance(graph.metadata, dict) else {}
 
 
 def _chosen(given: float | None, graph, key: str, default: float | None) -> float | None:
     """An argument, or what the file says of it."""
-    written = graph.metadata.get(key) if isinstance(graph.metadata, dict) else None
-    if given is not None or written is None:
-        return default if given is None else given
+    if given is not None:
+        return given
+    written = _written(graph, key)
+    return default if written is None else written
+
+
+def _written(graph, key: str) -> float | None:
+    """A number of the file's metadata, or None where it has none."""
+    written = _metadata(graph).get(key)
+    if written is None:
+        return None
     value = numbers("metadata", key, written)
     if value.size != 1:
         raise FormatError(f"the metadata have {value.size} numbers for {key}; expected one")

@@ -107,7 +107,7 @@ def _decay(name: str, node, field: str, dt: float) -> float:
     decay = dt / first
     if decay > 1 + ALIKE:
         raise CompileError(
-            f"{name}: its {field} of {first:g} s is shorter than a step of {dt:g} s; give the dt that the"
-            " file was written for"
+            f"{name}: its {field} of {first:g} s is shorter than a step of {dt:g} s; pass the dt that the"
+            " file was written for (Norse 1.1 writes dt times each time constant: in steps of 1 ms, dt=1e-6)"
         )
     return min(decay, 1.0)

@@ -1,4 +1,4 @@
-"""Which node of a NIR graph hears which: one flat graph in the order of computation."""
+"""Which node of a NIR graph receives input from which: one flat graph in the order of computation."""
 
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -22,7 +22,7 @@ class Topology:
     sources : dict of str to list of str
         Without recurrence.
     recurrent : dict of str to (str, nir.Linear or nir.Affine)
-        For neurons that hear themselves, the name and node of those synapses.
+        For recurrent neurons, the name and node of those synapses.
     output : str
         The node whose activity is the result.
     """
@@ -46,7 +46,7 @@ def topology(graph) -> Topology:
     FormatError
         An edge leads nowhere, or there is not one output.
     CompileError
-        There is a loop that is not a layer hearing itself.
+        There is a loop that is not of one recurrent layer.
     """
     nodes, edges, outputs = {}, [], []
     _flatten(graph, "", nodes, edges, outputs)
@@ -69,8 +69,8 @@ def topology(graph) -> Topology:
         order = list(TopologicalSorter({name: sources[name] for name in wanted}).static_order())
     except CycleError as error:
         raise CompileError(
-            f"{', '.join(dict.fromkeys(error.args[1]))}: a loop; only a layer that hears itself through one"
-            " Linear or Affine node can be recurrent"
+            f"{', '.join(dict.fromkeys(error.args[1]))}: a loop; only a layer that is its own source through"
+            " one Linear or Affine node can be recurrent"
         ) from error
     return Topology(
         nodes={name: nodes[name] for name in order},
@@ -115,7 +115,8 @@ def _cut_recurrence(nodes: dict, sources: dict[str, list[str]]) -> dict[str, str
             if kind(nodes[synapses]) in ("Linear", "Affine") and sources[synapses] == [neuron]:
                 if neuron in recurrent:
                     raise CompileError(
-                        f"{neuron}: it hears itself through {recurrent[neuron]} and {synapses}"
+                        f"{neuron}: it is its own source through {recurrent[neuron]} and {synapses}; write"
+                        " them as one node"
                     )
                 recurrent[neuron] = synapses
                 sources[neuron].remove(synapses)

@@ -26,7 +26,8 @@ nir 1.0.8 computes wrong shapes. A convolution that cannot be written so becomes
 after it. Edges that end in one node add up. A loop delays by one step. The input is whole numbers from 0 to
 ``input_max``, as the graph's.
 
-Metadata of the graph: ``dt``, ``time_steps``, ``input_max``; of a neuron node: ``network_shape``, ``kept``
+Metadata of the graph: ``dt``, ``time_steps``, ``input_max``, ``reset`` (``zero``: what a potential is after a
+spike, which NIR cannot tell from a reset by subtraction); of a neuron node: ``network_shape``, ``kept``
 (which of the network's channels or neurons its are) and ``unit`` (integer weights for a weight of 1).
 """
 
@@ -101,6 +102,7 @@ class _Writer:
         name = self._add("output", nir.Output({"output": np.array(output.kept_shape)}))
         self.edges.append((self.node_of[output.name], name))
         metadata = {"dt": self.dt, "time_steps": graph.time_steps, "input_max": graph.input_max}
+        metadata["reset"] = "zero"
         return nir.NIRGraph(self.nodes, self.edges, metadata=metadata)
 
     def _add(self, name: str, node: object) -> str:

@@ -71,7 +71,7 @@ def test_a_convolutional_network_of_snntorch(tmp_path):
         )
     )
     path = written_by_snntorch(network, (2, 8, 8), tmp_path / "theirs.nir")
-    ours = deploy.from_nir(path, time_steps=6)
+    ours = deploy.from_nir(path, time_steps=6, reset="zero")
     assert list(ours.layers) == ["conv1", "pool1", "conv2", "flatten1", "fc1"]
     inputs = np.random.default_rng(0).integers(0, 2, (8, 6, 2, 8, 8))
     theirs = snntorch_spikes(network, inputs)
@@ -94,7 +94,7 @@ def test_synaptic_currents_of_snntorch(tmp_path):
     layers = (torch.nn.Linear(9, 12, bias=False), synaptic(12), torch.nn.Linear(12, 5, bias=False))
     network = whole_weights(torch.nn.Sequential(*layers, synaptic(5, output=True)))
     path = written_by_snntorch(network, (9,), tmp_path / "theirs.nir")
-    ours = deploy.from_nir(path, time_steps=4)
+    ours = deploy.from_nir(path, time_steps=4, reset="zero")
     neuron = ours.layers["fc1"].neuron
     assert (neuron.current_decay, neuron.voltage_decay) == (pytest.approx(0.5), pytest.approx(0.25))
     inputs = np.random.default_rng(1).integers(0, 2, (20, 4, 9))
@@ -125,7 +125,7 @@ class RecurrentNetwork(torch.nn.Module):
 def test_a_recurrent_network_of_snntorch(tmp_path):
     network = whole_weights(RecurrentNetwork(), excitation=1)
     path = written_by_snntorch(network, (6,), tmp_path / "theirs.nir")
-    ours = deploy.from_nir(path, time_steps=6)
+    ours = deploy.from_nir(path, time_steps=6, reset="zero")
     assert ours.layers["fc1"].recurrent
     inputs = np.random.default_rng(2).integers(0, 2, (20, 6, 6))
     theirs = snntorch_spikes(network, inputs)
@@ -143,7 +143,7 @@ def test_quantisation_of_real_weights_moves_few_spikes(tmp_path):
     path = written_by_snntorch(network, (20,), tmp_path / "theirs.nir")
     inputs = np.random.default_rng(3).integers(0, 2, (40, 10, 20))
     theirs = snntorch_spikes(network, inputs)
-    ours = compiled_spikes(deploy.from_nir(path, time_steps=10), inputs)
+    ours = compiled_spikes(deploy.from_nir(path, time_steps=10, reset="zero"), inputs)
     assert 0.05 < theirs.mean() < 0.95
     assert (ours != theirs).mean() < 0.03
 
@@ -158,7 +158,7 @@ def test_calibrated_bits_against_the_simulator_that_trained_in_floats(tmp_path):
     path = written_by_snntorch(network, (20,), tmp_path / "theirs.nir")
     inputs = np.random.default_rng(3).integers(0, 2, (40, 10, 20))
     theirs = snntorch_spikes(network, inputs)
-    imported = deploy.from_nir(path, time_steps=10)
+    imported = deploy.from_nir(path, time_steps=10, reset="zero")
     calibration = torch.from_numpy(inputs[:20]).movedim(1, 2).float()
     wrong = []
     for bits in (8, 5, 2):
