@@ -47,8 +47,7 @@ def test_large_inputs_bound_the_scale():
 
 
 def test_rounding_is_charged_where_it_adds_up():
-    # Equal weights round alike, so that sums jump by 2 for each synapse as the scale grows; each scale is tried
-    # on the rounded weights themselves.
+    # Equal weights round alike, so that sums jump by 2 for each synapse; scales are tried on rounded weights.
     for count in (3, 7, 50, 333):
         weight = torch.full((1, count), 0.7531)
         bounds = {"input_bound": 255, "input_divisor": 255, "time_steps": 8, "name": "x"}

@@ -250,9 +250,9 @@ def test_dense_blocks_that_cannot_be_read_are_refused(make, message):
 
 
 def test_currents_without_a_bound_run_until_one_leaves_its_range():
-    # 112 inputs, weights of -128, and currents that keep everything: 14,336 a step at most, so that 10 steps
-    # can bring 143,360. Half of them bring half of it. Wrapped, the last is 262,144 - 143,360 = 118,784, above
-    # the threshold of 40 x 64 in a voltage that keeps nothing.
+    # 112 inputs, weights of -128, and currents that keep everything: 14,336 a step, so that 10 steps
+    # can bring 143,360, and half of them half of it. Wrapped, the last is 262,144 - 143,360 = 118,784, more
+    # than the threshold of 40 x 64 in a voltage that keeps nothing.
     neuron = {"threshold": 40.0, "current_decay": 0.0, "voltage_decay": 1.0}
     net = nn.Sequential(cuba.Flatten(), dense(neuron=neuron))
     net[1].synapse.weight.data.fill_(-2.0)

@@ -12,8 +12,11 @@ from deploy.formats.nir.reach import unreachable
 from deploy.formats.nir.reader import read_nir
 from deploy.formats.nir.reset import reset_doubt
 from deploy.formats.nir.topology import kind, topology
+from dpap.calibration import calibrate
 from dpap.errors import ConversionWarning, NetworkError
+from dpap.levels import warn_of_lost_levels
 from dpap.networks import Network
+from dpap.weight_bits import MARGIN
 
 
 def from_nir(
@@ -25,6 +28,8 @@ def from_nir(
     input_shape: Shape | None = None,
     dt: float | None = None,
     reset: str | None = None,
+    calibration=None,
+    range_margin: float = MARGIN,
 ) -> Network:
     """A network from NIR, quantised at each layer's scale (:mod:`dpap.quantization`); it can be compiled.
 
@@ -54,6 +59,11 @@ def from_nir(
         default what the file says, as :func:`deploy.export` writes it; of other files it is not known: they
         are converted as resetting to zero, with a warning. ``"zero"`` is the same without the warning.
         ``"subtract"``, the default of snnTorch and sinabs, is refused.
+    calibration : Split, array or Tensor, optional
+        Some hundred samples of training, as of :func:`dpap.calibrate`, by which scales are chosen where no
+        proof leaves the weights their 8 bits. Without them weights keep what the proof leaves, or 4 bits.
+    range_margin : float
+        How much larger than on these samples currents may become.
 
     Returns
     -------
@@ -66,6 +76,8 @@ def from_nir(
         The file is damaged or inconsistent, or the package nir is missing.
     CompileError
         A node has no counterpart here; it is named. Or neurons reset by subtraction.
+    NetworkError
+        All weights of a layer round to 0.
     InputError
         An argument is out of range, or ``time_steps`` is given nowhere.
 
@@ -75,6 +87,8 @@ def from_nir(
         It is not known how the neurons reset (once a file); ``dt`` is not the file's, or time constants and
         delays look as though written for another than the default; or nearly none of a layer's neurons can
         reach their threshold.
+    PrecisionWarning
+        Rounding leaves a layer few levels, or many of its weights become 0 (:mod:`dpap.levels`).
     """
     graph = read_nir(source) if isinstance(source, (str, Path)) else source
     if kind(graph) != "NIRGraph":
@@ -93,6 +107,10 @@ def from_nir(
     for doubt in doubts:
         if doubt is not None:
             warnings.warn(where + doubt, ConversionWarning, stacklevel=2)
+    network.range_margin = range_margin
+    if calibration is not None:
+        return calibrate(network, calibration)
+    warn_of_lost_levels(network)
     return network
 
 
