@@ -7,7 +7,8 @@ from torch import nn
 
 from dpap import blocks
 from dpap.errors import NetworkError
-from dpap.networks import Network, check_arguments
+from dpap.networks import INPUT, Network, check_arguments
+from dpap.slayer.conversion import Conversion, Stage
 from dpap.slayer.pool import SumPool
 from dpap.slayer.sigma_delta.encoder import DeltaEncoder
 from dpap.slayer.sigma_delta.pool import MaxPool
@@ -34,8 +35,10 @@ def is_stock(net: nn.Module) -> bool:
     return any(sigma_delta_kind(block) or isinstance(block, DeltaEncoder) for block in blocks_of(net))
 
 
-def from_stock(net: nn.Module, input_shape: tuple[int, ...], time_steps: int, input_max: int = 1) -> Network:
-    """A network of stock sigma-delta blocks (:func:`dpap.from_slayer` documents it).
+def from_stock(
+    net: nn.Module, input_shape: tuple[int, ...], time_steps: int, input_max: int = 1
+) -> Conversion:
+    """A network of stock sigma-delta blocks (:func:`dpap.from_slayer` documents it), unchecked.
 
     Raises
     ------
@@ -44,8 +47,10 @@ def from_stock(net: nn.Module, input_shape: tuple[int, ...], time_steps: int, in
     """
     check_arguments(input_shape, time_steps, input_max)
     chain = _Chain(tuple(input_shape), time_steps, input_max)
-    for index, block in enumerate(blocks_of(net)):
-        where = label(index, block)
+    found = blocks_of(net)
+    labels = [label(index, block) for index, block in enumerate(found)]
+    stages = []
+    for where, block in zip(labels, found, strict=True):
         kind = sigma_delta_kind(block) or type(block)
         if kind not in _ADDERS:
             raise NetworkError(
@@ -53,6 +58,10 @@ def from_stock(net: nn.Module, input_shape: tuple[int, ...], time_steps: int, in
                 " dpap.slayer.SumPool, and DeltaEncoder and MaxPool of dpap.slayer.sigma_delta"
             )
         _ADDERS[kind](chain, block, where)
+        # A sigma_delta.Input has the attribute, and does not delay.
+        chain.lag += kind != "Input" and bool(getattr(block, "delay_shift", False))
+        name = list(chain.layers)[-1] if chain.layers else INPUT
+        stages.append(Stage(name, name, chain.lag, MESSAGES_PER_UNIT * (chain.before or 1)))
     if not chain.layers or not isinstance(list(chain.layers.values())[-1], blocks.Dense):
         raise NetworkError(
             "the last block must be a sigma_delta.Dense, whose neurons are the classes; add one"
@@ -60,7 +69,8 @@ def from_stock(net: nn.Module, input_shape: tuple[int, ...], time_steps: int, in
     network = Network(
         "-".join(chain.tokens), tuple(input_shape), time_steps, input_max, chain.neuron, chain.layers
     )
-    return network.train(net.training)
+    sources = tuple((index - 1,) for index in range(len(found)))
+    return Conversion(network.train(net.training), found, labels, sources, stages, chain.input_step)
 
 
 class _Chain:
@@ -69,6 +79,7 @@ class _Chain:
     def __init__(self, shape, time_steps, input_max):
         self.shape, self.time_steps, self.input_max = shape, time_steps, input_max
         self.before: int | None = None
+        self.lag, self.input_step = 0, 1.0
         self.layers: dict[str, nn.Module] = {}
         self.tokens: list[str] = []
         self.neuron = None
@@ -91,6 +102,7 @@ class _Chain:
                 f"{where} clips beyond {INPUT_LIMIT} times 2 / scale; input_max is {self.input_max}"
             )
         self.before = read_scale(block, where)
+        self.input_step = INPUT_STEP / self.before
         unit = MESSAGES_PER_UNIT * self.before
         self._add(
             "encoder", blocks.DeltaEncoder(INPUT_STEP * MESSAGES_PER_UNIT, read_threshold(block, unit, where))
@@ -165,6 +177,11 @@ class _Chain:
             )
         weight, mask = read_weight(block, where)
         bias = read_bias(block, self.before, where)
+        if bias is not None and self.lag and bool(bias.any()):
+            raise NetworkError(
+                f"{where} has a bias and comes {self.lag} steps late: its neurons receive the bias before the"
+                " input. Set delay_shift=False in the blocks before"
+            )
         with torch.no_grad():
             made.weight.data = weight.reshape(made.weight.shape)
             made.mask = mask.reshape(made.mask.shape)
