@@ -129,8 +129,11 @@ def test_a_residual_forward_of_late_blocks_is_refused_at_one_step():
 
 def test_an_output_of_another_shape_is_not_compared_and_a_warning_says_so():
     net = three(forwards(lambda b, x: b[2](b[1](b[0](x))).mean(-1)))
-    with pytest.warns(dpap.ConversionWarning, match=r"forward gives a tensor of \(2, 8\), which is not"):
-        dpap.from_slayer(net, (8,), STEPS)
+    for gained in (1.0, 1e-3):
+        for block in net.blocks:
+            block.synapse.weight.data.mul_(gained)
+        with pytest.warns(dpap.ConversionWarning, match=r"gives a tensor of \(2, 8\), which is not"):
+            dpap.from_slayer(net, (8,), STEPS)
     with warnings.catch_warnings():
         warnings.simplefilter("error", dpap.ConversionWarning)
         dpap.from_slayer(net, (8,), STEPS, check=False)
@@ -203,6 +206,17 @@ def test_nothing_is_left_behind():
         assert all(grads[name] is p.grad for name, p in net.named_parameters())
         assert hooks == {name: len(module._forward_hooks) for name, module in net.named_modules()}
     assert net.passes == len(net.log) == 1
+
+
+def test_real_weights_differ_by_rounding_and_only_what_blocks_take_is_checked():
+    for seed in range(3):
+        torch.manual_seed(seed)
+        blocks = [dense(pre_hook_fx=None) for _ in range(3)]
+        dpap.from_slayer(excite(StockNetwork(*blocks)), (8,), STEPS)
+        with pytest.raises(dpap.NetworkError, match=r"block 2 \(cuba.Dense\): its input is not the output"):
+            dpap.from_slayer(forwards(residual)(*blocks), (8,), STEPS)
+        with pytest.warns(dpap.ConversionWarning, match="forward gives Tensor|a tensor of"):
+            dpap.from_slayer(forwards(lambda b, x: b[2](b[1](b[0](x))).sum(-1))(*blocks), (8,), STEPS)
 
 
 def test_a_forward_that_fails_leaves_nothing_behind():
