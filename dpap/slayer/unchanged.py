@@ -31,7 +31,9 @@ def unchanged(net: nn.Module) -> Iterator[None]:
         for tensor, storage, values in tensors:
             # Delays and masks are written to `data` in a forward pass.
             tensor.data = storage
-            storage.copy_(values)
+            if not torch.equal(storage, values):
+                # What is expanded cannot be written to, and was not.
+                storage.copy_(values)
 
 
 class _Module:

@@ -13,7 +13,7 @@ from dpap.slayer.pool import SumPool
 from dpap.slayer.sigma_delta.encoder import DeltaEncoder
 from dpap.slayer.sigma_delta.pool import MaxPool
 from dpap.slayer.sigma_delta.stock import (
-    label,
+    SIGMA_DELTA_BLOCKS,
     read_bias,
     read_scale,
     read_threshold,
@@ -21,7 +21,7 @@ from dpap.slayer.sigma_delta.stock import (
     sigma_delta_kind,
 )
 from dpap.slayer.sigma_delta.units import MESSAGES_PER_UNIT
-from dpap.slayer.stock import blocks_of, read_weight, rounds_weights
+from dpap.slayer.stock import blocks_of, label, read_weight, remedy, rounds_weights
 
 INPUT_STEP = 2
 """``sigma_delta.Input`` rounds to multiples of 2 / scale."""
@@ -54,8 +54,13 @@ def from_stock(
         kind = sigma_delta_kind(block) or type(block)
         if kind not in _ADDERS:
             raise NetworkError(
-                f"{where} has no counterpart: use sigma_delta.Input, Conv, Dense and Flatten,"
-                " dpap.slayer.SumPool, and DeltaEncoder and MaxPool of dpap.slayer.sigma_delta"
+                f"{where} has no counterpart: "
+                + remedy(
+                    block,
+                    SIGMA_DELTA_BLOCKS,
+                    "use sigma_delta.Input, Conv, Dense and Flatten, dpap.slayer.SumPool, and DeltaEncoder"
+                    " and MaxPool of dpap.slayer.sigma_delta",
+                )
             )
         _ADDERS[kind](chain, block, where)
         # A sigma_delta.Input has the attribute, and does not delay.
@@ -95,18 +100,19 @@ class _Chain:
         self._check_first(where)
         if block.neuron is None or block.weight is not None or block.bias is not None:
             raise NetworkError(
-                f"{where} must have a neuron, and no weight and bias: they would not be whole numbers"
-            )
-        if self.input_max > INPUT_LIMIT:
-            raise NetworkError(
-                f"{where} clips beyond {INPUT_LIMIT} times 2 / scale; input_max is {self.input_max}"
+                f"{where} must have a neuron, and no weight and bias, which would not be whole numbers: apply"
+                " them to the input before"
             )
         self.before = read_scale(block, where)
+        threshold = read_threshold(block, MESSAGES_PER_UNIT * self.before, where)
+        if self.input_max > INPUT_LIMIT:
+            raise NetworkError(
+                f"{where} clips beyond {INPUT_LIMIT} times 2 / scale; input_max is {self.input_max}: use a"
+                f" dpap.slayer.sigma_delta.DeltaEncoder({self.before}, {INPUT_STEP * MESSAGES_PER_UNIT},"
+                f" {threshold})"
+            )
         self.input_step = INPUT_STEP / self.before
-        unit = MESSAGES_PER_UNIT * self.before
-        self._add(
-            "encoder", blocks.DeltaEncoder(INPUT_STEP * MESSAGES_PER_UNIT, read_threshold(block, unit, where))
-        )
+        self._add("encoder", blocks.DeltaEncoder(INPUT_STEP * MESSAGES_PER_UNIT, threshold))
 
     def flatten(self, block, where) -> None:
         if len(self.shape) != 3:
@@ -127,7 +133,8 @@ class _Chain:
         synapse = block.synapse
         if len(self.shape) != 3 or synapse.in_channels != self.shape[0]:
             raise NetworkError(
-                f"{where} takes {synapse.in_channels} channels; its input here is {self.shape}"
+                f"{where} takes {synapse.in_channels} channels; its input here is {self.shape}: "
+                + ("put it before the Flatten" if len(self.shape) != 3 else "give one as many as the other")
             )
         made = blocks.Conv(
             self._next("conv"),
@@ -159,8 +166,8 @@ class _Chain:
     def _unit(self, block, where) -> dict:
         if self.before is None:
             raise NetworkError(
-                f"{where} comes first and hears changes; start with a sigma_delta.Input that has a neuron, or"
-                " with a dpap.slayer.sigma_delta.DeltaEncoder"
+                f"{where} comes first and receives changes; start with a sigma_delta.Input that has a neuron,"
+                " or with a dpap.slayer.sigma_delta.DeltaEncoder"
             )
         return {
             "neuron": read_unit(block, self.before, where),
@@ -176,7 +183,7 @@ class _Chain:
                 " messages have their unit; make the block without pre_hook_fx"
             )
         weight, mask = read_weight(block, where)
-        bias = read_bias(block, self.before, where)
+        bias = read_bias(block, self.before, made.output_shape, where)
         if bias is not None and self.lag and bool(bias.any()):
             raise NetworkError(
                 f"{where} has a bias and comes {self.lag} steps late: its neurons receive the bias before the"
