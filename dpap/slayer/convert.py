@@ -35,12 +35,14 @@ def from_slayer(
       t of a layer behind k blocks that shift, itself included, are those at t - k here, with zeros before.
 
     The blocks are taken to follow each other, except in a :class:`dpap.slayer.Graph`. Whether ``net``'s
-    ``forward`` agrees is checked by running it (:func:`dpap.slayer.check.check_forward`): once for two random
-    inputs, in evaluation mode, with every block's output compared at every step; where a block stays silent,
-    a second time with random outputs of all blocks. So a ``forward`` that does more than call the blocks is
-    refused, unless it does so only for other inputs. What it makes of the last block's output is compared
-    where it has the same shape; a warning says if not. Its inputs are whole numbers as they are, not divided
-    by ``input_max``.
+    ``forward`` agrees is checked by running it in evaluation mode (:func:`dpap.slayer.check.check_forward`):
+    for two random inputs every block's output is compared at every step; where a layer stays silent, weights
+    are not rounded, or states leave 24 bits, random outputs of all blocks show what each block takes. A
+    ``forward`` that does more than call the blocks is refused, unless it does so for other inputs only, or
+    in training only. What it makes of the last block's output is compared where it has the same shape; a
+    warning says if not. A ModuleList has no ``forward``: it is the chain of its blocks.
+
+    Inputs are whole numbers as they are, not divided by ``input_max``.
 
     Of ``slayer.block.sigma_delta`` blocks it is a network of :class:`dpap.ReLU` units with the same messages,
     where SLAYER's float32 holds its sums. The first is an Input with a neuron, whose input 2 / scale is our

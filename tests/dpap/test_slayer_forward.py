@@ -11,9 +11,11 @@ from torch import nn
 
 import dpap
 from dpap.blocks import Addition
+from dpap.slayer.check import check_forward
 from dpap.slayer.convert import convert
 from dpap.slayer.evaluation import Call
 from dpap.slayer.limits import leaves_limits
+from dpap.slayer.sigma_delta import DeltaEncoder
 
 STEPS = 10
 
@@ -267,6 +269,38 @@ def test_a_sigma_delta_bias_behind_late_blocks_is_refused():
     for block in blocks[1:]:
         block.delay_shift = False
     dpap.from_slayer(nn.Sequential(*blocks), (8,), STEPS, 20)
+
+
+def test_activations_that_float32_does_not_hold_leave_what_blocks_take_to_be_checked():
+    torch.manual_seed(0)
+    unit = {"threshold": 0.1, "activation": torch.nn.functional.relu}
+    sizes = [(64, 64), (64, 64), (64, 64), (64, 4)]
+    blocks = [DeltaEncoder(64, 128), *(sigma_delta.Dense(dict(unit), *size) for size in sizes)]
+    for block in blocks[1:]:
+        block.synapse.weight.data.abs_().mul_(6)
+    # With 20 the sums of the last layer pass 2**24; with 127 messages leave 24 bits, whatever the rate.
+    for high in (20, 127):
+        dpap.from_slayer(StockNetwork(*blocks), (64,), STEPS, high)
+        with pytest.raises(
+            dpap.NetworkError, match=r"block 3 \(sigma_delta.Dense\).* not the output of block 2"
+        ):
+            dpap.from_slayer(
+                forwards(lambda b, x: b[4](b[3](b[2](b[1](b[0](x))) + 1)))(*blocks), (64,), STEPS, high
+            )
+
+
+def test_a_state_beyond_24_bits_leaves_what_blocks_take_to_be_checked(monkeypatch):
+    monkeypatch.setattr("dpap.slayer.check.leaves_limits", lambda conversion, call: True)
+    with pytest.raises(dpap.NetworkError, match=r"block 2 \(cuba.Dense\): its input is not the output of"):
+        dpap.from_slayer(three(forwards(residual)), (8,), STEPS)
+    net = three()
+    conversion = convert(net, (8,), STEPS)
+    conversion.network.layers["fc2"].weight.data.neg_()
+    # Other spikes, which may come from the limits; the blocks follow each other as they should.
+    check_forward(net, conversion)
+    monkeypatch.undo()
+    with pytest.raises(dpap.NetworkError, match="differs from fc2"):
+        check_forward(net, conversion)
 
 
 def test_states_beyond_24_bits_are_told():
