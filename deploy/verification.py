@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
+from torch import nn
 
 from deploy.errors import CompileError
 from deploy.graph import Graph, Layer
@@ -13,9 +14,17 @@ from deploy.recording import Recording
 from deploy.routes import population_shape, populations
 from deploy.runner import run
 from dpap.networks import Network
+from dpap.slayer.convert import convert
+from dpap.slayer.evaluation import Evaluation, evaluate
 
 REFERENCE = "torch evaluation"
-"""What every backend is compared with."""
+"""What every backend is compared with, for a network of dpap."""
+
+STOCK_REFERENCE = "stock SLAYER evaluation"
+"""The same for a network of stock blocks."""
+
+STOCK_SAMPLES = 32
+"""Samples of a pass of stock blocks, whose inputs and outputs are all kept."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,7 @@ class Certificate:
     Attributes
     ----------
     reference : str
+        What was evaluated: :data:`REFERENCE`; or :data:`STOCK_REFERENCE` and what of it was compared.
     samples : dict of str to int
         Samples compared on each backend.
     time_steps : int
@@ -99,7 +109,7 @@ class Certificate:
 
 def verify(
     graph: Graph,
-    network: Network,
+    network: nn.Module,
     inputs: np.ndarray,
     backends: Sequence[str] = ("fast", "lava"),
     **options,
@@ -110,8 +120,12 @@ def verify(
     ----------
     graph : Graph
         Compiled from ``network``.
-    network : dpap.networks.Network
-        The reference, in evaluation mode.
+    network : dpap.networks.Network, or module of stock SLAYER blocks
+        The reference, in evaluation mode. A module of stock blocks (as :func:`dpap.from_slayer` takes it)
+        runs by its own ``forward`` and is not changed; the graph is then of the converted network, or has
+        its layers in the same order. Each block's own output is compared, with the steps removed that
+        ``delay_shift`` makes it late. If the module does not call every block once and in order, its output
+        alone is compared; the certificate's ``reference`` says so.
     inputs : array of shape (N, T, *input_shape)
     backends : sequence of str
     **options
@@ -120,7 +134,11 @@ def verify(
     Raises
     ------
     InputError
-        The inputs do not fit, or the graph has other layers than the network.
+        The inputs do not fit.
+    CompileError
+        The graph has other layers than the network, or nothing of a stock network can be compared.
+    NetworkError
+        A stock block has no counterpart.
     """
     return certify(network, _record(graph, inputs, backends, options))
 
@@ -142,39 +160,56 @@ def verify_backends(
     """
     reference = run(graph, inputs)
     recordings = _record(graph, inputs, backends, options)
-    return _certificate(
-        "the fast backend", graph.time_steps, [(reference.spikes, each) for each in recordings]
-    )
+    spikes = "the fast backend", reference.spikes
+    return _certificate(graph.time_steps, [(spikes, each) for each in recordings])
 
 
 def _record(graph: Graph, inputs: np.ndarray, backends: Sequence[str], options: dict) -> list[Recording]:
     return [run(graph, inputs, backend, **(options if backend != "fast" else {})) for backend in backends]
 
 
-def certify(network: Network, recordings: Sequence[Recording]) -> Certificate:
+def certify(network: nn.Module, recordings: Sequence[Recording]) -> Certificate:
     """Compare recordings that were already made, each with the network's own evaluation.
+
+    Parameters
+    ----------
+    network : dpap.networks.Network, or module of stock SLAYER blocks
+        As of :func:`verify`.
+    recordings : sequence of Recording
 
     Raises
     ------
     CompileError
-        A recording's graph has other layers than the network.
+        A recording's graph has other layers than the network, or nothing of a stock network can be compared.
+    NetworkError
+        A stock block has no counterpart.
     """
-    pairs = ((reference_spikes(network, each.graph, each.inputs), each) for each in recordings)
-    return _certificate(REFERENCE, network.time_steps, pairs)
+    own = isinstance(network, Network)
+    pairs = ((_evaluated(network, each.graph, each.inputs), each) for each in recordings)
+    steps = network.time_steps if own or not recordings else recordings[0].graph.time_steps
+    return _certificate(steps, pairs)
+
+
+def _evaluated(network: nn.Module, graph: Graph, inputs: np.ndarray) -> tuple[str, Mapping[str, np.ndarray]]:
+    if isinstance(network, Network):
+        return REFERENCE, reference_spikes(network, graph, inputs)
+    return _stock_spikes(network, graph, inputs)
 
 
 def _certificate(
-    name: str, time_steps: int, pairs: Iterable[tuple[Mapping[str, np.ndarray], Recording]]
+    time_steps: int, pairs: Iterable[tuple[tuple[str, Mapping[str, np.ndarray]], Recording]]
 ) -> Certificate:
-    """Spikes of a reference of that name, in the network's shapes, each with the recording to compare."""
-    backends, samples = {}, {}
-    for reference, recording in pairs:
+    """The name of a reference and its spikes, in the network's shapes, each with the recording to compare."""
+    reference, backends, samples = REFERENCE, {}, {}
+    for evaluated, recording in pairs:
+        reference, spikes = evaluated
         backends[recording.backend] = {
-            layer.name: _compare(layer, reference[layer.name], recording.kept[layer.name])
+            layer.name: _compare(layer, spikes[layer.name], recording.kept[layer.name])
             for layer in recording.graph.layers
+            if layer.name in spikes
         }
         samples[recording.backend] = len(recording.inputs)
-    return Certificate(name, samples, time_steps, backends)
+    return Certificate(reference, samples, time_steps, backends)
 
 
 def reference_spikes(network: Network, graph: Graph, inputs: np.ndarray) -> dict[str, np.ndarray]:
@@ -185,18 +220,68 @@ def reference_spikes(network: Network, graph: Graph, inputs: np.ndarray) -> dict
     names = populations(network)
     shapes = {name: population_shape(network, name) for name in names}
     if shapes != {layer.name: layer.shape for layer in graph.layers}:
-        raise CompileError(
-            f"the network has the layers {shapes}; the graph was compiled from another:"
-            f" { ({layer.name: layer.shape for layer in graph.layers}) }"
-        )
+        raise _compiled_from_another(graph, shapes)
     was_training = network.training
     network.eval()
-    # SLAYER's layout has time last.
-    tensor = torch.from_numpy(np.moveaxis(validate_inputs(graph, inputs), 1, -1).astype(np.float32))
-    sent = network.record(tensor, names)
+    sent = network.record(_slayer_layout(graph, inputs), names)
     network.train(was_training)
     kind = np.int32 if graph.sigma_delta else np.uint8
     return {name: values.numpy().astype(kind) for name, values in sent.items()}
+
+
+def _stock_spikes(net: nn.Module, graph: Graph, inputs: np.ndarray) -> tuple[str, dict[str, np.ndarray]]:
+    """What the graph's layers send by a network of stock blocks, as far as it can be told, and from what."""
+    conversion = convert(net, graph.input_shape, graph.time_steps, graph.input_max)
+    network = conversion.network
+    names = populations(network)
+    shapes = {name: population_shape(network, name) for name in names}
+    if list(shapes.values()) != [layer.shape for layer in graph.layers]:
+        raise _compiled_from_another(graph, shapes)
+    in_graph = dict(zip(names, (layer.name for layer in graph.layers), strict=True))
+    kind = np.int32 if graph.sigma_delta else np.uint8
+    parts, reference = [], STOCK_REFERENCE
+    for batch in _slayer_layout(graph, inputs).split(STOCK_SAMPLES):
+        evaluation = evaluate(net, conversion, batch)
+        fault = evaluation.fault()
+        if fault is None:
+            reference = f"{STOCK_REFERENCE}, every block's output"
+            sent = {name: values for name, values in evaluation.layers().items() if name in in_graph}
+        else:
+            reference = f"{STOCK_REFERENCE}, the output alone: {fault}"
+            sent = {names[-1]: _stock_output(evaluation, fault)}
+        parts.append(
+            {
+                in_graph[name]: values.movedim(-1, 1).cpu().numpy().astype(kind)
+                for name, values in sent.items()
+            }
+        )
+    return reference, {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _stock_output(evaluation: Evaluation, fault: str) -> torch.Tensor:
+    output = evaluation.output()
+    if output is None:
+        raise CompileError(
+            f"{fault}, and the module's output is not of the last block's shape: nothing can be compared; let"
+            " its forward return the spikes of the last block"
+        )
+    if evaluation.conversion.lag:
+        raise CompileError(
+            f"{fault}, so it is not known how many steps its output is late: set delay_shift=False"
+        )
+    return output
+
+
+def _compiled_from_another(graph: Graph, shapes: dict[str, tuple[int, ...]]) -> CompileError:
+    return CompileError(
+        f"the network has the layers {shapes}; the graph was compiled from another:"
+        f" { ({layer.name: layer.shape for layer in graph.layers}) }"
+    )
+
+
+def _slayer_layout(graph: Graph, inputs: np.ndarray) -> torch.Tensor:
+    """Valid inputs with time last, as float32."""
+    return torch.from_numpy(np.moveaxis(validate_inputs(graph, inputs), 1, -1).astype(np.float32))
 
 
 def _compare(layer: Layer, expected: np.ndarray, kept: np.ndarray) -> LayerComparison:

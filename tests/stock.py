@@ -67,3 +67,14 @@ def assert_same_spikes(network, stock, inputs, kinds=(cuba.Conv, cuba.Dense), fi
     for spikes, expected in zip(ours, theirs, strict=True):
         assert not fires or 0 < spikes.mean() < 1
         assert torch.equal(spikes.movedim(1, -1), expected)
+
+
+def movies(shape, samples, steps, high, seed=0):
+    """Whole numbers of which half stay the same from step to step."""
+    generator = torch.Generator().manual_seed(seed)
+    size = (samples, *shape, steps)
+    values = torch.randint(0, high + 1, size, generator=generator).float()
+    same = torch.rand(size, generator=generator) < 0.5
+    for t in range(1, steps):
+        values[..., t] = torch.where(same[..., t], values[..., t - 1], values[..., t])
+    return values

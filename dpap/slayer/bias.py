@@ -22,6 +22,9 @@ from dpap.slayer.masking import MaskedQuantizer
 
 _NORMS = "lava.lib.dl.slayer.neuron.norm"
 
+MEAN_ONLY = _NORMS, "MeanOnlyBatchNorm"
+"""The stock norm that only subtracts its running mean (:func:`dpap.slayer.stock.is_stock`)."""
+
 
 def whole_units(values: torch.Tensor, descale: bool = False, *, scale: int) -> torch.Tensor:
     """A ``pre_hook_fx`` that rounds to whole integer units and clips nothing.
@@ -57,15 +60,17 @@ def read_bias(neuron: nn.Module, channels: int, where: str) -> torch.Tensor | No
     name = type(norm).__name__
     if type(norm).__module__ != _NORMS or name not in ("MeanOnlyBatchNorm", "WgtScaleBatchNorm"):
         raise NetworkError(
-            f"{where} has a norm of type {name}, for which there is no counterpart: fold it into the weights,"
-            " or use slayer.neuron.norm.MeanOnlyBatchNorm"
+            f"{where} has a norm of type {name}, for which there is no counterpart: fold what it multiplies"
+            " by into the weights, and what it subtracts into a slayer.neuron.norm.MeanOnlyBatchNorm, its"
+            " running_mean"
         )
     if name == "WgtScaleBatchNorm":
         divisor = norm.std(norm.running_var).item()
         if divisor != 1:
             raise NetworkError(
                 f"{where} has a WgtScaleBatchNorm, which divides currents by {divisor:g}: whole numbers"
-                " cannot say so exactly. Use slayer.neuron.norm.MeanOnlyBatchNorm"
+                " cannot say so exactly. Divide the weights, and let a slayer.neuron.norm.MeanOnlyBatchNorm"
+                " have its running_mean, divided too"
             )
     bias = -norm.pre_hook_fx(norm.running_mean).flatten() * neuron.w_scale
     if not bool((bias == bias.round()).all()):

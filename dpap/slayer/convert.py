@@ -6,12 +6,20 @@ from dpap import blocks
 from dpap.errors import NetworkError
 from dpap.networks import INPUT, Network, check_arguments
 from dpap.slayer import graph, sigma_delta
+from dpap.slayer.check import check_forward
+from dpap.slayer.conversion import Conversion, Stage
 from dpap.slayer.converter import Converter
 from dpap.slayer.place import Place
 from dpap.slayer.stock import blocks_of, label
 
 
-def from_slayer(net: nn.Module, input_shape: tuple[int, ...], time_steps: int, input_max: int = 1) -> Network:
+def from_slayer(
+    net: nn.Module,
+    input_shape: tuple[int, ...],
+    time_steps: int,
+    input_max: int = 1,
+    check: bool = True,
+) -> Network:
     """A network of stock CUBA blocks as a :class:`dpap.networks.Network` with the same spikes.
 
     Each block keeps its own scale, threshold and decays, and its weights as its quantiser rounds them:
@@ -26,8 +34,15 @@ def from_slayer(net: nn.Module, input_shape: tuple[int, ...], time_steps: int, i
     * ``delay_shift=True`` is dropped: it delays each layer by a step and changes nothing else. The spikes at
       t of a layer behind k blocks that shift, itself included, are those at t - k here, with zeros before.
 
-    The blocks are taken to follow each other, except in a :class:`dpap.slayer.Graph`; what else ``net``'s
-    forward does is not seen. Its inputs are whole numbers as they are, not divided by ``input_max``.
+    The blocks are taken to follow each other, except in a :class:`dpap.slayer.Graph`. Whether ``net``'s
+    ``forward`` agrees is checked by running it in evaluation mode (:func:`dpap.slayer.check.check_forward`):
+    for two random inputs every block's output is compared at every step; where a layer stays silent, weights
+    are not rounded, or states leave 24 bits, random outputs of all blocks show what each block takes. A
+    ``forward`` that does more than call the blocks is refused, unless it does so for other inputs only, or
+    in training only. What it makes of the last block's output is compared where it has the same shape; a
+    warning says if not. A ModuleList has no ``forward``: it is the chain of its blocks.
+
+    Inputs are whole numbers as they are, not divided by ``input_max``.
 
     Of ``slayer.block.sigma_delta`` blocks it is a network of :class:`dpap.ReLU` units with the same messages,
     where SLAYER's float32 holds its sums. The first is an Input with a neuron, whose input 2 / scale is our
@@ -46,23 +61,41 @@ def from_slayer(net: nn.Module, input_shape: tuple[int, ...], time_steps: int, i
         Steps an inference takes.
     input_max : int
         Largest input.
+    check : bool
+        Whether to run ``net``. Without it the blocks are taken as they are, whatever ``net``'s ``forward``
+        does.
 
     Raises
     ------
     InputError
         ``net`` has no blocks.
     NetworkError
-        A block has no counterpart or does not fit, named with its index, kind and what to do; or a layer
-        can leave 24 bits.
+        A block has no counterpart or does not fit, named with its index, kind and what to do; a layer can
+        leave 24 bits; or ``net``'s ``forward`` fails, or gives other spikes than its blocks in a row.
     """
+    made = convert(net, input_shape, time_steps, input_max)
+    if check:
+        check_forward(net, made)
+    return made.network
+
+
+def convert(net: nn.Module, input_shape: tuple[int, ...], time_steps: int, input_max: int = 1) -> Conversion:
+    """The network of :func:`from_slayer`, unchecked, with what each block became in it."""
     if sigma_delta.is_stock(net):
         return sigma_delta.from_stock(net, input_shape, time_steps, input_max)
     check_arguments(input_shape, time_steps, input_max)
     found = blocks_of(net)
     converter = Converter(time_steps)
+    sources_of = graph.sources_in(net, len(found))
+    labels = [label(index, block) for index, block in enumerate(found)]
     places = {graph.INPUT: Place(INPUT, tuple(input_shape), input_max)}
-    for index, (block, sources) in enumerate(zip(found, graph.sources_in(net, len(found)), strict=True)):
-        places[index] = converter.convert(block, label(index, block), [places[source] for source in sources])
+    stages = []
+    for index, (block, sources) in enumerate(zip(found, sources_of, strict=True)):
+        before = len(converter.layers)
+        place = places[index] = converter.convert(block, labels[index], [places[each] for each in sources])
+        # The first layer of several is that of the neurons.
+        sent = next(iter(list(converter.layers)[before:]), place.source)
+        stages.append(Stage(sent, place.source, place.lag))
     synaptic = [layer for layer in converter.layers.values() if isinstance(layer, blocks.SynapticBlock)]
     if not synaptic or not isinstance(synaptic[-1], (blocks.Dense, blocks.Recurrent)):
         raise NetworkError(
@@ -78,4 +111,4 @@ def from_slayer(net: nn.Module, input_shape: tuple[int, ...], time_steps: int, i
         converter.sources,
         any(layer.bias is not None for layer in synaptic),
     )
-    return network.train(net.training)
+    return Conversion(network.train(net.training), found, labels, sources_of, stages)

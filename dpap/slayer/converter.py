@@ -16,7 +16,17 @@ from dpap.slayer.bias import read_bias
 from dpap.slayer.place import Place
 from dpap.slayer.pool import MaxPool, SumPool, stock_pool_fault, zeros_of_stock_pool
 from dpap.slayer.recurrence import keeps_bias_out_of_current
-from dpap.slayer.stock import DELAY, DROPOUT, is_stock, read_neuron, read_weight, rounds_weights, stock_kind
+from dpap.slayer.stock import (
+    CUBA_BLOCKS,
+    DELAY,
+    DROPOUT,
+    is_stock,
+    read_neuron,
+    read_weight,
+    remedy,
+    rounds_weights,
+    stock_kind,
+)
 
 _Made = TypeVar("_Made")
 
@@ -50,13 +60,14 @@ class Converter:
             if kind(block):
                 add = adder
         if add is None:
-            raise NetworkError(f"{where} has no counterpart: {_remedy(stock_kind(block))}")
+            raise NetworkError(f"{where} has no counterpart: {_remedy(block)}")
         return add(self, block, where, places[0])
 
     def _add_input(self, block, where, place) -> Place:
         if block.neuron is not None:
             raise NetworkError(
-                f"{where} has neurons of its own, without synapses: encode the input before, as whole numbers"
+                f"{where} has neurons of its own, without synapses: remove it, and take its spikes for the"
+                " input"
             )
         return replace(place, lag=place.lag + bool(block.delay_shift))
 
@@ -81,14 +92,17 @@ class Converter:
 
     def _add_delay(self, block, where, place) -> Place:
         if not place.spikes:
-            raise NetworkError(f"{where} delays the input: delay it before, as whole numbers")
+            raise NetworkError(f"{where} delays the input: remove it, and delay the input before")
         return self._delayed(block, where, place)
 
     def _add_addition(self, block, where, places) -> Place:
         first = places[0]
         for other in places[1:]:
             if other.shape != first.shape:
-                raise NetworkError(f"{where} adds {first.shape} and {other.shape}; expected the same shape")
+                raise NetworkError(
+                    f"{where} adds {first.shape} and {other.shape}; expected the same shape: give both"
+                    " sources as many channels, and the same strides and pools"
+                )
             if other.lag != first.lag:
                 raise NetworkError(
                     f"{where} adds layers that come {first.lag} and {other.lag} steps late; set"
@@ -103,7 +117,8 @@ class Converter:
         synapse = block.synapse
         if len(place.shape) != 3 or synapse.in_channels != place.shape[0]:
             raise NetworkError(
-                f"{where} takes {synapse.in_channels} channels; its input here is {place.shape}"
+                f"{where} takes {synapse.in_channels} channels; its input here is {place.shape}: "
+                + ("put it before the Flatten" if len(place.shape) != 3 else "give one as many as the other")
             )
         kernel, stride, padding, dilation = (
             tuple(extent[:2])
@@ -218,8 +233,8 @@ class Converter:
         if bias is not None:
             if place.lag and bool(bias.any()):
                 raise NetworkError(
-                    f"{where} has a bias (its norm), and comes {place.lag} steps late: its neurons hear the"
-                    " bias before the input. Set delay_shift=False in the blocks before"
+                    f"{where} has a bias (its norm), and comes {place.lag} steps late: its neurons receive"
+                    " the bias before the input. Set delay_shift=False in the blocks before"
                 )
             # A neuron without synapses is silent here, but fires by its bias in SLAYER.
             mask[(mask.amax(1) == 0) & (bias != 0)] = 1
@@ -244,17 +259,23 @@ class Converter:
 
     def _delayed(self, delay, where, place) -> Place:
         if delay.sampling_time != 1:
-            raise NetworkError(f"{where}: its delays' sampling_time is {delay.sampling_time}; expected 1")
+            raise NetworkError(
+                f"{where}: its delays' sampling_time is {delay.sampling_time}; expected 1: set it to 1, and"
+                f" delays in steps"
+            )
         highest = HIGHEST if delay.max_delay is None else delay.max_delay
         made = _fitting(where, lambda: blocks.Delay(place.shape[0], highest))
         # Before its first pass a stock delay has no channels, and none is delayed.
         if delay.init:
             values = delay.delay.detach()
             if len(values) != place.shape[0]:
-                raise NetworkError(f"{where} has {len(values)} delays for {place.shape[0]} channels")
+                raise NetworkError(
+                    f"{where} has {len(values)} delays for {place.shape[0]} channels; give it one for each"
+                )
             if delay.max_delay is None and bool((values >= HIGHEST + 1).any()):
                 raise NetworkError(
-                    f"{where}: a delay is {values.max().item():g} steps; Loihi has at most {HIGHEST}"
+                    f"{where}: a delay is {values.max().item():g} steps; Loihi has at most {HIGHEST}: set its"
+                    f" max_delay = {HIGHEST}"
                 )
             made.delay.data = values.clone()
         self.tokens.append(f"Delay{highest}")
@@ -262,7 +283,9 @@ class Converter:
 
     def _check_spatial(self, where, place) -> None:
         if len(place.shape) != 3:
-            raise NetworkError(f"{where} takes (C, H, W); its input here is {place.shape}")
+            raise NetworkError(
+                f"{where} takes (C, H, W); its input here is {place.shape}: put it before the Flatten"
+            )
 
     def _check_flat(self, synapse, where, place) -> None:
         if synapse.kernel_size != (1, 1, 1):
@@ -272,7 +295,7 @@ class Converter:
         if place.shape != (synapse.in_channels,):
             raise NetworkError(
                 f"{where} takes {synapse.in_channels} inputs; here they are {place.shape}"
-                + (": put a Flatten before" if len(place.shape) == 3 else "")
+                + (": put a Flatten before" if len(place.shape) == 3 else ": give one as many as the other")
             )
 
     def _next(self, kind) -> str:
@@ -315,10 +338,12 @@ def _extent(extent) -> str:
     return f"{height}" if height == width else f"{height}x{width}"
 
 
-def _remedy(kind: str | None) -> str:
-    if kind == "KWTA":
+def _remedy(block: nn.Module) -> str:
+    if stock_kind(block) == "KWTA":
         return "use cuba.Recurrent, or cuba.Dense"
-    return (
+    return remedy(
+        block,
+        CUBA_BLOCKS,
         "use cuba.Conv, cuba.Dense, cuba.Recurrent, cuba.Pool, cuba.Flatten, cuba.Input without neurons,"
-        " slayer.axon.Delay, slayer.neuron.Dropout, dpap.slayer.SumPool and dpap.slayer.MaxPool"
+        " slayer.axon.Delay, slayer.neuron.Dropout, dpap.slayer.SumPool and dpap.slayer.MaxPool",
     )

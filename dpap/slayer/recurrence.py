@@ -28,11 +28,16 @@ def keeps_bias_out_of_current(neuron: nn.Module) -> bool:
     return _restore_current in neuron._forward_hooks.values()
 
 
-def _reset(block: nn.Module, _inputs) -> None:
+def reset_state(block: nn.Module) -> None:
+    """Set currents and voltages of a stock recurrent block to zero."""
     neuron = block.neuron
     # One number stands for all: the neuron expands it to its batch.
     neuron.current_state = neuron.current_state.new_zeros(1)
     neuron.voltage_state = neuron.voltage_state.new_zeros(1)
+
+
+def _reset(block: nn.Module, _inputs) -> None:
+    reset_state(block)
 
 
 @torch.no_grad()

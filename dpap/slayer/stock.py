@@ -13,7 +13,8 @@ from dpap.neurons import LIF
 from dpap.neurons.parameters import DECAY_UNITY, STATE_SHIFT
 from dpap.slayer.masking import MaskedQuantizer, RecurrentQuantizer
 
-CUBA_BLOCKS = "lava.lib.dl.slayer.block.cuba"
+BLOCKS = "lava.lib.dl.slayer.block."
+CUBA_BLOCKS = f"{BLOCKS}cuba"
 CUBA_NEURONS = "lava.lib.dl.slayer.neuron.cuba"
 DROPOUT = "lava.lib.dl.slayer.neuron.dropout", "Dropout"
 DELAY = "lava.lib.dl.slayer.axon.delay", "Delay"
@@ -47,9 +48,35 @@ def is_stock(module: nn.Module, place: tuple[str, str]) -> bool:
 
 
 def label(index: int, block: nn.Module) -> str:
-    """The block in a message: ``block 2 (cuba.Dense)``."""
-    kind = stock_kind(block)
-    return f"block {index} ({f'cuba.{kind}' if kind else type(block).__name__})"
+    """The block in a message: ``block 2 (cuba.Dense)``, with its family where it is stock."""
+    return f"block {index} ({_class_name(type(block))})"
+
+
+def _class_name(kind: type) -> str:
+    family = kind.__module__.removeprefix(BLOCKS)
+    return f"{family}.{kind.__name__}" if family != kind.__module__ else kind.__name__
+
+
+def remedy(block: nn.Module, family: str, otherwise: str) -> str:
+    """What to do about a block without a counterpart that looks as if it had one; else ``otherwise``.
+
+    Parameters
+    ----------
+    block : nn.Module
+    family : str
+        Module of the stock blocks that are taken, such as :data:`CUBA_BLOCKS`.
+    otherwise : str
+    """
+    kind, short = type(block), family.removeprefix(BLOCKS)
+    for base in kind.__mro__[1:]:
+        if base.__module__ == family:
+            return (
+                f"it is a subclass of {_class_name(base)}, and may do something else: make it a"
+                f" {_class_name(base)} itself"
+            )
+    if kind.__module__.startswith(BLOCKS) and kind.__module__ != family:
+        return f"its neurons are of another kind: train the network with {short} blocks throughout"
+    return otherwise
 
 
 def read_neuron(block: nn.Module, where: str) -> tuple[LIF, int]:
@@ -73,14 +100,23 @@ def read_neuron(block: nn.Module, where: str) -> tuple[LIF, int]:
     neuron = block.neuron
     if type(neuron).__module__ != CUBA_NEURONS:
         raise NetworkError(
-            f"{where}: its neuron is a {type(neuron).__name__}; expected slayer.neuron.cuba.Neuron"
+            f"{where}: its neuron is a {type(neuron).__name__}; expected slayer.neuron.cuba.Neuron:"
+            " make the block anew, as a cuba block"
         )
     # Recurrent neurons need a state that persists from step to step.
     persists = neuron.persistent_state and stock_kind(block) != "Recurrent"
     for present, what, remedy in (
-        (block.count_log, "count_log=True, so its output is a pair", "set count_log=False"),
+        (
+            block.count_log,
+            "count_log=True, so its output is a pair",
+            "set block.count_log = False (count_log=False)",
+        ),
         (not neuron.shared_param, "decays of each channel's own", "train with shared_param=True"),
-        (persists, "state that persists between samples", "set persistent_state=False"),
+        (
+            persists,
+            "state that persists between samples",
+            "set block.neuron.persistent_state = False (persistent_state=False)",
+        ),
         (neuron.graded_spike, "graded spikes", "train with graded_spike=False"),
     ):
         if present:
@@ -109,7 +145,7 @@ def _check_threshold(neuron, where: str) -> None:
     if mantissa < 1:
         raise NetworkError(
             f"{where}: its threshold is {neuron.threshold:g}, {mantissa} at scale {neuron.w_scale}; expected"
-            f" at least {1 / neuron.w_scale:g}"
+            f" at least {1 / neuron.w_scale:g}: train with a higher one"
         )
     fire = mantissa << STATE_SHIFT
     level = torch.tensor(neuron.threshold + neuron.threshold_eps, dtype=torch.float32).item() * neuron.s_scale

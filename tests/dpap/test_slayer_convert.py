@@ -183,7 +183,7 @@ REFUSALS = {
         lambda: slayer.block.alif.Dense(
             {**NEURON, "threshold_step": 0.5, "threshold_decay": 0.1, "refractory_decay": 0.1}, 112, 4
         ),
-        r"block 1 \(Dense\) has no counterpart",
+        r"block 1 \(alif.Dense\) has no counterpart: its neurons are of another kind: .* cuba blocks",
     ),
     "input with neurons": (lambda: cuba.Input(dict(NEURON)), r"block 1 \(cuba.Input\) has neurons"),
     "no flatten": (lambda: dense(), r"block 1 \(cuba.Dense\).*\(2, 8, 7\): put a Flatten before"),

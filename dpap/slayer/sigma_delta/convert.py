@@ -7,12 +7,13 @@ from torch import nn
 
 from dpap import blocks
 from dpap.errors import NetworkError
-from dpap.networks import Network, check_arguments
+from dpap.networks import INPUT, Network, check_arguments
+from dpap.slayer.conversion import Conversion, Stage
 from dpap.slayer.pool import SumPool
 from dpap.slayer.sigma_delta.encoder import DeltaEncoder
 from dpap.slayer.sigma_delta.pool import MaxPool
 from dpap.slayer.sigma_delta.stock import (
-    label,
+    SIGMA_DELTA_BLOCKS,
     read_bias,
     read_scale,
     read_threshold,
@@ -20,7 +21,7 @@ from dpap.slayer.sigma_delta.stock import (
     sigma_delta_kind,
 )
 from dpap.slayer.sigma_delta.units import MESSAGES_PER_UNIT
-from dpap.slayer.stock import blocks_of, read_weight, rounds_weights
+from dpap.slayer.stock import blocks_of, label, read_weight, remedy, rounds_weights
 
 INPUT_STEP = 2
 """``sigma_delta.Input`` rounds to multiples of 2 / scale."""
@@ -34,8 +35,10 @@ def is_stock(net: nn.Module) -> bool:
     return any(sigma_delta_kind(block) or isinstance(block, DeltaEncoder) for block in blocks_of(net))
 
 
-def from_stock(net: nn.Module, input_shape: tuple[int, ...], time_steps: int, input_max: int = 1) -> Network:
-    """A network of stock sigma-delta blocks (:func:`dpap.from_slayer` documents it).
+def from_stock(
+    net: nn.Module, input_shape: tuple[int, ...], time_steps: int, input_max: int = 1
+) -> Conversion:
+    """A network of stock sigma-delta blocks (:func:`dpap.from_slayer` documents it), unchecked.
 
     Raises
     ------
@@ -44,15 +47,26 @@ def from_stock(net: nn.Module, input_shape: tuple[int, ...], time_steps: int, in
     """
     check_arguments(input_shape, time_steps, input_max)
     chain = _Chain(tuple(input_shape), time_steps, input_max)
-    for index, block in enumerate(blocks_of(net)):
-        where = label(index, block)
+    found = blocks_of(net)
+    labels = [label(index, block) for index, block in enumerate(found)]
+    stages = []
+    for where, block in zip(labels, found, strict=True):
         kind = sigma_delta_kind(block) or type(block)
         if kind not in _ADDERS:
             raise NetworkError(
-                f"{where} has no counterpart: use sigma_delta.Input, Conv, Dense and Flatten,"
-                " dpap.slayer.SumPool, and DeltaEncoder and MaxPool of dpap.slayer.sigma_delta"
+                f"{where} has no counterpart: "
+                + remedy(
+                    block,
+                    SIGMA_DELTA_BLOCKS,
+                    "use sigma_delta.Input, Conv, Dense and Flatten, dpap.slayer.SumPool, and DeltaEncoder"
+                    " and MaxPool of dpap.slayer.sigma_delta",
+                )
             )
         _ADDERS[kind](chain, block, where)
+        # A sigma_delta.Input has the attribute, and does not delay.
+        chain.lag += kind != "Input" and bool(getattr(block, "delay_shift", False))
+        name = list(chain.layers)[-1] if chain.layers else INPUT
+        stages.append(Stage(name, name, chain.lag, MESSAGES_PER_UNIT * (chain.before or 1)))
     if not chain.layers or not isinstance(list(chain.layers.values())[-1], blocks.Dense):
         raise NetworkError(
             "the last block must be a sigma_delta.Dense, whose neurons are the classes; add one"
@@ -60,7 +74,8 @@ def from_stock(net: nn.Module, input_shape: tuple[int, ...], time_steps: int, in
     network = Network(
         "-".join(chain.tokens), tuple(input_shape), time_steps, input_max, chain.neuron, chain.layers
     )
-    return network.train(net.training)
+    sources = tuple((index - 1,) for index in range(len(found)))
+    return Conversion(network.train(net.training), found, labels, sources, stages, chain.input_step)
 
 
 class _Chain:
@@ -69,6 +84,7 @@ class _Chain:
     def __init__(self, shape, time_steps, input_max):
         self.shape, self.time_steps, self.input_max = shape, time_steps, input_max
         self.before: int | None = None
+        self.lag, self.input_step = 0, 1.0
         self.layers: dict[str, nn.Module] = {}
         self.tokens: list[str] = []
         self.neuron = None
@@ -84,17 +100,19 @@ class _Chain:
         self._check_first(where)
         if block.neuron is None or block.weight is not None or block.bias is not None:
             raise NetworkError(
-                f"{where} must have a neuron, and no weight and bias: they would not be whole numbers"
-            )
-        if self.input_max > INPUT_LIMIT:
-            raise NetworkError(
-                f"{where} clips beyond {INPUT_LIMIT} times 2 / scale; input_max is {self.input_max}"
+                f"{where} must have a neuron, and no weight and bias, which would not be whole numbers: apply"
+                " them to the input before"
             )
         self.before = read_scale(block, where)
-        unit = MESSAGES_PER_UNIT * self.before
-        self._add(
-            "encoder", blocks.DeltaEncoder(INPUT_STEP * MESSAGES_PER_UNIT, read_threshold(block, unit, where))
-        )
+        threshold = read_threshold(block, MESSAGES_PER_UNIT * self.before, where)
+        if self.input_max > INPUT_LIMIT:
+            raise NetworkError(
+                f"{where} clips beyond {INPUT_LIMIT} times 2 / scale; input_max is {self.input_max}: use a"
+                f" dpap.slayer.sigma_delta.DeltaEncoder({self.before}, {INPUT_STEP * MESSAGES_PER_UNIT},"
+                f" {threshold})"
+            )
+        self.input_step = INPUT_STEP / self.before
+        self._add("encoder", blocks.DeltaEncoder(INPUT_STEP * MESSAGES_PER_UNIT, threshold))
 
     def flatten(self, block, where) -> None:
         if len(self.shape) != 3:
@@ -115,7 +133,8 @@ class _Chain:
         synapse = block.synapse
         if len(self.shape) != 3 or synapse.in_channels != self.shape[0]:
             raise NetworkError(
-                f"{where} takes {synapse.in_channels} channels; its input here is {self.shape}"
+                f"{where} takes {synapse.in_channels} channels; its input here is {self.shape}: "
+                + ("put it before the Flatten" if len(self.shape) != 3 else "give one as many as the other")
             )
         made = blocks.Conv(
             self._next("conv"),
@@ -147,8 +166,8 @@ class _Chain:
     def _unit(self, block, where) -> dict:
         if self.before is None:
             raise NetworkError(
-                f"{where} comes first and hears changes; start with a sigma_delta.Input that has a neuron, or"
-                " with a dpap.slayer.sigma_delta.DeltaEncoder"
+                f"{where} comes first and receives changes; start with a sigma_delta.Input that has a neuron,"
+                " or with a dpap.slayer.sigma_delta.DeltaEncoder"
             )
         return {
             "neuron": read_unit(block, self.before, where),
@@ -164,7 +183,12 @@ class _Chain:
                 " messages have their unit; make the block without pre_hook_fx"
             )
         weight, mask = read_weight(block, where)
-        bias = read_bias(block, self.before, where)
+        bias = read_bias(block, self.before, made.output_shape, where)
+        if bias is not None and self.lag and bool(bias.any()):
+            raise NetworkError(
+                f"{where} has a bias and comes {self.lag} steps late: its neurons receive the bias before the"
+                " input. Set delay_shift=False in the blocks before"
+            )
         with torch.no_grad():
             made.weight.data = weight.reshape(made.weight.shape)
             made.mask = mask.reshape(made.mask.shape)
