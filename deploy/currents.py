@@ -23,6 +23,12 @@ from dpap.neurons.currents import Overflow
 from dpap.neurons.parameters import DECAY_BITS, DECAY_UNITY, STATE_LIMIT, STATE_SHIFT, SUM_LIMIT
 from dpap.quantization import gains
 
+_CLAIMS = {
+    "proof": "for any input, by proof",
+    "calibration": "for currents as in training or calibration",
+    "check": "checked while running alone",
+}
+
 
 @dataclass(frozen=True)
 class CurrentRange:
@@ -48,6 +54,11 @@ class CurrentRange:
         if self.bound < self.limit:
             return "proof"
         return "check" if self.observed is None else "calibration"
+
+    @property
+    def claim(self) -> str:
+        """For which inputs currents stay in range, in words."""
+        return _CLAIMS[self.basis]
 
     @property
     def headroom(self) -> float | None:

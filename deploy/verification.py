@@ -1,12 +1,13 @@
 """The certificate: spikes of a trained network, compared one by one with what each backend ran."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import torch
 from torch import nn
 
+from deploy.currents import CurrentRange, current_ranges
 from deploy.errors import CompileError
 from deploy.graph import Graph, Layer
 from deploy.inputs import validate_inputs
@@ -14,6 +15,7 @@ from deploy.recording import Recording
 from deploy.routes import population_shape, populations
 from deploy.runner import run
 from dpap.networks import Network
+from dpap.neurons.currents import OnOverflow
 from dpap.slayer.convert import convert
 from dpap.slayer.evaluation import Evaluation, evaluate
 
@@ -85,12 +87,16 @@ class Certificate:
     time_steps : int
     backends : dict of str to dict of str to LayerComparison
         By backend, then by layer.
+    ranges : dict of str to CurrentRange
+        Of each layer of spiking neurons, what keeps its currents where Lava does not wrap them: a proof for
+        any input, calibration samples, or the check while running alone.
     """
 
     reference: str
     samples: dict[str, int]
     time_steps: int
     backends: dict[str, dict[str, LayerComparison]]
+    ranges: dict[str, CurrentRange] = field(default_factory=dict)
 
     @property
     def mismatches(self) -> int:
@@ -104,7 +110,11 @@ class Certificate:
 
     def to_dict(self) -> dict:
         """Plain numbers and text, for JSON."""
-        return asdict(self) | {"mismatches": self.mismatches, "compared": self.compared}
+        return asdict(self) | {
+            "mismatches": self.mismatches,
+            "compared": self.compared,
+            "ranges": {name: known.to_dict() for name, known in self.ranges.items()},
+        }
 
 
 def verify(
@@ -112,6 +122,7 @@ def verify(
     network: nn.Module,
     inputs: np.ndarray,
     backends: Sequence[str] = ("fast", "lava"),
+    on_overflow: OnOverflow = "raise",
     **options,
 ) -> Certificate:
     """Run samples in torch and on backends, and compare the spikes of every layer at every step.
@@ -128,6 +139,8 @@ def verify(
         alone is compared; the certificate's ``reference`` says so.
     inputs : array of shape (N, T, *input_shape)
     backends : sequence of str
+    on_overflow : str
+        ``raise``, or ``wrap`` to compare what Lava makes of currents that leave their 24 bits.
     **options
         Of :func:`deploy.run`, passed to all backends but ``fast``: ``time_limit``.
 
@@ -135,16 +148,22 @@ def verify(
     ------
     InputError
         The inputs do not fit.
+    ActivationOverflow
+        A current leaves its 24 bits.
     CompileError
         The graph has other layers than the network, or nothing of a stock network can be compared.
     NetworkError
         A stock block has no counterpart.
     """
-    return certify(network, _record(graph, inputs, backends, options))
+    return certify(network, _record(graph, inputs, backends, on_overflow, options), on_overflow)
 
 
 def verify_backends(
-    graph: Graph, inputs: np.ndarray, backends: Sequence[str] = ("lava",), **options
+    graph: Graph,
+    inputs: np.ndarray,
+    backends: Sequence[str] = ("lava",),
+    on_overflow: OnOverflow = "raise",
+    **options,
 ) -> Certificate:
     """The same for a graph by itself: backends are compared with the fast one.
 
@@ -155,20 +174,27 @@ def verify_backends(
     graph : Graph
     inputs : array of shape (N, T, *input_shape)
     backends : sequence of str
-    **options
+    on_overflow, **options
         As of :func:`verify`.
     """
-    reference = run(graph, inputs)
-    recordings = _record(graph, inputs, backends, options)
+    reference = run(graph, inputs, on_overflow=on_overflow)
+    recordings = _record(graph, inputs, backends, on_overflow, options)
     spikes = "the fast backend", reference.spikes
     return _certificate(graph.time_steps, [(spikes, each) for each in recordings])
 
 
-def _record(graph: Graph, inputs: np.ndarray, backends: Sequence[str], options: dict) -> list[Recording]:
-    return [run(graph, inputs, backend, **(options if backend != "fast" else {})) for backend in backends]
+def _record(
+    graph: Graph, inputs: np.ndarray, backends: Sequence[str], on_overflow: OnOverflow, options: dict
+) -> list[Recording]:
+    return [
+        run(graph, inputs, backend, on_overflow=on_overflow, **(options if backend != "fast" else {}))
+        for backend in backends
+    ]
 
 
-def certify(network: nn.Module, recordings: Sequence[Recording]) -> Certificate:
+def certify(
+    network: nn.Module, recordings: Sequence[Recording], on_overflow: OnOverflow = "raise"
+) -> Certificate:
     """Compare recordings that were already made, each with the network's own evaluation.
 
     Parameters
@@ -176,6 +202,8 @@ def certify(network: nn.Module, recordings: Sequence[Recording]) -> Certificate:
     network : dpap.networks.Network, or module of stock SLAYER blocks
         As of :func:`verify`.
     recordings : sequence of Recording
+    on_overflow : str
+        With which they were made.
 
     Raises
     ------
@@ -185,14 +213,16 @@ def certify(network: nn.Module, recordings: Sequence[Recording]) -> Certificate:
         A stock block has no counterpart.
     """
     own = isinstance(network, Network)
-    pairs = ((_evaluated(network, each.graph, each.inputs), each) for each in recordings)
+    pairs = ((_evaluated(network, each.graph, each.inputs, on_overflow), each) for each in recordings)
     steps = network.time_steps if own or not recordings else recordings[0].graph.time_steps
     return _certificate(steps, pairs)
 
 
-def _evaluated(network: nn.Module, graph: Graph, inputs: np.ndarray) -> tuple[str, Mapping[str, np.ndarray]]:
+def _evaluated(
+    network: nn.Module, graph: Graph, inputs: np.ndarray, on_overflow: OnOverflow
+) -> tuple[str, Mapping[str, np.ndarray]]:
     if isinstance(network, Network):
-        return REFERENCE, reference_spikes(network, graph, inputs)
+        return REFERENCE, reference_spikes(network, graph, inputs, on_overflow)
     return _stock_spikes(network, graph, inputs)
 
 
@@ -200,7 +230,7 @@ def _certificate(
     time_steps: int, pairs: Iterable[tuple[tuple[str, Mapping[str, np.ndarray]], Recording]]
 ) -> Certificate:
     """The name of a reference and its spikes, in the network's shapes, each with the recording to compare."""
-    reference, backends, samples = REFERENCE, {}, {}
+    reference, backends, samples, ranges = REFERENCE, {}, {}, {}
     for evaluated, recording in pairs:
         reference, spikes = evaluated
         backends[recording.backend] = {
@@ -209,10 +239,13 @@ def _certificate(
             if layer.name in spikes
         }
         samples[recording.backend] = len(recording.inputs)
-    return Certificate(reference, samples, time_steps, backends)
+        ranges = current_ranges(recording.graph)
+    return Certificate(reference, samples, time_steps, backends, ranges)
 
 
-def reference_spikes(network: Network, graph: Graph, inputs: np.ndarray) -> dict[str, np.ndarray]:
+def reference_spikes(
+    network: Network, graph: Graph, inputs: np.ndarray, on_overflow: OnOverflow = "raise"
+) -> dict[str, np.ndarray]:
     """What each layer of a graph sends by a network in evaluation mode, ``(N, T, *layer shape)``.
 
     Spikes are uint8, messages of sigma-delta units int32.
@@ -223,8 +256,11 @@ def reference_spikes(network: Network, graph: Graph, inputs: np.ndarray) -> dict
         raise _compiled_from_another(graph, shapes)
     was_training = network.training
     network.eval()
-    sent = network.record(_slayer_layout(graph, inputs), names)
-    network.train(was_training)
+    try:
+        with network.overflowing(on_overflow):
+            sent = network.record(_slayer_layout(graph, inputs), names)
+    finally:
+        network.train(was_training)
     kind = np.int32 if graph.sigma_delta else np.uint8
     return {name: values.numpy().astype(kind) for name, values in sent.items()}
 

@@ -53,10 +53,10 @@ def networks(draw, longest=32):
     """Networks with dead channels and synapses, extreme weights, biases that fire, and every decay."""
     neuron = dpap.LIF(
         threshold=draw(st.sampled_from([0.05, 0.5, 3.0])),
-        current_decay=draw(st.sampled_from([1.0, 0.7, 0.25])),
+        current_decay=draw(st.sampled_from([1.0, 0.7, 0.25, 0.0])),
         voltage_decay=draw(st.sampled_from([0.8, 1.0, 0.1, 0.0])),
     )
-    input_max, gain = draw(st.sampled_from([1, 1, 3])), draw(st.sampled_from([1.0, 4.0, 40.0]))
+    input_max, gain = draw(st.sampled_from([1, 1, 3, 255])), draw(st.sampled_from([1.0, 4.0, 40.0]))
     return draw(pruned_networks(neuron, longest, input_max, gain))
 
 
@@ -99,10 +99,10 @@ def pruned_networks(draw, neuron, longest, input_max, gain):
             block.mask[torch.rand(len(block.mask), generator=generator) < pruned / 2] = 0
         if block.bias is not None:
             block.bias.data *= draw(st.sampled_from([0.0, 1.0, 10.0]))
-    if draw(st.booleans()):
-        chosen = draw(st.sampled_from(network.synaptic_blocks()))
-        if chosen.prunable:
-            chosen.weight.data.zero_()
+    chosen = draw(st.sampled_from(network.synaptic_blocks()))
+    if chosen.prunable:
+        # Nothing of it is left, or it inhibits, which drives voltages without leak down to where Lava clips.
+        chosen.weight.data *= draw(st.sampled_from([1.0, 1.0, 0.0, -1.0]))
     return network
 
 

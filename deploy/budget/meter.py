@@ -118,7 +118,8 @@ class BudgetMeter:
                 f"a budget of {self.budget.quantity} is for networks of spiking neurons, and these units send"
                 " changes; give a pruning_rate to steer to"
             )
-        recording = run(graph, self._inputs)
+        # A training goes on where a current leaves its range: with what Lava would make of it.
+        recording = run(graph, self._inputs, on_overflow="wrap")
         units = Units(network, graph, self._left_out)
         if self.budget.quantity == "cores":
             value, fixed, violation = self._cores(units, graph)

@@ -1,11 +1,12 @@
 """Entry point: commands, and how errors reach a person.
 
-Errors are one line on standard error. Status 0: done; 1: failed, or the answer is no; 2: bad input; 130:
-interrupted.
+Errors and warnings are one line each on standard error. Status 0: done; 1: failed, or the answer is no; 2:
+bad input; 130: interrupted.
 """
 
 import sys
 import traceback
+import warnings
 
 import typer
 from typer.exceptions import TyperException
@@ -42,7 +43,14 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(_run(arguments, debug))
 
 
+def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
+    """One line without the place in the code, which a person at the command line cannot change."""
+    print(f"dpap: warning: {' '.join(str(message).split())}", file=file or sys.stderr)
+
+
 def _run(arguments: list[str], debug: bool) -> int:
+    if not debug:
+        warnings.showwarning = _show_warning
     try:
         status = app(arguments, standalone_mode=False) or 0
         # Ctrl-C comes back as a status from inside a command, and as an exception from anywhere else.

@@ -21,3 +21,7 @@ Unknown = Annotated[
 Oversized = Annotated[
     str, typer.Option(help="A neuron that needs more than a core has: refuse, or place as if it fitted.")
 ]
+
+Overflowing = Annotated[
+    str, typer.Option(help="Where a current leaves its 24 bits: raise an error, or wrap as Lava does.")
+]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploy.cli.options import Data, Encoder, Part, Subset
+from deploy.cli.options import Data, Encoder, Overflowing, Part, Subset
 from deploy.cli.output import print_json, print_table
 from dpap.errors import InputError
 
@@ -32,6 +32,7 @@ def command(
         Path | None, typer.Option(help="A file for the recorded spikes, HDF5. Of the fast backend.")
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of the fast backend.")] = None,
+    on_overflow: Overflowing = "raise",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Run a compiled model and count its spikes and synaptic operations."""
@@ -49,7 +50,7 @@ def command(
             options["compiling"] = lambda kernel, done, total: progress("compile", done, total, kernel)
         if backend in PROGRESSING:
             options["progress"] = lambda done, total: progress("run", done, total)
-        recording = run(graph, inputs, backend=backend, **options)
+        recording = run(graph, inputs, backend=backend, on_overflow=on_overflow, **options)
         progress("measure", 0, 1)
         measurement = measure(graph, recording, _measurable(graph, recording))
         progress("measure", 1, 1)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.cli.options import Data, Encoder, Part, Subset
+from deploy.cli.options import Data, Encoder, Overflowing, Part, Subset
 from deploy.cli.output import print_json, print_table
 
 
@@ -26,6 +26,7 @@ def command(
         list[str] | None, typer.Option(help="fast, lava or loihi2; repeat for several.")
     ] = None,
     samples: Annotated[int, typer.Option(min=1, help="Samples to compare.")] = 50,
+    on_overflow: Overflowing = "raise",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Compare every spike of a compiled model with the network it came from; status 1 where one differs.
@@ -44,9 +45,9 @@ def command(
     network = None if checkpoint is None else load_checkpoint(checkpoint)[0]
     inputs, _ = load_inputs(graph, data, samples, part=split, encoder=encoder, subset=subset)
     if network is None:
-        certificate = verify_backends(graph, inputs, backends=tuple(backend or ("lava",)))
+        certificate = verify_backends(graph, inputs, tuple(backend or ("lava",)), on_overflow)
     else:
-        certificate = verify(graph, network, inputs, backends=tuple(backend or ("fast", "lava")))
+        certificate = verify(graph, network, inputs, tuple(backend or ("fast", "lava")), on_overflow)
     if json:
         print_json(certificate.to_dict())
     else:
@@ -73,3 +74,12 @@ def _print(certificate) -> None:
             )
     columns = ["backend", "layer", "compared", "spikes", "mismatches", "first mismatch"]
     print_table(columns, rows, title=f"compared with {certificate.reference}")
+    _print_ranges(certificate.ranges)
+
+
+def _print_ranges(ranges) -> None:
+    """What keeps currents within 24 bits."""
+    claims = {known.claim: None for known in ranges.values()}
+    for claim in claims:
+        names = ", ".join(name for name, known in ranges.items() if known.claim == claim)
+        print(f"currents within 24 bits {claim}: {names}")

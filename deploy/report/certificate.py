@@ -1,11 +1,17 @@
 """The certificate, as a table."""
 
+from collections.abc import Mapping
+
+from deploy.currents import CurrentRange
 from deploy.report.data import ReportData
 from deploy.report.markup import Html, paragraph, section, table, tag
 from deploy.report.quantities import MISSING, exact
 from deploy.verification import LayerComparison, Mismatch
+from dpap.neurons.parameters import SUM_LIMIT
 
 _HEAD = ("backend", "layer", "compared", "mismatches", "spikes", "unheard neurons", "first mismatch")
+
+_RANGES_HEAD = ("layer", "currents stay in range", "largest for any input", "largest observed", "headroom")
 
 
 def certificate_section(data: ReportData) -> Html:
@@ -41,7 +47,31 @@ def certificate_section(data: ReportData) -> Html:
         ),
         table(_HEAD, rows, words=(0, 1, 6), total=total),
         *(paragraph(note) for note in notes),
+        *_ranges(certificate.ranges),
     )
+
+
+def _ranges(ranges: Mapping[str, CurrentRange]) -> list[Html]:
+    """What keeps currents within the 24 bits where Lava wraps them."""
+    if not ranges:
+        return []
+    rows = [
+        (
+            name,
+            known.claim,
+            exact(known.bound),
+            MISSING if known.observed is None else exact(known.observed),
+            MISSING if known.headroom is None else f"{known.headroom:.1f}",
+        )
+        for name, known in ranges.items()
+    ]
+    return [
+        paragraph(
+            "Spikes are equal as long as no current leaves its 24 bits, where Lava wraps it"
+            f" ({exact(SUM_LIMIT)} in units of synaptic sums). Every run checks that, and raises an error."
+        ),
+        table(_RANGES_HEAD, rows, words=(0, 1)),
+    ]
 
 
 def _row(backend: str, name: str, layer: LayerComparison) -> tuple[str, ...]:

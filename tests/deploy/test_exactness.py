@@ -29,7 +29,7 @@ def test_the_fast_simulator_is_torch(network, seed):
     graph = compiled(network)
     if graph is not None:
         inputs = random_inputs(network, 3, seed)
-        certificate = deploy.verify(graph, network, inputs, backends=("fast",))
+        certificate = deploy.verify(graph, network, inputs, backends=("fast",), on_overflow="wrap")
         assert certificate.mismatches == 0
 
 
@@ -52,7 +52,8 @@ def test_messages_of_the_fast_simulator_are_torchs(network, seed, held):
 def test_lava_is_torch(network, seed):
     graph = compiled(network)
     if graph is not None:
-        certificate = deploy.verify(graph, network, random_inputs(network, 2, seed), backends=("lava",))
+        inputs = random_inputs(network, 2, seed)
+        certificate = deploy.verify(graph, network, inputs, backends=("lava",), on_overflow="wrap")
         assert certificate.mismatches == 0
 
 
