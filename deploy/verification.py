@@ -14,8 +14,13 @@ from deploy.inputs import validate_inputs
 from deploy.recording import Recording
 from deploy.routes import population_shape, populations
 from deploy.runner import run
+from dpap.errors import InputError
 from dpap.networks import Network
+<<<<<<< HEAD
 from dpap.neurons.currents import OnOverflow
+=======
+from dpap.slayer.conversion import Conversion
+>>>>>>> wt-slayer
 from dpap.slayer.convert import convert
 from dpap.slayer.evaluation import Evaluation, evaluate
 
@@ -147,11 +152,16 @@ def verify(
     Raises
     ------
     InputError
+<<<<<<< HEAD
         The inputs do not fit.
     ActivationOverflow
         A current leaves its 24 bits.
+=======
+        The inputs do not fit, or are none.
+>>>>>>> wt-slayer
     CompileError
-        The graph has other layers than the network, or nothing of a stock network can be compared.
+        The graph has other layers than the network; a stock network's ``forward`` fails, or nothing of it
+        can be compared.
     NetworkError
         A stock block has no counterpart.
     """
@@ -275,9 +285,11 @@ def _stock_spikes(net: nn.Module, graph: Graph, inputs: np.ndarray) -> tuple[str
         raise _compiled_from_another(graph, shapes)
     in_graph = dict(zip(names, (layer.name for layer in graph.layers), strict=True))
     kind = np.int32 if graph.sigma_delta else np.uint8
+    if not len(inputs):
+        raise InputError("there are no samples to compare with the stock network; give it at least one")
     parts, reference = [], STOCK_REFERENCE
     for batch in _slayer_layout(graph, inputs).split(STOCK_SAMPLES):
-        evaluation = evaluate(net, conversion, batch)
+        evaluation = _evaluate_stock(net, conversion, batch)
         fault = evaluation.fault()
         if fault is None:
             reference = f"{STOCK_REFERENCE}, every block's output"
@@ -292,6 +304,16 @@ def _stock_spikes(net: nn.Module, graph: Graph, inputs: np.ndarray) -> tuple[str
             }
         )
     return reference, {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _evaluate_stock(net: nn.Module, conversion: Conversion, inputs: torch.Tensor) -> Evaluation:
+    try:
+        return evaluate(net, conversion, inputs)
+    except Exception as error:
+        raise CompileError(
+            f"{type(net).__name__}'s forward fails for inputs of shape {tuple(inputs.shape)} and"
+            f" {conversion.lag} more steps, {type(error).__name__}: {error}"
+        ) from error
 
 
 def _stock_output(evaluation: Evaluation, fault: str) -> torch.Tensor:

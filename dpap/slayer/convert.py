@@ -1,8 +1,11 @@
 """A network of stock SLAYER blocks as one of ours."""
 
+from typing import Any
+
 from torch import nn
 
 from dpap import blocks
+from dpap.calibration import calibrate
 from dpap.errors import NetworkError
 from dpap.networks import INPUT, Network, check_arguments
 from dpap.slayer import graph, sigma_delta
@@ -11,6 +14,7 @@ from dpap.slayer.conversion import Conversion, Stage
 from dpap.slayer.converter import Converter
 from dpap.slayer.place import Place
 from dpap.slayer.stock import blocks_of, label
+from dpap.weight_bits import MARGIN
 
 
 def from_slayer(
@@ -19,11 +23,14 @@ def from_slayer(
     time_steps: int,
     input_max: int = 1,
     check: bool = True,
+    calibration: Any = None,
+    range_margin: float = MARGIN,
 ) -> Network:
     """A network of stock CUBA blocks as a :class:`dpap.networks.Network` with the same spikes.
 
     Each block keeps its own scale, threshold and decays, and its weights as its quantiser rounds them:
-    even, -256 to 254. They are proven to stay within Lava's 24 bits. Weight norm is resolved, masks of
+    even, -256 to 254. Stock SLAYER has no 24-bit states: Lava wraps currents and clips voltages, and so does
+    the network. A current that leaves its range raises an error while it runs. Weight norm is resolved, masks of
     :class:`dpap.DPAP`, of ``mask=`` and of torch's pruning become masks. ``net`` is not changed.
 
     * ``neuron.norm``: the running mean of a MeanOnlyBatchNorm becomes the bias, as in evaluation.
@@ -64,19 +71,25 @@ def from_slayer(
     check : bool
         Whether to run ``net``. Without it the blocks are taken as they are, whatever ``net``'s ``forward``
         does.
+    calibration : Split, array or Tensor, optional
+        Some hundred samples of training, as of :func:`dpap.calibrate`: they choose the scales of blocks whose
+        weights are not rounded, and say how far the currents of the others are from Lava's limit.
+    range_margin : float
+        How much larger than on these samples currents may become.
 
     Raises
     ------
     InputError
         ``net`` has no blocks.
     NetworkError
-        A block has no counterpart or does not fit, named with its index, kind and what to do; a layer can
-        leave 24 bits; or ``net``'s ``forward`` fails, or gives other spikes than its blocks in a row.
+        A block has no counterpart or does not fit, named with its index, kind and what to do; a sum can
+        leave 32-bit arithmetic; or ``net``'s ``forward`` fails, or gives other spikes than its blocks in a row.
     """
     made = convert(net, input_shape, time_steps, input_max)
     if check:
         check_forward(net, made)
-    return made.network
+    made.network.range_margin = range_margin
+    return made.network if calibration is None else calibrate(made.network, calibration)
 
 
 def convert(net: nn.Module, input_shape: tuple[int, ...], time_steps: int, input_max: int = 1) -> Conversion:

@@ -158,5 +158,13 @@ def test_what_cannot_be_compared_is_refused():
         deploy.verify(graph, nn.Sequential(three(StockNetwork).blocks[0]), inputs, backends=("fast",))
     with pytest.raises(NetworkError, match=r"block 0 \(Linear\) has no counterpart"):
         deploy.verify(graph, nn.Sequential(nn.Linear(8, 8)), inputs, backends=("fast",))
+    with pytest.raises(dpap.InputError, match="no samples to compare"):
+        deploy.verify(graph, three(StockNetwork), inputs[:0], backends=("fast",))
+    failing = three(StockNetwork)
+    failing.forward = lambda activity: activity.no_such_thing
+    with pytest.raises(
+        deploy.CompileError, match=r"forward fails .*\(5, 8, 10\) .*AttributeError: .*no_such"
+    ):
+        deploy.verify(graph, failing, inputs, backends=("fast",))
     with pytest.raises(dpap.InputError, match="this is a Linear"):
         deploy.verify(graph, nn.Linear(8, 8), inputs, backends=("fast",))
