@@ -16,11 +16,8 @@ from deploy.routes import population_shape, populations
 from deploy.runner import run
 from dpap.errors import InputError
 from dpap.networks import Network
-<<<<<<< HEAD
 from dpap.neurons.currents import OnOverflow
-=======
 from dpap.slayer.conversion import Conversion
->>>>>>> wt-slayer
 from dpap.slayer.convert import convert
 from dpap.slayer.evaluation import Evaluation, evaluate
 
@@ -152,13 +149,9 @@ def verify(
     Raises
     ------
     InputError
-<<<<<<< HEAD
-        The inputs do not fit.
+        The inputs do not fit, or are none.
     ActivationOverflow
         A current leaves its 24 bits.
-=======
-        The inputs do not fit, or are none.
->>>>>>> wt-slayer
     CompileError
         The graph has other layers than the network; a stock network's ``forward`` fails, or nothing of it
         can be compared.

@@ -30,8 +30,8 @@ def from_slayer(
 
     Each block keeps its own scale, threshold and decays, and its weights as its quantiser rounds them:
     even, -256 to 254. Stock SLAYER has no 24-bit states: Lava wraps currents and clips voltages, and so does
-    the network. A current that leaves its range raises an error while it runs. Weight norm is resolved, masks of
-    :class:`dpap.DPAP`, of ``mask=`` and of torch's pruning become masks. ``net`` is not changed.
+    the network. A current that leaves its range raises an error while it runs. Weight norm is resolved, masks
+    of :class:`dpap.DPAP`, of ``mask=`` and of torch's pruning become masks. ``net`` is not changed.
 
     * ``neuron.norm``: the running mean of a MeanOnlyBatchNorm becomes the bias, as in evaluation.
     * ``neuron.drop`` and ``slayer.neuron.Dropout`` become :class:`dpap.blocks.Dropout`.
@@ -83,7 +83,8 @@ def from_slayer(
         ``net`` has no blocks.
     NetworkError
         A block has no counterpart or does not fit, named with its index, kind and what to do; a sum can
-        leave 32-bit arithmetic; or ``net``'s ``forward`` fails, or gives other spikes than its blocks in a row.
+        leave 32-bit arithmetic; or ``net``'s ``forward`` fails, or gives other spikes than its blocks in a
+        row.
     """
     made = convert(net, input_shape, time_steps, input_max)
     if check:
