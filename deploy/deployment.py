@@ -18,6 +18,7 @@ from deploy.runner import run
 from deploy.verification import Certificate, certify
 from dpap.data import Split
 from dpap.networks import Network
+from dpap.neurons.currents import OnOverflow
 from dpap.pruning import DevelopmentRecord, network_masks
 from dpap.pruning.masks import Masks
 from dpap.training import EpochRecord, accuracy
@@ -42,6 +43,8 @@ class DeploymentConfig(BaseModel):
         A target.
     unknown, oversized : str
         As for :func:`deploy.estimate`.
+    on_overflow : str
+        As for :func:`deploy.run`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,6 +55,7 @@ class DeploymentConfig(BaseModel):
     hardware: str = "loihi1"
     unknown: Literal["refuse", "bound"] = "refuse"
     oversized: Literal["refuse", "place"] = "refuse"
+    on_overflow: OnOverflow = "raise"
 
     @property
     def pricing(self) -> dict[str, str]:
@@ -144,6 +148,8 @@ def deploy(
         A network cannot be compiled.
     HardwareError
         The target is not known, or lacks a value.
+    ActivationOverflow
+        A current leaves its 24 bits, and is not to wrap.
     BackendError
         Lava failed or ran out of time.
     """
@@ -168,7 +174,8 @@ def _deploy(trained: TrainedNetwork, split: Split, config: DeploymentConfig, pro
     stage = f"deploy {trained.label}"
     progress(stage, 0, 2)
     graph = compile(trained.network)
-    recording = run(graph, split.over_time(graph.time_steps, config.samples), backend="fast")
+    inputs = split.over_time(graph.time_steps, config.samples)
+    recording = run(graph, inputs, on_overflow=config.on_overflow)
     measurement = measure(graph, recording)
     priced = estimate(measurement, config.hardware, **config.pricing)
     progress(stage, 1, 2)
@@ -180,7 +187,7 @@ def _deploy(trained: TrainedNetwork, split: Split, config: DeploymentConfig, pro
         recording=recording,
         measurement=measurement,
         estimate=priced,
-        accuracy=graph_accuracy(graph, split),
+        accuracy=graph_accuracy(graph, split, config.on_overflow),
         trained_accuracy=accuracy(trained.network, split),
         tested=len(split),
     )
@@ -188,12 +195,12 @@ def _deploy(trained: TrainedNetwork, split: Split, config: DeploymentConfig, pro
     return variant
 
 
-def graph_accuracy(graph: Graph, split: Split) -> float:
+def graph_accuracy(graph: Graph, split: Split, on_overflow: OnOverflow = "raise") -> float:
     """Share of a split's samples whose class fires most in the integer graph, 0 to 1."""
     right = 0
     for start in range(0, len(split), _BATCH):
         part = split.part(np.arange(start, min(start + _BATCH, len(split))))
-        recording = run(graph, part.over_time(graph.time_steps), backend="fast", record=())
+        recording = run(graph, part.over_time(graph.time_steps), record=(), on_overflow=on_overflow)
         right += int((recording.predictions == part.labels).sum())
     return right / len(split)
 
@@ -209,8 +216,9 @@ def _certify(
         backend="lava",
         time_limit=config.lava_time_limit,
         progress=lambda done, total: progress(stage, done, total),
+        on_overflow=config.on_overflow,
     )
-    return certify(network, [variant.recording, lava])
+    return certify(network, [variant.recording, lava], config.on_overflow)
 
 
 def layer_pruning(network: Network, masks: Masks | None = None) -> dict[str, LayerPruning]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.cli.options import Oversized, Unknown
+from deploy.cli.options import Overflowing, Oversized, Unknown
 from deploy.cli.output import print_json, print_table
 
 
@@ -22,6 +22,7 @@ def command(
     unknown: Unknown = "refuse",
     oversized: Oversized = "refuse",
     samples: Annotated[int | None, typer.Option(min=1, help="Only the first so many samples.")] = None,
+    on_overflow: Overflowing = "raise",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Run a compiled model and estimate what an inference takes on hardware; no two cost sets are mixed."""
@@ -34,7 +35,7 @@ def command(
     targets = [load_hardware(name.strip()) for name in hardware.split(",")]
     graph = load(model)
     inputs, _ = load_inputs(graph, data, samples)
-    measurement = measure(graph, run(graph, inputs))
+    measurement = measure(graph, run(graph, inputs, on_overflow=on_overflow))
     options = {"active": active, "unknown": unknown, "oversized": oversized, "cost_set": cost_set}
     estimates = [estimate(measurement, target, **options) for target in targets]
     if json:

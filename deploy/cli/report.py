@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from deploy.cli.deployed import print_deployed
-from deploy.cli.options import Oversized, Unknown
+from deploy.cli.options import Overflowing, Oversized, Unknown
 from deploy.cli.output import print_json
 from deploy.cli.progress import stages
 
@@ -23,6 +23,7 @@ def command(
         int, typer.Option(min=1, help="Test samples to compare, measure and price; accuracy is of all.")
     ] = 200,
     lava_samples: Annotated[int, typer.Option(min=1, help="Of these, samples to run on Lava.")] = 50,
+    on_overflow: Overflowing = "raise",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Compile, verify, measure and price what a run trained, and report; status 1 where a spike differs."""
@@ -33,6 +34,7 @@ def command(
     for name, value, known in (
         ("unknown", unknown, ("refuse", "bound")),
         ("oversized", oversized, ("refuse", "place")),
+        ("on-overflow", on_overflow, ("raise", "wrap")),
     ):
         if value not in known:
             raise InputError(f"--{name} is {value!r}; expected {' or '.join(known)}")
@@ -42,6 +44,7 @@ def command(
         hardware=hardware,
         unknown=unknown,
         oversized=oversized,
+        on_overflow=on_overflow,
     )
     with stages() as progress:
         result = report_run(run, control, config, progress)
