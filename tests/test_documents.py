@@ -11,14 +11,17 @@ from dpap.training.run_config import make_run_config, read_run_config
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = (
-    sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("[!.]*/README.md")) + sorted(ROOT.glob("dpap/**/*.md"))
+    sorted(ROOT.glob("*.md"))
+    + sorted(ROOT.glob("[!.]*/README.md"))
+    + sorted(ROOT.glob("docs/*.md"))
+    + sorted(ROOT.glob("dpap/**/*.md"))
 )
 CONFIGURATIONS = sorted((ROOT / "benchmarks" / "runs").glob("*.yaml"))
 
 
 def named_files(text):
     """Paths of the project's own folders with a suffix, and the targets of links."""
-    folders = "|".join(("benchmarks", "dpap", "deploy", "hardware_configs", "notebooks", "tests"))
+    folders = "|".join(("benchmarks", "dpap", "deploy", "hardware_configs", "notebooks", "tests", "docs"))
     return set(re.findall(rf"\b(?:{folders})/[\w./-]+\.(?:py|yaml|md|ipynb|svg)\b", text))
 
 
