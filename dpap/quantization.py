@@ -345,26 +345,13 @@ def check_integers(
             f"{name}: a bias is {constant:g} integer units; expected at most {BIAS_LIMIT} (13 bits): change"
             " the bias or the neuron's scale"
         )
-    check_sums(total, input_bound, name)
-    return total <= proven_sum(neuron, input_bound, time_steps)
-
-
-def check_sums(total: float, input_bound: int, name: str) -> None:
-    """Raise a :class:`~dpap.errors.NetworkError` where a sum might not fit into 32-bit arithmetic.
-
-    Parameters
-    ----------
-    total : float
-        Largest sum of a neuron's integer weights of one sign.
-    input_bound : int
-    name : str
-    """
     if not total * input_bound < ARITHMETIC_LIMIT:
         raise NetworkError(
-            f"{name}: the weights of a neuron sum to {total:g}, and with inputs up to {input_bound} to"
-            f" {total * input_bound:g}; 32-bit arithmetic holds sums below {ARITHMETIC_LIMIT}: give the"
-            " network smaller whole numbers (divide inputs, and input_max with them), or prune it"
+            f"{name}: the weights of a neuron sum to {total:g} of one sign, and with inputs up to {input_bound}"
+            f" to {total * input_bound:g}; 32-bit arithmetic holds sums below {ARITHMETIC_LIMIT}: give an"
+            " input_max no larger than inputs are, a smaller scale (weight_scale), or prune it"
         )
+    return total <= proven_sum(neuron, input_bound, time_steps)
 
 
 def largest_signed_sum(weight: torch.Tensor) -> float:
