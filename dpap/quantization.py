@@ -162,6 +162,12 @@ def fitting_scale(
     return min(limits)
 
 
+def unrounded_scale(extent: WeightExtent, largest_sum: float) -> float:
+    """The scale at which weights of one sign of a neuron sum to so much, before they are rounded."""
+    total = max(extent.positive, extent.negative)
+    return largest_sum / total if total else math.inf
+
+
 def summing_scale(
     weight: torch.Tensor, extent: WeightExtent, largest_sum: float, step: int, at_most: float
 ) -> float:
@@ -347,9 +353,10 @@ def check_integers(
         )
     if not total * input_bound < ARITHMETIC_LIMIT:
         raise NetworkError(
-            f"{name}: the weights of a neuron sum to {total:g} of one sign, and with inputs up to {input_bound}"
-            f" to {total * input_bound:g}; 32-bit arithmetic holds sums below {ARITHMETIC_LIMIT}: give an"
-            " input_max no larger than inputs are, a smaller scale (weight_scale), or prune it"
+            f"{name}: the weights of a neuron sum to {total:g} of one sign, and with inputs up to"
+            f" {input_bound} to {total * input_bound:g}; 32-bit arithmetic holds sums below"
+            f" {ARITHMETIC_LIMIT}: give an input_max no larger than inputs are, a smaller scale"
+            " (weight_scale), or prune it"
         )
     return total <= proven_sum(neuron, input_bound, time_steps)
 

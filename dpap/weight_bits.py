@@ -189,18 +189,22 @@ def weight_grid(
     (extent,) = weight_extents([weight])
     described = {"input_divisor": input_divisor, "name": name, "bias": bias}
     grids = [(0, math.inf)] if bits is None else _grids(bits)
+    fits = [fitting_scale(extent, neuron, limit=limit, **described) for _, limit in grids]
     proven_sum = quantization.proven_sum(neuron, input_bound, time_steps)
-    fits, proofs = [], []
-    for step, limit in grids:
-        fits.append(fitting_scale(extent, neuron, limit=limit, **described))
-        proofs.append(summing_scale(weight, extent, proven_sum, step, fits[-1]))
-        if _fills(proofs[-1], extent, limit):
-            return Grid(proofs[-1], step, True)
-    enough = fits[-1]
+    # Without rounding; sums of rounded weights are looked at where this does not decide.
+    bound = quantization.unrounded_scale(extent, proven_sum)
+    for (step, limit), fit in zip(grids, fits, strict=True):
+        if _fills(min(fit, bound), extent, limit):
+            scale = summing_scale(weight, extent, proven_sum, step, fit)
+            if _fills(scale, extent, limit):
+                return Grid(scale, step, True)
+    step, fit, enough = grids[-1][0], fits[-1], fits[-1]
     if bits is None and extent.largest > 0:
         enough = min(enough, WEIGHT_LIMIT / extent.largest)
-    if proofs[-1] >= enough / 2:
-        return Grid(proofs[-1], grids[-1][0], True)
+    if bound >= enough / 2:
+        scale = summing_scale(weight, extent, proven_sum, step, fit)
+        if scale >= enough / 2:
+            return Grid(scale, step, True)
     if reached is None:
         allowed = DEFAULT_LEVELS * WEIGHT_STEP / extent.largest
     else:
@@ -210,8 +214,8 @@ def weight_grid(
         scale = summing_scale(weight, extent, largest_sum, step, min(fit, allowed))
         if _fills(scale, extent, limit):
             return Grid(scale, step, False)
-    scale = max(scale, proofs[-1])
-    if not scale * extent.largest > step / 2:
+    proof = summing_scale(weight, extent, proven_sum, step, fit) if scale <= bound else 0.0
+    if not max(scale, proof) * extent.largest > step / 2:
         reach = (
             "can leave 32-bit arithmetic" if reached is None else f"reach {reached * input_divisor:g} units"
         )
@@ -220,7 +224,7 @@ def weight_grid(
             f" inputs up to {input_bound}, {reach} for a weight of 1: give the network coarser inputs (a"
             " smaller input_max, inputs divided alike), or prune it"
         )
-    return Grid(scale, step, scale <= proofs[-1])
+    return Grid(max(scale, proof), step, scale <= proof)
 
 
 def _grids(bits: int) -> list[tuple[int, int]]:
