@@ -117,7 +117,7 @@ class Spiking(Dynamics):
         raise found.overflow().error(block.name, block.scale is not None)
 
     def _observed(self, block: "SynapticBlock", run: Callable[[], Pass]) -> Pass:
-        before = None
+        before, reach = None, 0.0
         for _ in range(_TRIES):
             known, found = block.observed_range, run()
             if found.integers.proven or found.integers.scale == before:
@@ -125,7 +125,7 @@ class Spiking(Dynamics):
             reach, before = self._observe(block, found), found.integers.scale
             if known is not None and reach < quantization.SUM_LIMIT:
                 break
-        if found.integers.proven:
+        if found.integers.proven or reach < quantization.SUM_LIMIT:
             return found
         # Sums that were normalised by a batch far from the running statistics: clipped, as a quantiser clips.
         limit = quantization.SUM_LIMIT - 1
