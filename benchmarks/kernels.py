@@ -124,10 +124,10 @@ def bare_lanes(x, sources, weights, total):
 
 
 @numba.njit(error_model="numpy")
-def bare_neurons(steps, sums, bias, u, v, neuron, fired):
+def bare_neurons(steps, sums, bias, u, v, neuron, fired, left):
     """Update neurons that hear always the same."""
     for _ in range(steps):
-        _fire(sums, bias, u, v, neuron, fired)
+        _fire(sums, bias, u, v, neuron, fired, left)
 
 
 def bare(rounds: int) -> dict[str, float]:
@@ -142,6 +142,7 @@ def bare(rounds: int) -> dict[str, float]:
     sources = generator.integers(0, len(x), 500_000).astype(np.int32)
     sums, bias = np.full(1024, 3, np.int16), np.zeros(1024, np.int32)
     states, fired = (np.zeros(1024, np.int32), np.zeros(1024, np.int32)), np.zeros(1024, np.uint8)
+    left = np.zeros(1024, np.int32)
     neuron = (0.0, 819 / 4096, np.int32(40 << 6))
     work = {
         "row_products": (repeats * width, bare_rows, (rows, order, np.zeros(width, np.int16))),
@@ -151,7 +152,7 @@ def bare(rounds: int) -> dict[str, float]:
             bare_lanes,
             (x, sources, weights[: len(sources)], np.zeros(LANES, np.int16)),
         ),
-        "neuron_updates": (20_000 * 1024, bare_neurons, (20_000, sums, bias, *states, neuron, fired)),
+        "neuron_updates": (20_000 * 1024, bare_neurons, (20_000, sums, bias, *states, neuron, fired, left)),
     }
     return {
         f"{name}_per_second": done / seconds(function, *arguments, rounds=rounds)
