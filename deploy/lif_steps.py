@@ -26,7 +26,8 @@ def unwrapped(current: np.ndarray, sums: np.ndarray, decay: int) -> np.ndarray:
 
 
 def wrapped(current: np.ndarray) -> np.ndarray:
-    """Currents of more than 24 bits moved by 2**24 once, as Lava does."""
+    """Currents of more than 24 bits as Lava wraps them: to 32 bits, and by 2**24 once."""
+    current = current.astype(np.int32).astype(np.int64)
     wraps = (current > STATE_LIMIT).astype(np.int64) - (current <= -STATE_LIMIT)
     return current - wraps * 2 * STATE_LIMIT
 
