@@ -18,7 +18,8 @@ from deploy.activation_ranges import silent_channels
 from deploy.currents import signed_bounds
 from deploy.graph import INPUT, ConvConnection, Graph, Incoming, Layer
 from deploy.graph.encoding import Encoding, encode
-from dpap.neurons.parameters import DECAY_BITS, DECAY_UNITY, STATE_SHIFT, SUM_LIMIT
+from deploy.lif_steps import fires_by_bias
+from dpap.neurons.parameters import SUM_LIMIT
 
 Pairs = list[tuple[np.ndarray, np.ndarray]]
 """For each input of a layer: which pairs of (target, source) channels have a positive weight, and any."""
@@ -133,16 +134,9 @@ def _fires_by_bias(layer: Layer, steps: int) -> np.ndarray:
     A negative sum only lowers a voltage, so the voltage without any input is the highest that inhibition
     leaves.
     """
-    fires = np.zeros(len(layer.kept), bool)
     if layer.bias is None:
-        return fires
-    keep = DECAY_UNITY - layer.neuron.voltage_decay
-    voltage = np.zeros(len(layer.kept), np.int64)
-    drive = np.maximum(layer.bias.astype(np.int64), 0) << STATE_SHIFT
-    for _ in range(steps):
-        voltage = (voltage * keep >> DECAY_BITS) + drive
-        fires |= voltage > layer.neuron.threshold << STATE_SHIFT
-    return fires
+        return np.zeros(len(layer.kept), bool)
+    return fires_by_bias(layer.neuron, layer.bias, steps)
 
 
 def _heard(

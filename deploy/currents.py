@@ -19,8 +19,9 @@ import numpy as np
 from deploy.arrivals import arriving
 from deploy.graph import INPUT, Graph, Layer, Neuron
 from deploy.graph.connection import sums_by_sign, unrolled
+from deploy.lif_steps import unwrapped
 from dpap.neurons.currents import Overflow
-from dpap.neurons.parameters import DECAY_BITS, DECAY_UNITY, STATE_LIMIT, STATE_SHIFT, SUM_LIMIT
+from dpap.neurons.parameters import DECAY_UNITY, STATE_LIMIT, STATE_SHIFT, SUM_LIMIT
 from dpap.quantization import gains
 
 _CLAIMS = {
@@ -121,7 +122,6 @@ def locate_overflow(
         unrolled(incoming.connection, graph.source_shape(incoming)).astype(np.int64)
         for incoming in layer.inputs
     ]
-    keep = DECAY_UNITY - layer.neuron.current_decay
     for sample in range(len(activity[layer.inputs[0].source])):
         sums = np.zeros((graph.time_steps, layer.size), np.int64)
         for index, (incoming, matrix) in enumerate(zip(layer.inputs, matrices, strict=True)):
@@ -130,7 +130,7 @@ def locate_overflow(
             sums += (matrix @ arrived.T.astype(np.int64)).T
         current = np.zeros(layer.size, np.int64)
         for step, total in enumerate(sums):
-            current = np.sign(current) * (np.abs(current) * keep >> DECAY_BITS) + (total << STATE_SHIFT)
+            current = unwrapped(current, total, layer.neuron.current_decay)
             outside = np.flatnonzero(np.abs(current) >= STATE_LIMIT)
             if len(outside):
                 reached = int(current[outside[0]]) >> STATE_SHIFT

@@ -16,14 +16,21 @@ import numpy as np
 from deploy.graph import INPUT, Graph, Layer, SigmaDelta
 from deploy.graph.connection import sums_by_sign, unrolled
 from deploy.recording import Recording
-from deploy.simulator.sigma_delta import check_states, state_limit
+from deploy.simulator.sigma_delta import check_states
+from dpap.neurons.activations import state_limit
 
 BATCH = 64
 """Samples at a time."""
 
 
-def check_recorded_states(recording: Recording) -> None:
+def check_recorded_states(recording: Recording, first_sample: int = 0) -> None:
     """Check the states of every layer of a recording of all layers.
+
+    Parameters
+    ----------
+    recording : Recording
+    first_sample : int
+        Number of the first of its samples.
 
     Raises
     ------
@@ -33,13 +40,14 @@ def check_recorded_states(recording: Recording) -> None:
     graph = recording.graph
     for layer in graph.layers:
         if isinstance(layer.neuron, SigmaDelta):
-            _check_layer(graph, recording, layer)
+            _check_layer(graph, recording, layer, first_sample)
 
 
-def _check_layer(graph: Graph, recording: Recording, layer: Layer) -> None:
+def _check_layer(graph: Graph, recording: Recording, layer: Layer, first_sample: int) -> None:
     heard = [_known(recording, incoming.source) for incoming in layer.inputs]
     bias = layer.neuron_bias.astype(np.int64) if layer.bias is not None else np.zeros(layer.size, np.int64)
-    if 2 * _bound(layer, heard, bias) < state_limit(layer.neuron):
+    limit, rectified = state_limit(layer.neuron.shift), layer.neuron.rectified
+    if 2 * _bound(layer, heard, bias) < limit:
         return
     matrices = [
         unrolled(incoming.connection, graph.source_shape(incoming)).astype(np.int64)
@@ -53,12 +61,9 @@ def _check_layer(graph: Graph, recording: Recording, layer: Layer) -> None:
             (matrix @ part.reshape(rows, -1).T).T for matrix, part in zip(matrices, parts, strict=True)
         )
         largest = int(np.abs(states).max(initial=0))
-        if not layer.neuron.rectified:
-            # The change since the last message is at most the distance of the two farthest states.
-            over_time = states.reshape(-1, steps, layer.size)
-            spread = over_time.max(1).clip(min=0) - over_time.min(1).clip(max=0)
-            largest = max(largest, int(spread.max(initial=0)))
-        check_states(layer.name, layer.neuron, largest)
+        # A rectified unit's activations are from 0 to the limit, and so are their changes.
+        if not (largest if rectified else 2 * largest) < limit:
+            check_states(layer, states.reshape(-1, steps, layer.size), first_sample + start)
 
 
 def _known(recording: Recording, source: str) -> np.ndarray:

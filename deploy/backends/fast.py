@@ -254,7 +254,7 @@ def _run_messages(
     def run_one(start: int) -> None:
         chunk = graph.sent_inputs(inputs[start : start + lanes])
         rows = np.ascontiguousarray(np.moveaxis(chunk.reshape(*chunk.shape[:2], -1), 0, -1))
-        activity = run_messages(layers, rows)
+        activity = run_messages(graph, layers, rows, start)
         for name, kept in store.items():
             kept[start : start + lanes] = np.moveaxis(activity[name], -1, 0)
 

@@ -2,10 +2,14 @@
 
 import numpy as np
 
+from deploy.graph import Layer
 from deploy.simulator import events
 from deploy.simulator.plan import LayerPlan
-from deploy.simulator.sigma_delta import MaximumPlan, UnitPlan, check_states
+from deploy.simulator.sigma_delta import MaximumPlan, UnitPlan
 from deploy.simulator.sigma_delta_kernels import send_step
+from dpap.errors import ActivationOverflow
+from dpap.neurons.activations import StateOverflow, state_limit
+from dpap.neurons.currents import Overflow
 from dpap.neurons.parameters import STATE_SHIFT
 
 
@@ -13,6 +17,7 @@ class SpikingPopulation:
     """Leaky integrate-and-fire neurons."""
 
     sum_type = np.int32
+    can_wrap = True
 
     def __init__(self, plan: LayerPlan):
         self._plan = plan
@@ -32,19 +37,22 @@ class SpikingPopulation:
         left = events.fire(sums, plan.bias, plan.neuron, self._current, self._voltage, spikes, self._left)
         return spikes, left
 
-    def first_overflow(self) -> tuple[int, int]:
-        """The first neuron whose current left its range in the last step, and that current's synaptic sum."""
+    def overflow(self, layer: Layer, step: int) -> ActivationOverflow:
+        """The error for the first neuron whose current left its range in the last step, which is given."""
         neuron = int(np.flatnonzero(self._left)[0])
-        return neuron, int(self._left[neuron]) >> STATE_SHIFT
+        current = int(self._left[neuron]) >> STATE_SHIFT
+        return Overflow(0, step, layer.neuron_index(neuron), current).error(layer.name)
 
 
 class SigmaDeltaPopulation:
     """Units that send changes of their activations."""
 
     sum_type = np.int64
+    can_wrap = False
 
     def __init__(self, plan: UnitPlan):
         self._plan = plan
+        self._limit = state_limit(plan.neuron.shift)
         self.reset()
 
     def reset(self) -> None:
@@ -52,19 +60,24 @@ class SigmaDeltaPopulation:
         self._state, self._sent = (np.zeros(self._plan.neurons, np.int64) for _ in range(2))
 
     def step(self, sums: np.ndarray) -> tuple[np.ndarray, bool]:
-        """Messages, int32, for int64 synaptic sums, which are set back to zero, and False.
+        """Messages, int32, for int64 synaptic sums, which are set back to zero.
 
-        Raises
-        ------
-        ActivationOverflow
-            A state leaves what Lava holds.
+        With it comes whether a state or its change left what Lava holds.
         """
         plan, neuron = self._plan, self._plan.neuron
         messages = np.empty(plan.neurons, np.int32)
-        constants = neuron.threshold, neuron.shift, neuron.rectified
-        reached = send_step(sums, plan.bias, *constants, self._state, self._sent, messages)
-        check_states(plan.name, neuron, int(reached))
-        return messages, False
+        constants = neuron.threshold, neuron.shift, neuron.rectified, self._limit
+        outside, change = send_step(sums, plan.bias, *constants, self._state, self._sent, messages)
+        self._outside = int(outside), int(change)
+        return messages, outside >= 0
+
+    def overflow(self, layer: Layer, step: int) -> ActivationOverflow:
+        """The error for the first unit whose state or change left its range in the last step."""
+        unit, change = self._outside
+        state = int(self._state[unit] + self._plan.bias[unit])
+        by_change = abs(state) < self._limit
+        value, place = change if by_change else state, layer.neuron_index(unit)
+        return StateOverflow(0, step, place, value, self._limit, by_change).error(layer.name)
 
 
 class MaximumPopulation:

@@ -14,13 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deploy.errors import ActivationOverflow
 from deploy.graph import INPUT, Graph, Layer, Maximum, SigmaDelta
 from deploy.graph.connection import sums_by_sign, unrolled
 from deploy.simulator import kernels
 from deploy.simulator.plan import Synapses, synapses_of
 from deploy.simulator.sigma_delta_kernels import send_changes, send_maxima
-from dpap.neurons.sigma_delta import MESSAGE_LIMIT, STATE_LIMIT
+from dpap.neurons.activations import first_overflow, state_limit
 
 NARROW_LIMIT = 1 << 30
 """States proven below this, and with them their changes, are computed in 32 bits."""
@@ -48,11 +47,6 @@ class UnitPlan:
     norms: tuple[int, ...]
     bias: np.ndarray
 
-    @property
-    def limit(self) -> int:
-        """What states must stay below in magnitude."""
-        return state_limit(self.neuron)
-
 
 @dataclass(frozen=True, eq=False)
 class MaximumPlan:
@@ -78,30 +72,20 @@ def plan_messages(graph: Graph) -> tuple[UnitPlan | MaximumPlan, ...]:
     return tuple(_plan_layer(graph, layer) for layer in graph.layers)
 
 
-def state_limit(neuron: SigmaDelta) -> int:
-    """What states must stay below: 32 bits for them, 24 for the sums of their messages."""
-    return min(STATE_LIMIT, MESSAGE_LIMIT << neuron.shift)
-
-
-def check_states(name: str, neuron: SigmaDelta, largest: int) -> None:
-    """Raise an :class:`~deploy.errors.ActivationOverflow` where a state or its change left the limit."""
-    limit = state_limit(neuron)
-    if not largest < limit:
-        raise ActivationOverflow(
-            f"{name}: with these inputs an activation reaches {largest} in whole numbers; it must stay below"
-            f" {limit} (32 bits for states, 24 for messages): build the network with fewer fraction_bits, or"
-            " train it to smaller activations"
-        )
-
-
-def run_messages(layers: tuple[UnitPlan | MaximumPlan, ...], inputs: np.ndarray) -> dict[str, np.ndarray]:
+def run_messages(
+    graph: Graph, layers: tuple[UnitPlan | MaximumPlan, ...], inputs: np.ndarray, first_sample: int = 0
+) -> dict[str, np.ndarray]:
     """Messages of the input and of all layers for one block, int32 ``(T, neurons, lanes)``.
 
     Parameters
     ----------
+    graph : Graph
     layers : tuple of plans
+        Of the graph.
     inputs : int32 array of shape (T, inputs, lanes)
         Messages of the input.
+    first_sample : int
+        Number of the first lane's sample.
 
     Raises
     ------
@@ -115,26 +99,53 @@ def run_messages(layers: tuple[UnitPlan | MaximumPlan, ...], inputs: np.ndarray)
         if isinstance(layer, MaximumPlan):
             known = send_maxima(activity[layer.source], layer.indptr, layer.sources, messages)
         else:
-            known = _run_units(layer, activity, largest, messages)
+            known = _run_units(graph[layer.name], layer, activity, largest, messages, first_sample)
         activity[layer.name], largest[layer.name] = messages, int(known)
     return activity
 
 
 def _run_units(
-    layer: UnitPlan, activity: dict[str, np.ndarray], largest: dict[str, int], messages: np.ndarray
+    layer: Layer,
+    plan: UnitPlan,
+    activity: dict[str, np.ndarray],
+    largest: dict[str, int],
+    messages: np.ndarray,
+    first_sample: int,
 ) -> int:
-    bound = int(np.abs(layer.bias).max(initial=0)) + sum(
-        norm * largest[synapses.source] for norm, synapses in zip(layer.norms, layer.inputs, strict=True)
+    bound = int(np.abs(plan.bias).max(initial=0)) + sum(
+        norm * largest[synapses.source] for norm, synapses in zip(plan.norms, plan.inputs, strict=True)
     )
     sums = np.zeros(messages.shape, np.int32 if bound < NARROW_LIMIT else np.int64)
-    for synapses in layer.inputs:
+    for synapses in plan.inputs:
         _add(synapses, activity[synapses.source], sums)
-    neuron = layer.neuron
-    reached, known = send_changes(
-        sums, layer.bias, neuron.threshold, neuron.shift, neuron.rectified, messages
-    )
-    check_states(layer.name, neuron, int(reached))
+    neuron = plan.neuron
+    reached, known = send_changes(sums, plan.bias, neuron.threshold, neuron.shift, neuron.rectified, messages)
+    if reached >= state_limit(neuron.shift):
+        states = sums.cumsum(axis=0, dtype=np.int64) + plan.bias[:, None]
+        check_states(layer, np.moveaxis(states, -1, 0), first_sample)
     return known
+
+
+def check_states(layer: Layer, states: np.ndarray, first_sample: int) -> None:
+    """Check the states of a layer of sigma-delta units.
+
+    Parameters
+    ----------
+    layer : Layer
+    states : int64 array of shape (N, T, neurons)
+    first_sample : int
+        Number of the first of the samples.
+
+    Raises
+    ------
+    ActivationOverflow
+        A state, or its change since the last message, leaves its range.
+    """
+    neuron = layer.neuron
+    constants = neuron.threshold, neuron.shift, neuron.rectified
+    found = first_overflow(states, *constants, layer.neuron_index, first_sample)
+    if found is not None:
+        raise found.error(layer.name)
 
 
 def _add(synapses: Synapses, sent: np.ndarray, sums: np.ndarray) -> None:

@@ -110,7 +110,7 @@ def _largest(low, high):
 
 
 @_compiled
-def send_step(sums, bias, threshold, shift, rectified, state, sent, messages):
+def send_step(sums, bias, threshold, shift, rectified, limit, state, sent, messages):
     """One step of all units of one sample; the sums are set back to zero.
 
     Parameters
@@ -118,6 +118,8 @@ def send_step(sums, bias, threshold, shift, rectified, state, sent, messages):
     sums, bias : int64 arrays of shape (neurons,)
     threshold, shift : int
     rectified : bool
+    limit : int
+        What states and their changes must stay below in magnitude.
     state, sent : int64 arrays of shape (neurons,)
         Sums so far, and the activation that was sent last; changed.
     messages : int32 array of shape (neurons,)
@@ -125,21 +127,22 @@ def send_step(sums, bias, threshold, shift, rectified, state, sent, messages):
 
     Returns
     -------
-    int
-        Largest magnitude of a state or of its change.
+    (int, int)
+        The first unit whose state or change does not, or -1; and its change.
     """
-    largest = np.int64(0)
+    outside, reached = np.int64(-1), np.int64(0)
     for n in range(len(sums)):
         state[n] += sums[n]
         sums[n] = 0
         activation = state[n] + bias[n]
-        largest = max(largest, abs(activation))
+        beyond = abs(activation) >= limit
         if rectified:
             activation = max(activation, np.int64(0))
         change = activation - sent[n]
         if abs(change) < threshold:
             change = np.int64(0)
-        largest = max(largest, abs(change))
+        if outside < 0 and (beyond or abs(change) >= limit):
+            outside, reached = np.int64(n), change
         sent[n] += change
         messages[n] = np.int32(change >> shift)
-    return largest
+    return outside, reached

@@ -15,8 +15,8 @@ from deploy.simulator.latency import Latency, StepTimes
 from deploy.simulator.plan import LayerPlan, Synapses, plan
 from deploy.simulator.populations import POPULATIONS
 from deploy.simulator.sigma_delta import MaximumPlan, UnitPlan, plan_messages
-from dpap.errors import ActivationOverflow, InputError
-from dpap.neurons.currents import OnOverflow, Overflow, check_on_overflow
+from dpap.errors import InputError
+from dpap.neurons.currents import OnOverflow, check_on_overflow
 
 
 @dataclass(eq=False)
@@ -58,7 +58,8 @@ class Simulator:
     timed_steps : int
         Steps whose times are kept for :attr:`latency`.
     on_overflow : str
-        ``raise``, or ``wrap`` to run on as Lava does where a current leaves its 24 bits.
+        ``raise``, or ``wrap`` to run on as Lava does where a current leaves its 24 bits. Messages of
+        sigma-delta units have no meaning then, so that these always raise.
 
     Attributes
     ----------
@@ -163,8 +164,8 @@ class Simulator:
                 sent = population.step(activity[layer.source])
             else:
                 sent, left = population.step(self._summed(layer.name, activity))
-                if left and self.on_overflow == "raise":
-                    raise self._overflow(layer.name)
+                if left and not (self.on_overflow == "wrap" and population.can_wrap):
+                    raise population.overflow(self.graph[layer.name], self.steps)
             self._fired[layer.name] = sent
             activity[layer.name] = sent.astype(np.int32)
             for stream in self._streams.get(layer.name, ()):
@@ -174,10 +175,6 @@ class Simulator:
         output = self.graph.output.expand(self._fired[self.graph.output.name])
         self._times.add(time.perf_counter() - started)
         return output
-
-    def _overflow(self, name: str) -> ActivationOverflow:
-        neuron, current = self._populations[name].first_overflow()
-        return Overflow(0, self.steps, self.graph[name].neuron_index(neuron), current).error(name)
 
     def _sent_input(self, inputs: np.ndarray) -> np.ndarray:
         """What the input sends now, int32."""

@@ -3,13 +3,14 @@
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import torch
 
 from dpap import power_of_two, quantization, straight_through
 from dpap.blocks.dynamics import Dynamics
 from dpap.blocks.exact_products import exact_sums
-from dpap.errors import NetworkError
-from dpap.neurons.sigma_delta import MESSAGE_LIMIT, STATE_LIMIT, decoded, messages
+from dpap.neurons.activations import first_overflow, state_limit
+from dpap.neurons.sigma_delta import decoded, messages
 from dpap.quantization import WEIGHT_STEP
 from dpap.weight_bits import largest_weight, narrowed, step_for
 
@@ -115,7 +116,7 @@ class Rectifying(Dynamics):
 
         Raises
         ------
-        NetworkError
+        ActivationOverflow
             A sum leaves 32 bits, or a message 24.
         """
         _check_state(block, sums.detach(), integers)
@@ -141,11 +142,17 @@ def _check_state(block: "SynapticBlock", state: torch.Tensor, integers: Rectifie
         return
     lowest, highest = torch.aminmax(state)
     largest = torch.maximum(highest, -lowest).item()
-    limit = min(STATE_LIMIT, MESSAGE_LIMIT << integers.shift)
-    if not largest < limit:
-        real = largest / (integers.scale * block.input_divisor)
-        raise NetworkError(
-            f"{block.name}: an activation reaches {real:g}, {largest:g} in whole numbers; it must stay below"
-            f" {limit} (32 bits for states, 24 for messages): build the network with fewer fraction_bits than"
-            f" {block.neuron.fraction_bits}, or train it to smaller activations"
-        )
+    rectified = block.neuron.rectified
+    # A rectified unit's activations are from 0 to the limit, and so are their changes.
+    if (largest if rectified else 2 * largest) < state_limit(integers.shift):
+        return
+    by_sample = state.double().flatten(2).transpose(0, 1).cpu().numpy()
+    found = first_overflow(
+        by_sample,
+        integers.threshold,
+        integers.shift,
+        rectified,
+        lambda neuron: tuple(int(at) for at in np.unravel_index(neuron, state.shape[2:])),
+    )
+    if found is not None:
+        raise found.error(block.name)

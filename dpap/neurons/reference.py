@@ -11,9 +11,12 @@ With :math:`\mathrm{rtz}` the truncation of a magnitude toward zero (source: lav
 with
 
 .. math::
-    \mathrm{wrap}(x) = \begin{cases} x - 2^{24} & x > 2^{23} \\ x + 2^{24} & x \le -2^{23} \\ x & \text{else}
+    \mathrm{wrap}(x) = \begin{cases} y - 2^{24} & y > 2^{23} \\ y + 2^{24} & y \le -2^{23} \\ y & \text{else}
     \end{cases} \qquad
-    \mathrm{clip}(x) = \min(\max(x, 1 - 2^{23}), 2^{23} - 1).
+    \mathrm{clip}(x) = \min(\max(x, 1 - 2^{23}), 2^{23} - 1)
+
+and y = x in 32 bits, :math:`y \equiv x \pmod{2^{32}}`: that is how Lava adds, and after a current has wrapped
+once it may still be so large that the next sum leaves them.
 
 ``a`` is the synaptic sum of integer weights, ``b`` the bias, :math:`k = 4096 (1 - \alpha)` what a state
 keeps, and :math:`\Theta` the threshold mantissa. This is the definition that the compiled kernels are
@@ -32,7 +35,8 @@ def decay(state: torch.Tensor, keep: int) -> torch.Tensor:
 
 
 def wrap(current: torch.Tensor) -> torch.Tensor:
-    """A current of more than 24 bits, by 2**24 once, as Lava wraps it."""
+    """A current of more than 24 bits as Lava wraps it: to 32 bits, and by 2**24 once."""
+    current = current.to(torch.int32).to(torch.int64)
     return current - 2 * STATE_LIMIT * (
         (current > STATE_LIMIT).to(current.dtype) - (current <= -STATE_LIMIT).to(current.dtype)
     )

@@ -181,7 +181,8 @@ def measured(
     """Accuracy, and the loss if there is one, of a network in evaluation.
 
     A current that leaves its range is wrapped, as Lava does, with a
-    :class:`~dpap.errors.PrecisionWarning`: a training goes on.
+    :class:`~dpap.errors.PrecisionWarning`: a training goes on. Activations of sigma-delta units do not wrap,
+    and raise an :class:`~dpap.errors.ActivationOverflow`.
     """
     was_training, device = network.training, next(network.parameters()).device
     network.eval()
@@ -203,7 +204,7 @@ def _evaluated(network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
     try:
         return network(inputs)
     except ActivationOverflow as error:
-        if not isinstance(network, Network):
+        if not isinstance(network, Network) or network.neuron.type != "lif":
             raise
         warnings.warn(
             f"measured with currents wrapped, as Lava does: {error}", PrecisionWarning, stacklevel=4

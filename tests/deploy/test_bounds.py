@@ -2,27 +2,12 @@
 
 import numpy as np
 import pytest
-from scipy import sparse
+from handmade_graphs import layer
 
 import deploy
-from deploy.graph import Graph, Incoming, Layer, MatrixConnection, Neuron
+from deploy.graph import Graph
 from deploy.simulator import KERNELS, plan
 from dpap.errors import InputError
-
-
-def layer(weights, name="fc1", source="input", **neuron):
-    """A dense layer of given integer weights; by default the voltage is the sum alone."""
-    weights = np.asarray(weights, np.int16)
-    neuron = {"current_decay": 4096, "voltage_decay": 4096, "threshold": 1} | neuron
-    return Layer(
-        name=name,
-        shape=(len(weights),),
-        kept=np.arange(len(weights), dtype=np.int32),
-        unheard=np.empty(0, np.int32),
-        neuron=Neuron(**neuron),
-        inputs=(Incoming(source, MatrixConnection(sparse.csr_matrix(weights))),),
-        scale=1.0,
-    )
 
 
 def reference(weights, inputs, neuron):

@@ -148,22 +148,104 @@ def test_a_network_without_any_synapse_still_runs():
     assert deploy.verify(graph, network, inputs).mismatches == 0
 
 
-def test_activations_that_leave_24_and_32_bits_are_named_on_every_backend():
-    # Weights of 1 are 128 units: the sums of the first layer reach 400 * 65535 * 128, beyond 2**30.
-    network = dpap.networks.build("4FC-4FC-2FC", (400,), 2, input_max=65535, neuron=dpap.ReLU()).eval()
-    for block in network.synaptic_blocks():
-        block.weight.data.fill_(1.0)
+def overflow_of(run, *arguments, **options):
+    """What an overflow says."""
+    with pytest.raises(dpap.ActivationOverflow) as caught:
+        run(*arguments, **options)
+    return str(caught.value)
+
+
+def overflows(network, inputs, backends=("fast", "lava")):
+    """What every place that runs a network says of its overflow; the simulator numbers no samples."""
     graph = deploy.compile(network)
-    inputs = np.full((2, 2, 400), 65535)
-    with pytest.raises(dpap.NetworkError, match="fc1: an activation reaches"):
-        network.record(torch.from_numpy(inputs).movedim(1, -1))
-    for backend in ("fast", "lava"):
-        with pytest.raises(deploy.ActivationOverflow, match=r"fc1: .* must stay below 2147483648"):
-            deploy.run(graph, inputs, backend=backend)
-    with pytest.raises(deploy.ActivationOverflow, match="fc1: "):
-        deploy.Simulator(graph).step(inputs[0, 0])
-    small = np.full((1, 2, 400), 9)
-    assert deploy.verify(graph, network, small, backends=("fast",)).mismatches == 0
+    found = [overflow_of(network.record, torch.from_numpy(inputs).movedim(1, -1))]
+    found += [overflow_of(deploy.run, graph, inputs, backend=backend) for backend in backends]
+    return found
+
+
+def step_by_step(graph, sample, **options):
+    simulator = deploy.Simulator(graph, **options)
+    for step in sample:
+        simulator.step(step)
+
+
+def with_weights(network, value=1.0):
+    for block in network.synaptic_blocks():
+        block.weight.data.fill_(value)
+    return network.eval()
+
+
+def wide(notation="4FC-4FC-2FC", neuron=None, input_max=65535):
+    """Weights of 1 are 128 units: sums of the first layer reach 400 * 65535 * 128, beyond 2**31."""
+    neuron = dpap.ReLU() if neuron is None else neuron
+    return with_weights(dpap.networks.build(notation, (400,), 2, input_max=input_max, neuron=neuron))
+
+
+def test_activations_that_leave_24_and_32_bits_are_named_on_every_backend():
+    network, graph = wide(), deploy.compile(wide())
+    network.layers["fc1"].weight.data[:3] = 0.5
+    # Neurons 0 to 2 reach 400 * 65535 * 64, below 2**31; neuron 3 twice that, in sample 1 at step 1.
+    inputs = np.full((2, 2, 400), 9)
+    inputs[1, 1] = 65535
+    found = overflows(network, inputs)
+    assert found[0].startswith(
+        "fc1: an activation reaches 3355392000 in neuron 3 in sample 1 at step 1, in whole numbers; it must"
+        " stay below 2147483648 in magnitude"
+    )
+    assert len(set(found)) == 1
+    streamed = overflow_of(step_by_step, deploy.compile(network), inputs[1])
+    assert streamed == found[0].replace("sample 1", "sample 0")
+    # What is no current does not wrap.
+    for run, given in ((deploy.run, inputs), (step_by_step, inputs[1])):
+        assert overflow_of(run, deploy.compile(network), given, on_overflow="wrap") in (found[0], streamed)
+    # The advice: smaller inputs.
+    small = np.full((1, 2, 400), 32767)
+    assert deploy.verify(graph, wide(), small, backends=("fast",)).mismatches == 0
+
+
+def test_fewer_fraction_bits_leave_room():
+    # Weights of 0.5 and 400 sources a layer: activations of 200, 40,000 and 8 million, of which 6 digits are
+    # messages, and 24 bits hold 131,071; those of no digits hold 8,388,607.
+    notation = "400FC-400FC-2FC"
+    found = overflows(
+        with_weights(wide(notation, input_max=1), 0.5), np.ones((1, 2, 400), np.int64), ("fast",)
+    )
+    assert len(set(found)) == 1
+    assert found[0].startswith("fc3: an activation reaches ") and "fewer fraction_bits" in found[0]
+    coarse = with_weights(wide(notation, dpap.ReLU(fraction_bits=0), input_max=1), 0.5)
+    ones = np.ones((1, 2, 400), np.int64)
+    assert deploy.verify(deploy.compile(coarse), coarse, ones, backends=("fast",)).mismatches == 0
+
+
+def test_the_place_in_an_image_that_was_pruned():
+    network = dpap.networks.build("3C3-2FC", (400, 3, 3), 2, input_max=65535, neuron=dpap.ReLU())
+    conv = with_weights(network).layers["conv1"]
+    conv.weight.data[0], conv.mask[0] = 0, 0
+    conv.weight.data[1] = 0.25
+    # Channel 0 is pruned. The corner of channel 1 has 4 taps of 400 inputs: 1600 * 65535 * 128 / 4 exceeds
+    # 2**31.
+    inputs = np.full((1, 2, 400, 3, 3), 65535)
+    inputs[0, 0] = 0
+    found = overflows(network, inputs)
+    assert len(set(found)) == 1 and "in neuron (1, 0, 0) in sample 0 at step 1" in found[0], found[0]
+
+
+def test_a_change_that_leaves_32_bits_where_states_do_not():
+    # 200 inputs at 1 and 200 at -1: states of 200 * 65535 * 128 = 1677696000 and its negative, both below
+    # 2**31; from the one to the other it is twice that.
+    network = dpap.networks.build("1FC", (400,), 3, input_max=65535, neuron=dpap.ReLU()).eval()
+    network.layers["fc1"].weight.data = torch.cat([torch.ones(1, 200), -torch.ones(1, 200)], dim=1)
+    inputs = np.zeros((2, 3, 400), np.int64)
+    inputs[:, 0, :200] = inputs[:, 2, 200:] = 65535
+    inputs[1, 1, :200] = inputs[1, 1, 200:] = inputs[1, 2, :200] = 0
+    inputs[1, 1] = inputs[1, 0]
+    found = overflows(network, inputs[1:])
+    assert len(set(found)) == 1
+    assert found[0].startswith("fc1: the change of an activation reaches -3355392000 in neuron 0 in sample 0")
+    assert "at step 2" in found[0]
+    assert overflow_of(step_by_step, deploy.compile(network), inputs[1]) == found[0]
+    # By way of 0 neither change leaves its range, however far the states are from each other.
+    assert deploy.verify(deploy.compile(network), network, inputs[:1]).mismatches == 0
 
 
 def test_sums_beyond_32_bits_on_their_way_are_exact():

@@ -9,7 +9,7 @@ from plain_loop import Spike
 
 from dpap.neurons import LIF, SURROGATES, Population, lif, lif_pool, membrane, reference
 from dpap.neurons.currents import first_overflow, largest_current
-from dpap.neurons.parameters import DECAY_UNITY, STATE_SHIFT, VOLTAGE_LIMIT
+from dpap.neurons.parameters import ARITHMETIC_LIMIT, DECAY_UNITY, STATE_SHIFT, VOLTAGE_LIMIT
 from dpap.neurons.surrogate import derivative, derivative_torch
 from dpap.slayer.bias import set_bias
 
@@ -54,7 +54,12 @@ def biases(draw, current, magnitude=500):
 
 
 @settings(max_examples=80)
-@given(drawn=st.one_of(populations(), populations(magnitude=200_000)), data=st.data())
+@given(
+    drawn=st.one_of(
+        populations(), populations(magnitude=200_000), populations(magnitude=ARITHMETIC_LIMIT - 1)
+    ),
+    data=st.data(),
+)
 def test_kernel_equals_the_reference(drawn, data):
     current, neuron, threshold = drawn
     bias = data.draw(biases(current))
@@ -100,6 +105,12 @@ def test_hand_worked_clipping_of_a_voltage_and_wrapping_of_a_current():
     sums = torch.tensor([131_073.0, 131_072, -131_072, -131_071]).reshape(1, 1, 4)
     _, voltage = membrane(sums, population(131_071, voltage_decay=1.0))
     assert voltage.flatten().tolist() == [-8_388_544, 8_388_607, 8_388_607, -8_388_544]
+    # 33,000,000 is 2,112,000,000, and 2,095,222,784 minus 2**24. Kept whole, with 33,000,000 more, that is
+    # 4,207,222,784, in 32 bits -87,744,512, and -70,967,296 plus 2**24: the voltage is clipped below.
+    sums = torch.full((2, 1, 1), 33_000_000.0)
+    _, voltage = membrane(sums, population(131_071, steps=2, current_decay=0.0, voltage_decay=1.0))
+    assert voltage.flatten().tolist() == [8_388_607, -8_388_607]
+    assert reference.forward(sums, 4096, 0, 131_071)[1].flatten().tolist() == [8_388_607, -8_388_607]
 
 
 def largest_by_hand(sums, keep):

@@ -1,5 +1,8 @@
 """Networks of rectified linear units."""
 
+import warnings
+
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,9 +12,10 @@ from torch import nn
 import dpap
 from dpap.blocks import exact_products
 from dpap.checkpoint import load_checkpoint, save_checkpoint
-from dpap.data import load_digits
+from dpap.data import Split, load_digits
 from dpap.traces import spiking_trace
 from dpap.training import TrainingConfig, train
+from dpap.training.epoch import measured
 
 
 def relu_network(notation, shape, time_steps=1, *, seed=0, **options):
@@ -213,8 +217,33 @@ def test_activations_that_leave_24_and_32_bits_are_named():
     network = relu_network("400FC-400FC-400FC-2FC", (400,), input_max=65535)
     for block in network.synaptic_blocks():
         block.weight.data.fill_(1.0)
-    with pytest.raises(dpap.NetworkError, match=r"fc3: an activation reaches .*must stay below 1073741824"):
+    with pytest.raises(
+        dpap.ActivationOverflow,
+        match=r"fc3: an activation reaches \d+ in neuron 0 in sample 0 at step 0, .* stay below 1073741824",
+    ):
         network(images(network))
+    # The last sample alone leaves its range, at the second of two steps.
+    network = relu_network("4FC-2FC", (400,), 2, input_max=65535)
+    for block in network.synaptic_blocks():
+        block.weight.data.fill_(1.0)
+    inputs = torch.ones(3, 400, 2)
+    inputs[2, :, 1] = 65535
+    with pytest.raises(dpap.ActivationOverflow, match="in neuron 0 in sample 2 at step 1, in whole numbers"):
+        network(inputs)
+
+
+def test_measuring_an_activation_that_leaves_its_range_raises_since_it_does_not_wrap():
+    network = relu_network("4FC-2FC", (400,), input_max=65535)
+    for block in network.synaptic_blocks():
+        block.weight.data.fill_(1.0)
+    split = Split(np.full((2, 400), 65535, np.uint16), np.zeros(2, np.int64), 65535)
+    with (
+        warnings.catch_warnings(),
+        pytest.raises(dpap.ActivationOverflow, match="fc1: an activation reaches"),
+    ):
+        # None that currents were wrapped.
+        warnings.simplefilter("error")
+        measured(network, split)
 
 
 @pytest.mark.parametrize("fraction_bits", [6, 12])

@@ -113,7 +113,7 @@ def run(
                 raise overflow
             sent = job.read_spikes()
             if graph.sigma_delta:
-                check_recorded_states(Recording(graph, inputs[batch], sent, "lava", 0.0))
+                check_recorded_states(Recording(graph, inputs[batch], sent, "lava", 0.0), batch.start)
             store.add(batch.start, sent)
         report(job.samples)
     return Recording(graph, inputs, store.kept, "lava", time.perf_counter() - started)

@@ -27,10 +27,7 @@ from deploy.errors import ExportError
 from deploy.graph import INPUT, Graph, Layer, Neuron
 from deploy.graph.connection import unrolled
 from deploy.graph.geometry import Shape
-from dpap.neurons.parameters import DECAY_BITS, DECAY_UNITY, STATE_SHIFT
-
-STATE_LIMIT = 1 << 23
-"""Lava clips the voltage below this magnitude, and wraps the current by twice as much beyond it."""
+from deploy.lif_steps import fires_by_bias, step
 
 
 @dataclass(frozen=True)
@@ -120,7 +117,7 @@ def _arrivals(before: np.ndarray, delays: np.ndarray | None, shape: Shape, steps
 
 def _fire(layer: Layer, sums: np.ndarray, own: sparse.csr_matrix | None, interval: int) -> np.ndarray:
     """Spikes of the steps up to 0, for what arrives from the layer before."""
-    neuron, bias = layer.neuron, layer.neuron_bias.astype(np.int64)
+    bias = 0 if layer.bias is None else layer.neuron_bias
     current, voltage = np.zeros((2, layer.size), np.int64)
     spikes = np.zeros((len(sums), layer.size), bool)
     for index, arrived in enumerate(sums):
@@ -129,24 +126,8 @@ def _fire(layer: Layer, sums: np.ndarray, own: sparse.csr_matrix | None, interva
             current, voltage = np.zeros((2, layer.size), np.int64)
         if own is not None and index:
             arrived = arrived + own @ spikes[index - 1].astype(np.int64)
-        current = _wrapped(_kept(current, neuron.current_decay) + (arrived << STATE_SHIFT))
-        voltage = _kept(voltage, neuron.voltage_decay) + current
-        if len(bias):
-            voltage = voltage + (bias << STATE_SHIFT)
-        voltage = np.clip(voltage, 1 - STATE_LIMIT, STATE_LIMIT - 1)
-        spikes[index] = voltage > neuron.threshold << STATE_SHIFT
-        voltage = np.where(spikes[index], 0, voltage)
+        current, voltage, spikes[index] = step(layer.neuron, current, voltage, arrived, bias)
     return spikes
-
-
-def _kept(state: np.ndarray, decay: int) -> np.ndarray:
-    """What a step leaves of a state, toward zero."""
-    return np.sign(state) * (np.abs(state) * (DECAY_UNITY - decay) >> DECAY_BITS)
-
-
-def _wrapped(current: np.ndarray) -> np.ndarray:
-    wraps = (current > STATE_LIMIT).astype(np.int64) - (current <= -STATE_LIMIT)
-    return current - wraps * 2 * STATE_LIMIT
 
 
 def _message(graph: Graph, starts: list[Start]) -> str:
@@ -184,8 +165,7 @@ def _largest_silent_bias(neuron: Neuron, steps: int) -> int:
     """The largest bias with which a neuron does not fire by itself in so many steps."""
     silent, firing = 0, neuron.threshold + 1
     while firing - silent > 1:
-        bias, voltage = (silent + firing) // 2, np.zeros(1, np.int64)
-        for _ in range(steps):
-            voltage = _kept(voltage, neuron.voltage_decay) + (bias << STATE_SHIFT)
-        silent, firing = (silent, bias) if voltage[0] > neuron.threshold << STATE_SHIFT else (bias, firing)
+        bias = (silent + firing) // 2
+        (fires,) = fires_by_bias(neuron, np.array([bias]), steps)
+        silent, firing = (silent, bias) if fires else (bias, firing)
     return silent
