@@ -68,11 +68,15 @@ class Grid(NamedTuple):
         What integer weights are multiples of; 0 where they are not rounded.
     proven : bool
         Whether no input can drive a current out of its range.
+    by_range : bool
+        Whether the scale follows from what currents reach, or would if that were known; proofs leave the
+        weights less than their bits.
     """
 
     scale: float
     step: int
     proven: bool
+    by_range: bool = False
 
 
 def check_weight_bits(bits: int | None, what: str = "weight_bits") -> None:
@@ -209,7 +213,7 @@ def weight_grid(
     for (step, limit), fit in zip(grids, fits, strict=True):
         scale = summing_scale(weight, extent, largest_sum, step, min(fit, allowed))
         if _fills(scale, extent, limit):
-            return Grid(scale, step, False)
+            return Grid(scale, step, False, True)
     scale = max(scale, proofs[-1])
     if not scale * extent.largest > step / 2:
         reach = (
@@ -220,7 +224,7 @@ def weight_grid(
             f" inputs up to {input_bound}, {reach} for a weight of 1: give the network coarser inputs (a"
             " smaller input_max, inputs divided alike), or prune it"
         )
-    return Grid(scale, step, scale <= proofs[-1])
+    return Grid(scale, step, scale <= proofs[-1], True)
 
 
 def _grids(bits: int) -> list[tuple[int, int]]:
