@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from dpap.blocks import SynapticBlock
 from dpap.errors import InputError
 from dpap.levels import warn_of_lost_levels
 from dpap.networks import Network
@@ -13,7 +14,7 @@ from dpap.networks import Network
 BATCH = 64
 """Samples at a time; all layers' activity of so many is in memory."""
 
-PASSES = 4
+PASSES = 8
 """Passes over the samples at most: a range that grows changes the spikes of the layers behind."""
 
 
@@ -39,13 +40,13 @@ def calibrate(network: Network, inputs: Any, *, margin: float | None = None) -> 
     Parameters
     ----------
     network : Network
-        Its ranges are replaced, its weights stay.
+        Its ranges are replaced, its weights stay. After an error it is as it was before.
     inputs : Split, or array or Tensor of whole numbers
         Some hundred samples of training: ``(N, *input_shape, T)`` or ``(N, *input_shape)``, as the network
         takes them, or ``(N, T, *input_shape)``, as :func:`deploy.run` does.
     margin : float, optional
         How much larger than on these samples a current may become, at least 1; by default the network's
-        ``range_margin``, 2 where it was not set.
+        ``range_margin``, 2 where it was not set. It becomes the network's.
 
     Returns
     -------
@@ -68,16 +69,45 @@ def calibrate(network: Network, inputs: Any, *, margin: float | None = None) -> 
     """
     if not isinstance(network, Network):
         raise InputError(f"this is a {type(network).__name__}; expected a dpap Network (dpap.networks.build)")
-    if not len(inputs):
-        raise InputError("there are no calibration samples; give at least one, better some hundred")
+    check_samples(inputs)
+    usual = network.range_margin
     if margin is not None:
         network.range_margin = margin
-    blocks = [block for block in network.synaptic_blocks() if "current_range" in block.dynamics.buffers()]
+    blocks = _ranged(network)
+    before = [block.current_range.clone() for block in blocks]
+    for block in blocks:
+        block.current_range.zero_()
+    try:
+        widen_ranges(network, inputs)
+        warn_of_lost_levels(network)
+    except InputError:
+        network.range_margin = usual
+        for block, known in zip(blocks, before, strict=True):
+            block.current_range.copy_(known)
+        raise
+    return network
+
+
+def check_samples(inputs: Any) -> None:
+    """Raise an :class:`~dpap.errors.InputError` unless these are samples, and at least one."""
+    if not hasattr(inputs, "__len__"):
+        raise InputError(
+            f"the calibration samples are a {type(inputs).__name__}; expected a Split, an array or a Tensor"
+        )
+    if not len(inputs):
+        raise InputError("there are no calibration samples; give at least one, better some hundred")
+
+
+@torch.no_grad()
+def widen_ranges(network: Network, inputs: Any) -> None:
+    """Widen the ranges of a network until they hold what samples cause; as of :func:`calibrate`."""
+    blocks = _ranged(network)
+    if not blocks:
+        return
     was_training = network.training
     network.eval()
     for block in blocks:
         block.calibrating = True
-        block.current_range.zero_()
     try:
         for _ in range(PASSES):
             before = [block.observed_range for block in blocks]
@@ -89,8 +119,10 @@ def calibrate(network: Network, inputs: Any, *, margin: float | None = None) -> 
         for block in blocks:
             block.calibrating = False
         network.train(was_training)
-    warn_of_lost_levels(network)
-    return network
+
+
+def _ranged(network: Network) -> list[SynapticBlock]:
+    return [block for block in network.synaptic_blocks() if "current_range" in block.dynamics.buffers()]
 
 
 def input_batches(network: Network, inputs: Any) -> Iterator[torch.Tensor]:
@@ -108,9 +140,23 @@ def input_batches(network: Network, inputs: Any) -> Iterator[torch.Tensor]:
         if hasattr(inputs, "batch"):
             chunk = torch.from_numpy(inputs.batch(range(start, stop)))
         else:
-            chunk = torch.as_tensor(np.asarray(inputs[start:stop]).astype(np.float32))
-            chunk = _time_last(network, chunk)
+            chunk = _time_last(network, _tensor(inputs, start, stop))
         yield chunk.to(device)
+
+
+def _tensor(inputs: Any, start: int, stop: int) -> torch.Tensor:
+    try:
+        chunk = inputs[start:stop]
+        return (
+            chunk
+            if isinstance(chunk, torch.Tensor)
+            else torch.from_numpy(np.asarray(chunk, dtype=np.float32))
+        )
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"the samples are a {type(inputs).__name__} that cannot be read as an array ({error}); expected a"
+            " Split, an array or a Tensor"
+        ) from error
 
 
 def _time_last(network: Network, chunk: torch.Tensor) -> torch.Tensor:

@@ -7,6 +7,8 @@ A sample's part of a batch is told by its position: with R processes, rank r tak
 r + 2 R, ... of the batch, as :class:`torch.utils.data.DistributedSampler` deals them out.
 """
 
+from collections.abc import Sequence
+
 import torch
 
 
@@ -55,10 +57,10 @@ def most_over_ranks(number: int, device: torch.device | None = None) -> int:
     return int(largest)
 
 
-def largest_over_ranks(number: float, device: torch.device | None = None) -> float:
-    """The same of numbers that need not be whole."""
+def largest_over_ranks(numbers: Sequence[float], device: torch.device | None = None) -> list[float]:
+    """The largest of the processes' numbers, place by place; they need not be whole."""
     if ranks() == 1:
-        return number
-    largest = torch.tensor(number, dtype=torch.float32, device=device)
+        return list(numbers)
+    largest = torch.tensor(numbers, dtype=torch.float64, device=device)
     torch.distributed.all_reduce(largest, op=torch.distributed.ReduceOp.MAX)
-    return largest.item()
+    return largest.tolist()

@@ -68,11 +68,15 @@ class Grid(NamedTuple):
         What integer weights are multiples of; 0 where they are not rounded.
     proven : bool
         Whether no input can drive a current out of its range.
+    by_range : bool
+        Whether the scale follows from what currents reach, or would if that were known; proofs leave the
+        weights less than their bits.
     """
 
     scale: float
     step: int
     proven: bool
+    by_range: bool = False
 
 
 def check_weight_bits(bits: int | None, what: str = "weight_bits") -> None:
@@ -213,7 +217,7 @@ def weight_grid(
     for (step, limit), fit in zip(grids, fits, strict=True):
         scale = summing_scale(weight, extent, largest_sum, step, min(fit, allowed))
         if _fills(scale, extent, limit):
-            return Grid(scale, step, False)
+            return Grid(scale, step, False, True)
     proof = summing_scale(weight, extent, proven_sum, step, fit) if scale <= bound else 0.0
     if not max(scale, proof) * extent.largest > step / 2:
         reach = (
@@ -224,7 +228,7 @@ def weight_grid(
             f" inputs up to {input_bound}, {reach} for a weight of 1: give the network coarser inputs (a"
             " smaller input_max, inputs divided alike), or prune it"
         )
-    return Grid(max(scale, proof), step, scale <= proof)
+    return Grid(max(scale, proof), step, scale <= proof, True)
 
 
 def _grids(bits: int) -> list[tuple[int, int]]:

@@ -169,9 +169,10 @@ class SynapticBlock(nn.Module, ABC):
             self.register_buffer(remembered, value)
 
     def _load_from_state_dict(self, state_dict, prefix, *rest):
-        # Before ranges were observed, there was none to keep.
-        for name, value in self.dynamics.buffers().items():
-            state_dict.setdefault(f"{prefix}{name}", value)
+        # Before ranges were observed, there was none to keep; a state without the block says nothing of it.
+        if f"{prefix}weight" in state_dict:
+            for name, value in self.dynamics.buffers().items():
+                state_dict.setdefault(f"{prefix}{name}", value)
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
     @property
@@ -216,13 +217,22 @@ class SynapticBlock(nn.Module, ABC):
         """``current_range`` as a number; None before there is one."""
         return self.current_range.item() or None
 
-    def observe(self, reached: float) -> None:
+    def observe(self, reached: float, rounding: float = 0.0) -> None:
         """Take the largest current of a pass, in real units, into the range.
 
         A larger one is the new range. A smaller one draws it down by a hundredth of the difference in
         training, and not at all while calibrating.
+
+        Parameters
+        ----------
+        reached : float
+        rounding : float
+            Share by which it may exceed the range and be no larger: what rounding adds to weights at the
+            scale that follows from a range must not widen that range again.
         """
         known = self.observed_range
+        if known is not None and known <= reached <= known * (1 + rounding):
+            return
         if known is not None and reached < known:
             if self.calibrating:
                 return

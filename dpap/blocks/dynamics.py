@@ -26,7 +26,9 @@ class Integers(NamedTuple):
     bias : Tensor of shape (out,) or None
         Integer biases, in a float dtype.
     proven : bool
-        Whether no input can drive a current out of its range, so that none needs to be looked at.
+        Whether no input can drive a current out of its range, so that none needs to be checked.
+    by_range : bool
+        Whether the scale follows from what currents reach, or would if that were known.
     """
 
     weight: torch.Tensor
@@ -34,6 +36,7 @@ class Integers(NamedTuple):
     threshold: int
     bias: torch.Tensor | None
     proven: bool = False
+    by_range: bool = False
 
 
 class Pass(NamedTuple):

@@ -7,17 +7,19 @@ import torch
 
 from dpap import quantization, straight_through
 from dpap.blocks.dynamics import Dynamics, Integers, Pass
+from dpap.errors import ActivationOverflow
 from dpap.neurons import Population, lif, lif_pool
 from dpap.neurons.currents import first_overflow, largest_current
 from dpap.neurons.parameters import ARITHMETIC_LIMIT
+from dpap.quantization import WEIGHT_STEP
 from dpap.reduction import largest_over_ranks
-from dpap.weight_bits import narrowed, weight_grid
+from dpap.weight_bits import MOST_BITS, highest_level, narrowed, weight_grid
 
 if TYPE_CHECKING:
     from dpap.blocks.block import SynapticBlock
 
-_TRIES = 4
-"""Passes until a range has settled: one finds it, one runs with it, and rounding may take another."""
+_TRIES = 6
+"""Passes until a range has settled: one finds it, one runs with it, and rounding may take others."""
 
 
 class Spiking(Dynamics):
@@ -45,7 +47,7 @@ class Spiking(Dynamics):
             return self._at_own_scale(block, weight, bias, block.scale)
         if block.weight_bits is not None:
             weight = narrowed(weight, block.weight_bits)
-        scale, step, proven = weight_grid(
+        scale, step, proven, by_range = weight_grid(
             weight,
             block.neuron,
             block.weight_bits,
@@ -61,7 +63,7 @@ class Spiking(Dynamics):
         threshold = quantization.threshold_mantissa(block.neuron, scale, block.input_divisor)
         if bias is not None:
             bias = straight_through.quantize_bias(bias, scale * block.input_divisor)
-        return Integers(weight, scale, threshold, bias, proven)
+        return Integers(weight, scale, threshold, bias, proven, by_range)
 
     def _at_own_scale(self, block, weight, bias, scale: int) -> Integers:
         integers = quantization.clip_weight(straight_through.quantize_weight(weight, scale))
@@ -86,7 +88,7 @@ class Spiking(Dynamics):
 
     def normalized(self, folded: Integers) -> Integers:
         """Batches differ from the statistics that the folded weights are of, so that nothing is proven."""
-        return folded._replace(bias=None, proven=False)
+        return folded._replace(bias=None, proven=False, by_range=True)
 
     def passed(self, block: "SynapticBlock", sums: torch.Tensor, integers: Integers) -> Pass:
         """A pass with these sums, and what its currents reach."""
@@ -111,33 +113,71 @@ class Spiking(Dynamics):
         found = run()
         if found.integers.proven or block.on_overflow == "wrap":
             return found
-        reach = self._observe(block, found) if block.observing else found.reach()
+        reach = found.reach()
+        if block.observing:
+            reach, real, *_ = self._measured(block, found)
+            block.observe(real)
         if reach < quantization.SUM_LIMIT:
             return found
-        raise found.overflow().error(block.name, block.scale is not None)
+        raise self._overflow(block, found)
+
+    def _overflow(self, block: "SynapticBlock", found: Pass) -> ActivationOverflow:
+        overflow = found.overflow()
+        if overflow is None:
+            return ActivationOverflow(f"{block.name}: in another process a current leaves its range")
+        return overflow.error(block.name, block.scale is not None)
 
     def _observed(self, block: "SynapticBlock", run: Callable[[], Pass]) -> Pass:
-        before, reach = None, 0.0
-        for _ in range(_TRIES):
+        before = None
+        for repeated in range(_TRIES):
             known, found = block.observed_range, run()
-            if found.integers.proven or found.integers.scale == before:
+            if not found.integers.by_range:
+                return found
+            reach, real, rounding, changed = self._measured(block, found, before)
+            if reach < quantization.SUM_LIMIT:
+                block.observe(real, rounding)
+                if known is not None or not reach:
+                    return found
+            else:
+                # Weights that are rounded at a smaller scale can cause larger currents: ever more room.
+                block.observe(real * (1 + rounding * (2**repeated - 1)))
+            if not changed:
                 break
-            reach, before = self._observe(block, found), found.integers.scale
-            if known is not None and reach < quantization.SUM_LIMIT:
-                break
-        if found.integers.proven or reach < quantization.SUM_LIMIT:
-            return found
-        # Sums that were normalised by a batch far from the running statistics: clipped, as a quantiser clips.
-        limit = quantization.SUM_LIMIT - 1
+            before = found.integers.scale
+        return found if reach < quantization.SUM_LIMIT else self._clipped(block, found)
+
+    def _clipped(self, block: "SynapticBlock", found: Pass) -> Pass:
+        """Sums that no smaller scale brings into range, clipped as a quantiser clips.
+
+        They were normalised by a batch far from the running statistics, which set the scale.
+        """
+        gain, _ = quantization.state_gain(block.neuron, block.time_steps)
+        limit = int((quantization.SUM_LIMIT - 1) / gain)
         return found._replace(values=found.values.clamp(-limit, limit))
 
-    def _observe(self, block: "SynapticBlock", found: Pass) -> float:
-        """Take the currents of a pass into the range; how far they reach, in all processes."""
-        reach = found.reach()
+    def _measured(
+        self, block: "SynapticBlock", found: Pass, before: float | None = None
+    ) -> tuple[float, float, float, bool]:
+        """How far currents reach in sums and in real units, how far weights round, whether the scale changed.
+
+        Weights round relative to the largest of them.
+        In any process: while they train, their running statistics differ, and scales with them.
+        """
+        reach, scale = found.reach(), found.integers.scale
+        real, rounding = reach / (scale * block.input_divisor), self._rounding(block, found.integers)
+        measured = reach, real, rounding, float(scale != before)
         if block.training:
-            reach = largest_over_ranks(reach, block.weight.device)
-        block.observe(reach / (found.integers.scale * block.input_divisor))
-        return reach
+            measured = largest_over_ranks(measured, block.weight.device)
+        *measured, changed = measured
+        return *measured, bool(changed)
+
+    @staticmethod
+    def _rounding(block: "SynapticBlock", integers: Integers) -> float:
+        largest = integers.weight.detach().abs().max().item() if block.quantized else 0.0
+        if not largest:
+            return 0.0
+        bits = MOST_BITS if block.weight_bits is None else block.weight_bits
+        return max(WEIGHT_STEP / largest, 1 / highest_level(bits)) / 2
 
     def population(self, block: "SynapticBlock", integers: Integers) -> Population:
         """The block's neurons with their integer constants."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import torch
 
-from dpap.calibration import calibrate, input_batches
+from dpap.calibration import calibrate, check_samples, input_batches, widen_ranges
 from dpap.data.split import Split
 from dpap.errors import InputError, NetworkError
 from dpap.levels import warn_of_lost_levels
@@ -57,8 +57,7 @@ def quantize(
     """
     if not isinstance(network, Network):
         raise InputError(f"this is a {type(network).__name__}; expected a dpap Network (dpap.networks.build)")
-    if not len(calibration):
-        raise InputError("there are no calibration samples; give at least one, better some hundred")
+    check_samples(calibration)
     bits = _bits_by_layer(network, weight_bits)
     original = calibrate(_original(network), calibration)
     quantized = _original(original)
@@ -70,14 +69,17 @@ def quantize(
     chosen = {name: calibrator.best() for name, calibrator in calibrators.items()}
     for name, (candidate, _) in chosen.items():
         _clip(quantized.layers[name], candidate)
+    # Rounded weights can cause larger currents than those that the range is of.
+    widen_ranges(quantized, calibration)
+    integers = {block.name: block.integer_parameters() for block in quantized.synaptic_blocks()}
     changed = _activity_errors(original, quantized, calibration)
     layers = {
         name: LayerQuantization(
             weight_bits=bits[name],
             weight_range=candidate.reach,
             largest_weight=calibrators[name].found[0].reach,
-            scale=candidate.scale,
-            threshold=candidate.threshold,
+            scale=integers[name].scale,
+            threshold=integers[name].threshold,
             sum_error=error,
             activity_error=changed[name],
         )

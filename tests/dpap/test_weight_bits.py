@@ -21,7 +21,7 @@ BINARY = {"input_bound": 1, "input_divisor": 1, "time_steps": 8, "name": "fc1"}
 
 def integers(weight, bits, **bounds):
     weight = narrowed(torch.tensor([weight]), bits)
-    scale, step, _ = weight_grid(weight, LIF(), bits, **{**BINARY, **bounds})
+    scale, step, *_ = weight_grid(weight, LIF(), bits, **{**BINARY, **bounds})
     return quantize_weight(weight, scale, step)[0].tolist(), scale, step
 
 
@@ -62,7 +62,7 @@ def test_a_step_that_the_sums_have_no_room_for_is_halved():
 def test_eight_bits_are_what_they_were():
     weight = torch.tensor([[0.3, -0.7, 0.111]])
     assert narrowed(weight, 8) is weight
-    scale, step, _ = weight_grid(weight, LIF(), 8, **BINARY)
+    scale, step, *_ = weight_grid(weight, LIF(), 8, **BINARY)
     assert step == 2
     assert scale == dpap.quantization.weight_scale(weight, LIF(), **BINARY)
 
@@ -82,7 +82,7 @@ def test_integers_are_levels_within_the_bounds(bits, seed, fan_in, largest_input
         weight = weight**3
     bounds = {"input_bound": largest_input, "input_divisor": largest_input, "time_steps": 8, "name": "fc1"}
     real = narrowed(weight, bits)
-    scale, step, proven = weight_grid(real, LIF(), bits, **bounds)
+    scale, step, proven, _ = weight_grid(real, LIF(), bits, **bounds)
     whole = quantize_weight(real, scale, step).long()
     levels = whole // step
     assert (whole % step == 0).all() and (step & (step - 1)) == 0 and 2 <= step <= coarsest_step(bits)
@@ -101,19 +101,19 @@ def test_a_range_sets_the_scale_where_no_proof_leaves_8_bits():
     proof = weight_scale(weight, LIF(), **bounds)
     assert quantize_weight(weight, proof).unique().tolist() == [-8, 8]
     # Without a range they keep 7 levels: 14 units.
-    assert weight_grid(weight, LIF(), 8, **bounds) == (14, 2, False)
+    assert weight_grid(weight, LIF(), 8, **bounds) == (14, 2, False, True)
     # A current of 40 was seen, and twice that may come: 131071 / (80 x 15) = 109.2 units.
     grid = weight_grid(weight, LIF(), 8, **bounds, reached=40.0)
-    assert grid == (pytest.approx(109.226, abs=1e-3), 2, False)
+    assert grid == (pytest.approx(109.226, abs=1e-3), 2, False, True)
     assert weight_grid(weight, LIF(), 8, **bounds, reached=40.0, margin=1.0).scale == pytest.approx(
         218.452, abs=1e-3
     )
     # With a small range weights fill their 8 bits, and with a large one the proof says more.
     assert weight_grid(weight, LIF(), 8, **bounds, reached=1.0).scale == 254
-    assert weight_grid(weight, LIF(), 8, **bounds, reached=1e4) == (proof, 2, True)
+    assert weight_grid(weight, LIF(), 8, **bounds, reached=1e4) == (proof, 2, True, True)
     # 4 bits, of which the proof for 3000 weights leaves no half: at the coarsest step that the range leaves,
     # 7 x 8 = 56 below 109.
-    assert weight_grid(torch.ones(1, 3000), LIF(), 4, **bounds, reached=40.0) == (56, 8, False)
+    assert weight_grid(torch.ones(1, 3000), LIF(), 4, **bounds, reached=40.0) == (56, 8, False, True)
 
 
 def test_what_no_scale_can_bound_is_refused():
@@ -144,7 +144,7 @@ def test_few_bits_compile_exactly(name, bits):
     notation, options = NETWORKS[name]
     network = firing_network(notation, (1, 8, 8), 6, input_max=16, weight_bits=bits, **options)
     for block in network.synaptic_blocks():
-        _, step, _ = _grid_of(block)
+        _, step, *_ = _grid_of(block)
         assert len(block.integer_parameters().weight.unique()) <= 2 * highest_level(bits) + 1
         assert (block.integer_parameters().weight % step == 0).all()
     graph = deploy.compile(network)
