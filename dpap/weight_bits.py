@@ -67,7 +67,7 @@ class Grid(NamedTuple):
     step : int
         What integer weights are multiples of; 0 where they are not rounded.
     proven : bool
-        Whether no input can drive a current out of its range.
+        Whether no input can drive a current out of its range, and no sample could raise the scale.
     """
 
     scale: float
@@ -224,7 +224,8 @@ def weight_grid(
             f" inputs up to {input_bound}, {reach} for a weight of 1: give the network coarser inputs (a"
             " smaller input_max, inputs divided alike), or prune it"
         )
-    return Grid(max(scale, proof), step, scale <= proof)
+    # Not called proven even where it is: a layer whose currents are not observed would keep few levels.
+    return Grid(max(scale, proof), step, False)
 
 
 def _grids(bits: int) -> list[tuple[int, int]]:
