@@ -1,5 +1,6 @@
 """Weights of 1 to 8 bits: which integers they are, and that every part of the way knows them."""
 
+import numpy as np
 import pytest
 import torch
 from factories import firing_network, random_inputs
@@ -108,12 +109,29 @@ def test_a_range_sets_the_scale_where_no_proof_leaves_8_bits():
     assert weight_grid(weight, LIF(), 8, **bounds, reached=40.0, margin=1.0).scale == pytest.approx(
         218.452, abs=1e-3
     )
-    # With a small range weights fill their 8 bits, and with a large one the proof says more.
+    # With a small range weights fill their 8 bits, and with a large one the proof says more. Currents are
+    # still observed: a smaller range could raise the scale again.
     assert weight_grid(weight, LIF(), 8, **bounds, reached=1.0).scale == 254
     assert weight_grid(weight, LIF(), 8, **bounds, reached=1e4) == (proof, 2, True, True)
     # 4 bits, of which the proof for 3000 weights leaves no half: at the coarsest step that the range leaves,
     # 7 x 8 = 56 below 109.
     assert weight_grid(torch.ones(1, 3000), LIF(), 4, **bounds, reached=40.0) == (56, 8, False, True)
+
+
+def test_a_proof_of_few_levels_does_not_keep_samples_from_giving_more():
+    # 200 weights of 1 and inputs up to 15: the proof leaves 42 units, more than the 14 of 7 levels, and less
+    # than half of 254.
+    network = dpap.networks.build("1FC", (200,), 4, input_max=15, neuron=LIF(current_decay=1.0))
+    (block,) = network.synaptic_blocks()
+    block.weight.data.fill_(1.0)
+    assert block.integer_parameters().weight.unique().tolist() == [42]
+    # One input of 15 at a time: currents of 1, and twice that may come, for which 8 bits are enough.
+    samples = np.zeros((3, 200), np.int64)
+    samples[[0, 1, 2], [3, 5, 7]] = 15
+    assert dpap.calibrate(network, samples) is network
+    assert block.integer_parameters().weight.unique().tolist() == [254]
+    with pytest.raises(dpap.ActivationOverflow, match="fc1"):
+        network.eval()(torch.full((1, 200), 15.0))
 
 
 def test_what_no_scale_can_bound_is_refused():
