@@ -144,9 +144,9 @@ def test_no_weight_left_is_an_error():
     # Weights beside a bias of 4095 units for 13 bits: less than half a step.
     network = one_layer([[0.001, 0.002]], bias=True)
     network.layers["fc1"].bias.data.fill_(100.0)
-    with pytest.raises(dpap.NetworkError, match="fc1: all its 2 weights become 0 in integers: .* shrink"):
+    with pytest.raises(dpap.NetworkError, match=r"fc1: all its 2 weights become 0 in integers: .* shrink"):
         warn_of_lost_levels(network)
-    with pytest.raises(deploy.CompileError, match=r"fc1: all its 2 weights become 0"):
+    with pytest.raises(deploy.CompileError, match="fc1: all its 2 weights become 0"):
         deploy.compile(network)
     with pytest.raises(dpap.NetworkError, match="all its 2 weights become 0"):
         dpap.calibrate(network, np.zeros((1, 2)))
