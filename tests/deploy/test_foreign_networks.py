@@ -146,11 +146,12 @@ def test_integrate_and_fire_keeps_its_accuracy_over_more_steps():
 @needs_nmnist
 @pytest.mark.parametrize("steps", [30, 100, 300])
 def test_stock_slayer_with_slow_decays_converts_and_spikes_equal(steps):
-    # The decays of lava-dl's N-MNIST tutorial.
+    # The decays of lava-dl's N-MNIST tutorial, and weights that could drive a current and a voltage out of
+    # 24 bits, with which no such network was converted before.
     torch.manual_seed(0)
     neuron = {"threshold": 1.25, "current_decay": 0.25, "voltage_decay": 0.03}
     blocks = [cuba.Dense(dict(neuron), *sizes, weight_norm=True) for sizes in pairwise([2312, 64, 64, 10])]
-    stock = excite(StockNetwork(*blocks), gain=1.5).eval()
+    stock = excite(StockNetwork(*blocks), gain=3.0).eval()
     split = nmnist(steps)
     inputs = split.over_time(steps).reshape(len(split), steps, -1)[:4]
     graph = deploy.compile(dpap.from_slayer(stock, (2312,), steps))
