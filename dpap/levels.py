@@ -75,26 +75,29 @@ def warn_of_lost_levels(network, stacklevel: int = 3) -> None:
     """
     for block in network.synaptic_blocks():
         if block.quantized:
-            fault = _fault(block, levels_of(block))
+            levels = levels_of(block)
+            if levels.weights and levels.vanished == levels.weights:
+                raise NetworkError(
+                    f"{block.name}: all its {levels.weights} weights become 0 in integers: {_remedy(block)}"
+                )
+            fault = _fault(block, levels)
             if fault is not None:
-                warnings.warn(f"{block.name}: {fault}", PrecisionWarning, stacklevel=stacklevel)
+                said = f"{block.name}: {fault}: {_remedy(block)}"
+                warnings.warn(said, PrecisionWarning, stacklevel=stacklevel)
 
 
 def _fault(block, levels: Levels) -> str | None:
     bits = MOST_BITS if block.scale is not None else block.weight_bits
-    remedy = _remedy(block)
-    if levels.weights and levels.vanished == levels.weights:
-        raise NetworkError(f"{block.name}: all its {levels.weights} weights become 0 in integers: {remedy}")
     few = min(FEWEST_LEVELS, highest_level(bits))
     if levels.whole < min(few, levels.real):
         return (
             f"{levels.real} distinct weights become {levels.whole} in integers, up to {levels.largest} in"
-            f" magnitude, and {levels.vanished} of {levels.weights} become 0: {remedy}"
+            f" magnitude, and {levels.vanished} of {levels.weights} become 0"
         )
     if bits > COARSE_BITS and levels.vanished > VANISHED_SHARE * levels.weights:
         return (
             f"{levels.vanished} of its {levels.weights} weights become 0 in integers, which reach"
-            f" {levels.largest} in magnitude: {remedy}"
+            f" {levels.largest} in magnitude"
         )
     return None
 
