@@ -12,6 +12,7 @@ from dpap.data import Split
 from dpap.errors import InputError
 from dpap.training.method import NO_PRUNING, REGROWING
 from dpap.training.run_config import RunConfig, differences
+from dpap.training.run_files import CONTROL, RunFiles
 
 _DATA = ("data.name", "data.time_steps", "data.encoder", "network.notation")
 """What a run and its control have in common, or the beginnings of it."""
@@ -25,9 +26,10 @@ def report_run(
     Parameters
     ----------
     folder : path
-        Of a run of ``dpap train``.
+        Of a run of ``dpap train`` or ``dpap demo``.
     control : path, optional
-        Of another, of the same data and network, that pruned nothing or otherwise.
+        Of another, of the same data and network, that pruned nothing or otherwise; by default the folder
+        ``control`` in the run's, where there is one.
     config : DeploymentConfig
     progress : Progress
 
@@ -41,6 +43,9 @@ def report_run(
     # What is refused is refused before anything runs.
     load_hardware(config.hardware)
     run = read_trained_run(folder)
+    own = Path(folder) / CONTROL
+    if control is None and RunFiles(own).config.is_file():
+        control = own
     beside = None if control is None else read_trained_run(control)
     if beside is not None:
         _check_alike(run, beside)

@@ -13,12 +13,12 @@ from dpap.pruning import DevelopmentRecord, living_masks, read_development
 from dpap.training import EpochRecord, read_history
 from dpap.training.method import NO_PRUNING, REGROWING, method_label
 from dpap.training.run_config import RunConfig, make_run_config, read_run_config
-from dpap.training.run_files import RunFiles
+from dpap.training.run_files import CONTROL, RunFiles
 
 
 @dataclass(frozen=True, eq=False)
 class TrainedRun:
-    """What a run of ``dpap train`` left.
+    """What a run of ``dpap train``, or the demonstration, left.
 
     Attributes
     ----------
@@ -85,7 +85,9 @@ def read_trained_run(folder: str | Path) -> TrainedRun:
     """
     files = RunFiles(folder)
     if not files.config.is_file():
-        raise InputError(f"{folder} holds no run of dpap train: there is no config.yaml")
+        raise InputError(
+            f"{folder} holds no run of dpap train or dpap demo: there is no config.yaml; name a run's folder"
+        )
     config = make_run_config(read_run_config(files.config), where=str(files.config))
     if not files.best.is_file():
         raise InputError(f"{files.best}: no such file; train the run with dpap train --resume --out {folder}")
@@ -98,7 +100,8 @@ def read_trained_run(folder: str | Path) -> TrainedRun:
             f" config.yaml names {described[0]} with T = {described[1]}"
         )
     histories = read_history(files.history)
-    if list(histories) != [config.method]:
+    # The demonstration's history has its control's epochs too.
+    if config.method not in histories or set(histories) - {config.method, CONTROL}:
         raise InputError(
             f"{files.history}: holds the epochs of {', '.join(histories) or 'nothing'}; expected those of"
             f" {config.method}"
