@@ -94,6 +94,7 @@ def _settings(run: TrainedRun, control: TrainedRun | None, split: Split) -> dict
         "time steps an inference": str(config.data.time_steps),
         "input": f"{config.data.encoder.kind} encoding, from 0 to {run.network.input_max}",
         "method": run.label,
+        "weights": _weights(run),
         **training_settings(config.training),
         **_method_settings(config),
     }
@@ -105,6 +106,20 @@ def _settings(run: TrainedRun, control: TrainedRun | None, split: Split) -> dict
             training_settings(control.config.training).values()
         )
     return settings
+
+
+def _weights(run: TrainedRun) -> str:
+    """Bits of a weight, and whether they were learned or came by rounding afterwards."""
+    bits = {block.name: block.weight_bits for block in run.network.synaptic_blocks()}
+    learned = run.config.network.weight_bits
+    if len(set(bits.values())) == 1:
+        said = f"{next(iter(bits.values()))} bits"
+    else:
+        said = ", ".join(f"{name} {count} bits" for name, count in bits.items())
+    if set(bits.values()) == {learned}:
+        return said
+    before = "without rounding" if learned is None else f"with {learned} bits"
+    return f"{said}, rounded after a training {before}"
 
 
 def _method_settings(config: RunConfig) -> dict[str, str]:

@@ -61,18 +61,40 @@ class TrainedRun:
         DataError
             A file of the data set is missing or damaged.
         """
-        data = self.config.data
-        (split,) = load(
-            data.name,
-            "test",
-            time_steps=data.time_steps,
-            encoder=data.encoder,
-            seed=self.config.training.seed,
-            download=data.download,
-            subset=data.subset,
-            test_range=test_range,
-        )
-        return split
+        return run_split(self.config, "test", test_range=test_range)
+
+
+def run_split(
+    config: RunConfig, part: str, *, test_range: tuple[int, int] | None = None, subset: bool = False
+) -> Split:
+    """The ``train`` or ``test`` part of a run's data, encoded as the network learned it.
+
+    Parameters
+    ----------
+    config : RunConfig
+    part : str
+    test_range : (int, int), optional
+        Samples of the test part.
+    subset : bool
+        Accept fewer samples than the data set has, also where the run did not.
+
+    Raises
+    ------
+    DataError
+        A file of the data set is missing or damaged.
+    """
+    data = config.data
+    (split,) = load(
+        data.name,
+        part,
+        time_steps=data.time_steps,
+        encoder=data.encoder,
+        seed=config.training.seed,
+        download=data.download,
+        subset=data.subset or subset,
+        test_range=test_range,
+    )
+    return split
 
 
 def read_trained_run(folder: str | Path) -> TrainedRun:
