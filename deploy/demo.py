@@ -21,7 +21,7 @@ from deploy.graph import Graph
 from deploy.report.settings import dpap_settings, training_settings
 from deploy.run_directory import RunDirectory
 from deploy.versions import versions
-from dpap.checkpoint import save_checkpoint
+from dpap.checkpoint import BEST_FILE, save_checkpoint
 from dpap.data import Split, load_digits
 from dpap.networks import Network, build
 from dpap.pruning import Development, read_development
@@ -86,7 +86,7 @@ def run_demo(config: DemoConfig, directory: RunDirectory, progress: Progress) ->
         progress,
     )
     progress("write the report", 0, 1)
-    save_checkpoint(directory.file("checkpoint.pt"), network, pruner)
+    save_checkpoint(directory.file(BEST_FILE), network, pruner)
     directory.write_yaml("config.yaml", config.model_dump(mode="json") | {"versions": versions()})
     directory.write_history("history.csv", {"dpap": history, "control": control[1]})
     development.save(directory.file("development.npz"))

@@ -6,11 +6,12 @@ from typing import Annotated
 import typer
 
 from deploy.cli.output import print_json
+from dpap.checkpoint import BEST_FILE, OLD_FILES
 
 
 def command(
     model: Annotated[
-        Path, typer.Argument(help="A compiled model, model.h5, or a checkpoint.pt, which is compiled first.")
+        Path, typer.Argument(help=f"A compiled model, model.h5, or a {BEST_FILE}, compiled first.")
     ],
     to: Annotated[
         Path,
@@ -68,7 +69,7 @@ def _first_sample(graph, name: str, path: Path):
 
 
 def _graph(model: Path):
-    if model.suffix == ".pt":
+    if model.suffix in {Path(name).suffix for name in (BEST_FILE, *OLD_FILES)}:
         from deploy.compiler import compile
         from dpap.checkpoint import load_checkpoint
 

@@ -7,11 +7,12 @@ import typer
 
 from deploy.cli.options import Data, Encoder, Subset
 from deploy.cli.output import print_json, print_table
+from dpap.checkpoint import BEST_FILE
 
 
 def command(
-    checkpoint: Annotated[Path, typer.Argument(help="A trained network, checkpoint.pt.")],
-    out: Annotated[Path, typer.Option(help="Folder for checkpoint.pt, model.h5 and quantization.json.")],
+    checkpoint: Annotated[Path, typer.Argument(help=f"A trained network, {BEST_FILE}.")],
+    out: Annotated[Path, typer.Option(help=f"Folder for {BEST_FILE}, model.h5 and quantization.json.")],
     weight_bits: Annotated[int, typer.Option(help="Bits of a weight, 1 to 8.")] = 8,
     layer_bits: Annotated[
         list[str] | None, typer.Option("--layer-bits", help="Of one layer, as in fc1=4; repeat for several.")
@@ -49,7 +50,7 @@ def command(
     graph = compile(result.network)
     content = {"checkpoint": str(checkpoint), "data": data, **result.to_dict()}
     with RunDirectory(out) as run:
-        save_checkpoint(run.file("checkpoint.pt"), result.network)
+        save_checkpoint(run.file(BEST_FILE), result.network)
         graph.save(run.file("model.h5"))
         run.write_json("quantization.json", content)
     if json:
@@ -89,4 +90,4 @@ def _print(result, out: Path) -> None:
         f"accuracy on {result.samples:,} samples: {result.original_accuracy:.2%} without rounding,"
         f" {result.accuracy:.2%} with; {result.accuracy_drop * 100:.2f} points lost"
     )
-    print(f"{out}: checkpoint.pt, model.h5, quantization.json")
+    print(f"{out}: {BEST_FILE}, model.h5, quantization.json")

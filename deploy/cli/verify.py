@@ -7,6 +7,7 @@ import typer
 
 from deploy.cli.options import Data, Encoder, Overflowing, Part, Subset
 from deploy.cli.output import print_json, print_table
+from dpap.checkpoint import BEST_FILE
 
 
 def command(
@@ -14,7 +15,7 @@ def command(
     checkpoint: Annotated[
         Path | None,
         typer.Option(
-            help="What it was compiled from; by default checkpoint.pt beside it. Without either, backends are"
+            help=f"What it was compiled from; by default {BEST_FILE} beside it. Without either, backends are"
             " compared with the fast one."
         ),
     ] = None,
@@ -39,7 +40,7 @@ def command(
     from dpap.checkpoint import load_checkpoint
 
     graph = load(model)
-    beside = model.with_name("checkpoint.pt")
+    beside = model.with_name(BEST_FILE)
     if checkpoint is None and beside.exists():
         checkpoint = beside
     network = None if checkpoint is None else load_checkpoint(checkpoint)[0]
