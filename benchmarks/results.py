@@ -1,9 +1,9 @@
 """What training runs came to, beside their unpruned controls, in torch and as compiled integer graphs.
 
-Of each run the network of the last epoch counts (``last.pt``): no epoch is chosen. Its compiled graph runs on
-the fast simulator over the whole test split, or with ``--test-range`` a part of it. *Convergence* is the
-paper's (Han et al. 2024, section 2.5): the epochs that the control needs for its best test accuracy, over
-those that the run needs for the same.
+Of each run the network of the last epoch counts (``last.safetensors``): no epoch is chosen. Its compiled
+graph runs on the fast simulator over the whole test split, or with ``--test-range`` a part of it.
+*Convergence* is the paper's (Han et al. 2024, section 2.5): the epochs that the control needs for its best
+test accuracy, over those that the run needs for the same.
 
 A run with ``data.test`` off has its first look at the test part here.
 

@@ -21,7 +21,7 @@ from deploy.graph import Graph
 from deploy.report.settings import dpap_settings, training_settings
 from deploy.run_directory import RunDirectory
 from deploy.versions import versions, versions_header
-from dpap.checkpoint import save_checkpoint
+from dpap.checkpoint import BEST_FILE, save_checkpoint
 from dpap.data import Split, load_digits
 from dpap.networks import Network, build
 from dpap.pruning import Development, read_development
@@ -105,7 +105,7 @@ def run_demo(config: DemoConfig, directory: RunDirectory, progress: Progress) ->
         ("", config.run(), (network, pruner)),
         (f"{CONTROL}/", config.run(NO_PRUNING), (control[0], None)),
     ):
-        save_checkpoint(directory.file(f"{where}checkpoint.pt"), *trained)
+        save_checkpoint(directory.file(f"{where}{BEST_FILE}"), *trained)
         directory.write_text(f"{where}config.yaml", versions_header("dpap demo") + run.to_yaml())
     directory.write_history("history.csv", {"dpap": history, CONTROL: control[1]})
     directory.write_history(f"{CONTROL}/history.csv", {NO_PRUNING: control[1]})

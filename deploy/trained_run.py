@@ -112,6 +112,7 @@ def read_trained_run(folder: str | Path) -> TrainedRun:
         )
     config = make_run_config(read_run_config(files.config), where=str(files.config))
     if not files.best.is_file():
+        files.check_version()
         raise InputError(f"{files.best}: no such file; train the run with dpap train --resume --out {folder}")
     checkpoint = read_checkpoint(files.best)
     network = checkpoint.network

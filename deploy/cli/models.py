@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dpap.checkpoint import BEST_FILE, OLD_FILES
 from dpap.errors import DataError, InputError
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def load_model(path: Path, **nir: int | float | str | None) -> Model:
         raise InputError(f"{' and '.join(wrong)}: only of a .nir file, and this is {path}; leave it out")
     if path.is_dir():
         return _from_folder(path)
-    if path.suffix in (".pt", ".safetensors"):
+    if path.suffix in {Path(name).suffix for name in (BEST_FILE, *OLD_FILES)}:
         return _from_checkpoint(path)
     from deploy.formats.h5 import load
 

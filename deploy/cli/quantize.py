@@ -8,6 +8,7 @@ import typer
 
 from deploy.cli.options import Data, Encoder, Subset
 from deploy.cli.output import print_json, print_table
+from dpap.checkpoint import BEST_FILE
 
 if TYPE_CHECKING:
     from deploy.run_directory import RunDirectory
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 def command(
     checkpoint: Annotated[Path, typer.Argument(help="A trained network: a run's folder or a checkpoint.")],
     out: Annotated[
-        Path, typer.Option(help="Folder for checkpoint.pt, model.h5 and quantization.json; of a run, a run.")
+        Path, typer.Option(help=f"Folder for {BEST_FILE}, model.h5 and quantization.json; of a run, a run.")
     ],
     weight_bits: Annotated[int, typer.Option(help="Bits of a weight, 1 to 8.")] = 8,
     layer_bits: Annotated[
@@ -63,7 +64,7 @@ def command(
     with RunDirectory(out) as run:
         if model.config is not None:
             _copy_run(RunFiles(checkpoint), run)
-        save_checkpoint(run.file("checkpoint.pt"), result.network)
+        save_checkpoint(run.file(BEST_FILE), result.network)
         graph.save(run.file("model.h5"))
         run.write_json("quantization.json", content)
     if json:
@@ -110,4 +111,4 @@ def _print(result, out: Path) -> None:
         f"accuracy on {result.samples:,} samples: {result.original_accuracy:.2%} without rounding,"
         f" {result.accuracy:.2%} with; {result.accuracy_drop * 100:.2f} points lost"
     )
-    print(f"{out}: checkpoint.pt, model.h5, quantization.json")
+    print(f"{out}: {BEST_FILE}, model.h5, quantization.json")

@@ -9,6 +9,7 @@ import typer
 
 from deploy.cli.output import print_json, print_table
 from deploy.cli.progress import stages
+from dpap.checkpoint import BEST_FILE, LAST_FILE
 
 TARGET_SHARE = 0.75
 """Share of the epochs after which a target given as a flag is to be reached."""
@@ -243,7 +244,8 @@ def _print(content: dict[str, Any], config) -> None:
         written = config.pruning.target.budget.written
         values = content["budget"]["value"], best["budget"]
         rows.append([content["budget"]["quantity"], *(written(value) for value in values)])
-    print_table(["", "last epoch (last.pt)", f"best by {chosen_by} accuracy (checkpoint.pt)"], rows)
+    columns = [f"last epoch\n({LAST_FILE})", f"best by {chosen_by} accuracy\n({BEST_FILE})"]
+    print_table(["", *columns], rows)
     if "budget" in content:
         print(content["budget"]["summary"])
     print(f"{content['training_seconds']:.0f} s of training; run: {content['run']}")

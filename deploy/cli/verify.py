@@ -18,6 +18,7 @@ from deploy.cli.options import (
     TimeSteps,
 )
 from deploy.cli.output import print_json, print_table
+from dpap.checkpoint import BEST_FILE
 
 
 def command(
@@ -25,7 +26,7 @@ def command(
     checkpoint: Annotated[
         Path | None,
         typer.Option(
-            help="What a .h5 was compiled from; by default checkpoint.pt beside it. Without either, backends"
+            help=f"What a .h5 was compiled from; by default {BEST_FILE} beside it. Without either, backends"
             " are compared with the fast one."
         ),
     ] = None,
@@ -54,7 +55,7 @@ def command(
 
     read = load_model(model, time_steps=time_steps, input_max=input_max, dt=dt, reset=reset)
     graph, network = read.graph, read.network
-    beside = model.with_name("checkpoint.pt")
+    beside = model.with_name(BEST_FILE)
     if checkpoint is None and network is None and beside.exists():
         checkpoint = beside
     if checkpoint is not None:

@@ -1,8 +1,8 @@
 """A training run in a folder, which can be killed at any moment and resumed.
 
-``last.pt`` is the run: all else in the folder is written before it, or follows from it. It is replaced after
-every epoch, by moving a file that is whole. A run that goes on from it draws what an uninterrupted one would
-have drawn, and so ends at the same weights on the same machine.
+``last.safetensors`` is the run: all else in the folder is written before it, or follows from it. It is
+replaced after every epoch, by moving a file that is whole. A run that goes on from it draws what an
+uninterrupted one would have drawn, and so ends at the same weights on the same machine.
 """
 
 from collections.abc import Callable
@@ -119,13 +119,13 @@ class Run:
     def _write(self) -> None:
         learning = self.learning
         if self.best.epoch == len(learning.history):
-            # Before last.pt: killed in between, the run does this epoch again and writes the same.
+            # Before last.safetensors: killed in between, the run does this epoch again and writes the same.
             save_checkpoint(self.files.best, learning.network, learning.pruner)
         save_checkpoint(self.files.last, learning.network, learning.pruner, self.state_dict())
         self.write_what_follows()
 
     def write_what_follows(self) -> None:
-        """Write the files that follow from ``last.pt``."""
+        """Write the files that follow from ``last.safetensors``."""
         self.files.write_history(history_csv({self.config.method: self.learning.history}))
         if self.development is not None:
             self.development.save(self.files.development)
@@ -140,7 +140,7 @@ class Run:
         }
 
     def resume(self) -> None:
-        """Go on from ``last.pt``.
+        """Go on from ``last.safetensors``.
 
         Raises
         ------
@@ -184,7 +184,7 @@ def run_training(
     files : RunFiles
         What is there of an earlier run is replaced, unless it is resumed.
     resume : bool
-        Go on from ``last.pt``, or from the start where there is none.
+        Go on from ``last.safetensors``, or from the start where there is none.
     on_epoch : callable, optional
         Is given the record of each epoch, also of those before the resumption; in the first process alone.
     header : str

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from dpap.checkpoint import BEST_FILE, LAST_FILE, OLD_FILES
 from dpap.errors import InputError
 from dpap.files import write_text
 
@@ -33,7 +34,8 @@ class RunFiles:
     config, history : Path
         ``config.yaml`` and ``history.csv``.
     best, last : Path
-        ``checkpoint.pt``, the network of the best epoch, and ``last.pt``, from which the run goes on.
+        ``checkpoint.safetensors``, the network of the best epoch, and ``last.safetensors``, from which the
+        run goes on.
     development : Path
         ``development.npz`` (:meth:`dpap.pruning.Development.save`).
     """
@@ -42,13 +44,13 @@ class RunFiles:
         self.folder = Path(folder)
         self.config = self.folder / "config.yaml"
         self.history = self.folder / "history.csv"
-        self.best = self.folder / "checkpoint.pt"
-        self.last = self.folder / "last.pt"
+        self.best = self.folder / BEST_FILE
+        self.last = self.folder / LAST_FILE
         self.development = self.folder / "development.npz"
 
     @property
     def all(self) -> tuple[Path, ...]:
-        """Every file, ``last.pt`` first."""
+        """Every file, ``last.safetensors`` first."""
         return self.last, self.best, self.history, self.development, self.config
 
     def check(self, *, resume: bool, overwrite: bool) -> None:
@@ -57,11 +59,22 @@ class RunFiles:
             raise InputError(f"{self.folder} is not a folder; choose another --out")
         if resume and not self.config.is_file():
             raise InputError(f"{self.folder} holds no run to resume: there is no config.yaml")
+        if resume and not self.last.is_file():
+            self.check_version()
         held = [path.name for path in self.all if path.exists()]
         if held and not (resume or overwrite):
             raise InputError(
                 f"{self.folder} holds a run ({', '.join(held)}); --resume it, --overwrite it, or choose"
                 " another --out"
+            )
+
+    def check_version(self) -> None:
+        """Raise an :class:`~dpap.errors.InputError` where an earlier version left files of other names."""
+        old = [name for name in OLD_FILES if (self.folder / name).exists()]
+        if old:
+            raise InputError(
+                f"{self.folder}: the run is of a version whose files ({', '.join(old)}) are not read any"
+                " more; train it again, with dpap train --overwrite or another --out"
             )
 
     def begin(self, config: str, *, keep: bool) -> None:
@@ -83,7 +96,7 @@ class RunFiles:
                 if not keep:
                     path.unlink(missing_ok=True)
             if not keep:
-                for name in MADE_OF_CHECKPOINT:
+                for name in (*MADE_OF_CHECKPOINT, *OLD_FILES):
                     (self.folder / name).unlink(missing_ok=True)
         except OSError as error:
             raise InputError(f"cannot write {self.folder}: {error.strerror}; choose another --out") from error

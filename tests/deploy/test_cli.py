@@ -23,7 +23,7 @@ def run(capsys, *arguments):
 def model(tmp_path):
     network = firing_network("4C3-AP2-12FC-10FC", (1, 8, 8), 4, input_max=16)
     deploy.compile(network).save(tmp_path / "model.h5")
-    save_checkpoint(tmp_path / "checkpoint.pt", network)
+    save_checkpoint(tmp_path / "checkpoint.safetensors", network)
     return tmp_path / "model.h5"
 
 
@@ -195,25 +195,25 @@ def test_simulate_runs_the_training_part(capsys, model):
 def test_data_are_encoded_for_the_model(capsys, tmp_path, data, options, shape, input_max):
     network = firing_network("12FC-10FC", shape, 5, input_max=input_max)
     deploy.compile(network).save(tmp_path / "model.h5")
-    save_checkpoint(tmp_path / "checkpoint.pt", network)
+    save_checkpoint(tmp_path / "checkpoint.safetensors", network)
     arguments = [tmp_path / "model.h5", "--data", data, *options, "--samples", 20, "--json"]
     code, out, _ = run(capsys, "simulate", *arguments)
     assert code == 0
     result = json.loads(out)
     assert result["samples"] == 20
     assert result["layers"]["fc1"]["spikes"] > 0
-    checkpoint = ["--checkpoint", tmp_path / "checkpoint.pt", "--backend", "fast"]
+    checkpoint = ["--checkpoint", tmp_path / "checkpoint.safetensors", "--backend", "fast"]
     code, out, _ = run(capsys, "verify", *arguments, *checkpoint)
     assert (code, json.loads(out)["mismatches"]) == (0, 0)
 
 
 def test_verify_finds_no_mismatch_and_finds_one(capsys, model, tmp_path):
-    arguments = ["verify", model, "--checkpoint", tmp_path / "checkpoint.pt", "--samples", 9]
+    arguments = ["verify", model, "--checkpoint", tmp_path / "checkpoint.safetensors", "--samples", 9]
     code, out, _ = run(capsys, *arguments, "--backend", "fast", "--json")
     assert code == 0
     assert json.loads(out)["mismatches"] == 0
     other = firing_network("4C3-AP2-12FC-10FC", (1, 8, 8), 4, input_max=16, seed=5)
-    save_checkpoint(tmp_path / "checkpoint.pt", other)
+    save_checkpoint(tmp_path / "checkpoint.safetensors", other)
     code, out, _ = run(capsys, *arguments, "--backend", "fast")
     assert code == 1
     assert "first mismatch" in out
@@ -222,8 +222,17 @@ def test_verify_finds_no_mismatch_and_finds_one(capsys, model, tmp_path):
 
 def test_verify_names_what_differs(capsys, model, tmp_path):
     other = firing_network("4C3-AP2-12FC-10FC", (1, 8, 8), 4, input_max=16, seed=5)
-    save_checkpoint(tmp_path / "other.pt", other)
-    arguments = ["verify", model, "--samples", 9, "--backend", "fast", "--checkpoint", tmp_path / "other.pt"]
+    save_checkpoint(tmp_path / "other.safetensors", other)
+    arguments = [
+        "verify",
+        model,
+        "--samples",
+        9,
+        "--backend",
+        "fast",
+        "--checkpoint",
+        tmp_path / "other.safetensors",
+    ]
     code, out, err = run(capsys, *arguments, "--json")
     assert (code, err) == (1, "")
     result = json.loads(out)
@@ -247,15 +256,15 @@ def test_verify_takes_the_checkpoint_beside_the_model(capsys, model):
 
 
 def test_verify_without_a_checkpoint_compares_backends(capsys, model, tmp_path):
-    (tmp_path / "checkpoint.pt").unlink()
+    (tmp_path / "checkpoint.safetensors").unlink()
     code, out, _ = run(capsys, "verify", model, "--samples", 3, "--json")
     result = json.loads(out)
     assert (code, result["mismatches"]) == (0, 0)
     assert result["reference"] == "the fast backend"
     assert list(result["backends"]) == ["lava"]
     assert result["backends"]["lava"]["fc1"]["spikes"] > 0
-    missing = run(capsys, "verify", model, "--checkpoint", tmp_path / "none.pt")
-    fails_with_one_line(missing, 2, "none.pt")
+    missing = run(capsys, "verify", model, "--checkpoint", tmp_path / "none.safetensors")
+    fails_with_one_line(missing, 2, "none.safetensors")
 
 
 def test_verify_on_a_board_that_is_not_there(capsys, model):

@@ -61,7 +61,10 @@ def test_a_budget_is_met_by_the_compiled_network(capsys, tmp_path, budget, quant
     assert outcome["met"] is True
     assert outcome["reason"] is None
     assert outcome["measured_on"] == "train"
-    for name, value in (("last.pt", outcome["value"]), ("checkpoint.pt", result["best"]["budget"])):
+    for name, value in (
+        ("last.safetensors", outcome["value"]),
+        ("checkpoint.safetensors", result["best"]["budget"]),
+    ):
         network, _ = load_checkpoint(folder / name)
         assert measured(network, 64, budget) == pytest.approx(value, rel=1e-12)
         assert value <= limit

@@ -13,8 +13,8 @@ from dpap.checkpoint import load_checkpoint, save_checkpoint
 @pytest.fixture
 def checkpoint(tmp_path):
     network = firing_network("4C3-AP2-12FC-10FC", (1, 8, 8), 4, input_max=16, weight_bits=None)
-    save_checkpoint(tmp_path / "checkpoint.pt", network)
-    return tmp_path / "checkpoint.pt"
+    save_checkpoint(tmp_path / "checkpoint.safetensors", network)
+    return tmp_path / "checkpoint.safetensors"
 
 
 def test_the_quantised_network_is_written_and_measured(capsys, checkpoint, tmp_path):
@@ -32,7 +32,7 @@ def test_the_quantised_network_is_written_and_measured(capsys, checkpoint, tmp_p
     assert content["accuracy_drop"] == content["original_accuracy"] - content["accuracy"]
     assert [layer["weight_bits"] for layer in content["layers"].values()] == [4, 2, 4]
     assert json.loads((out / "quantization.json").read_text())["layers"] == content["layers"]
-    network, _ = load_checkpoint(out / "checkpoint.pt")
+    network, _ = load_checkpoint(out / "checkpoint.safetensors")
     assert [block.weight_bits for block in network.synaptic_blocks()] == [4, 2, 4]
     outcome = run(capsys, "simulate", out / "model.h5", "--samples", 40, "--json")
     assert json.loads(outcome[1])["accuracy"] == content["accuracy"]

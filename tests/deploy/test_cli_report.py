@@ -86,7 +86,7 @@ def test_a_run_is_compiled_verified_measured_priced_and_reported(capsys, runs, m
     # What is said is what the files give: the whole test part, by torch and by the integers.
     _, test_split = load_digits()
     graph = deploy.load(folder / "model.h5")
-    network, _ = load_checkpoint(folder / "checkpoint.pt")
+    network, _ = load_checkpoint(folder / "checkpoint.safetensors")
     recording = deploy.run(graph, test_split.over_time(4))
     pruned = result["pruned"]
     assert pruned["tested"] == 450
@@ -149,8 +149,8 @@ def damage(folder, name, how):
 @pytest.mark.parametrize(
     ("name", "how", "part"),
     [
-        ("checkpoint.pt", "missing", "checkpoint.pt: no such file; train the run"),
-        ("checkpoint.pt", "truncated", "checkpoint.pt: not a checkpoint"),
+        ("checkpoint.safetensors", "missing", "checkpoint.safetensors: no such file; train the run"),
+        ("checkpoint.safetensors", "truncated", "checkpoint.safetensors: not a checkpoint"),
         ("development.npz", "missing", "development.npz: no such file"),
         ("development.npz", "truncated", "development.npz: not a file of a development, or damaged"),
         ("development.npz", b"", "development.npz: not a file of a development"),
@@ -173,10 +173,10 @@ def test_a_run_that_begins_anew_has_no_report(runs, copied):
     changes = {"method": "none", "pruning.target": None, "training.epochs": 1}
     run_training(make_run_config(FIELDS, changes), RunFiles(copied))
     assert sorted(path.name for path in copied.iterdir()) == [
-        "checkpoint.pt",
+        "checkpoint.safetensors",
         "config.yaml",
         "history.csv",
-        "last.pt",
+        "last.safetensors",
     ]
 
 
@@ -215,9 +215,9 @@ def test_a_control_of_other_data_is_refused(capsys, copied, tmp_path):
 
 def test_a_checkpoint_is_compiled_by_export(capsys, runs, tmp_path):
     path = tmp_path / "model.h5"
-    code, _, err = run(capsys, "export", runs / "dpap" / "checkpoint.pt", "--to", path)
+    code, _, err = run(capsys, "export", runs / "dpap" / "checkpoint.safetensors", "--to", path)
     assert (code, err) == (0, "")
-    network, _ = load_checkpoint(runs / "dpap" / "checkpoint.pt")
+    network, _ = load_checkpoint(runs / "dpap" / "checkpoint.safetensors")
     _, test_split = load_digits()
     inputs = test_split.over_time(4, 20)
     assert deploy.verify(deploy.load(path), network, inputs, backends=("fast",)).mismatches == 0

@@ -30,7 +30,7 @@ def begun(capsys, tmp_path):
     return folder, train(capsys, *SMALL, "--epochs", 4, "--seed", 2, "--target", 0.4, "--out", folder)
 
 
-def weights(folder, name="last.pt"):
+def weights(folder, name="last.safetensors"):
     return load_checkpoint(folder / name)[0].state_dict()
 
 
@@ -65,7 +65,7 @@ def test_a_network_of_rectified_linear_units_is_trained_and_read_again(capsys, t
         *("--threads", 1, "--device", "cpu", "--epochs", 3, "--out", tmp_path / "run"),
     ]
     result = train(capsys, *arguments)
-    network, _ = load_checkpoint(tmp_path / "run" / "last.pt")
+    network, _ = load_checkpoint(tmp_path / "run" / "last.safetensors")
     assert network.neuron == dpap.ReLU()
     assert result["accuracy"] > 0.5
 
@@ -107,15 +107,15 @@ def test_every_setting_can_be_given(capsys, tmp_path):
         clip_norm=1,
     )
     assert TrainingConfig(**training) == wanted
-    assert load_checkpoint(folder / "checkpoint.pt")[0].bias is True
+    assert load_checkpoint(folder / "checkpoint.safetensors")[0].bias is True
 
 
 def test_a_folder_with_a_run_is_not_replaced_unless_asked(capsys, begun):
     folder, _ = begun
-    before = (folder / "last.pt").read_bytes()
+    before = (folder / "last.safetensors").read_bytes()
     outcome = run(capsys, "train", *SMALL, "--epochs", 1, "--out", folder)
     fails_with_one_line(outcome, 2, "holds a run", "--resume", "--overwrite")
-    assert (folder / "last.pt").read_bytes() == before
+    assert (folder / "last.safetensors").read_bytes() == before
     assert train(capsys, *SMALL, "--epochs", 1, "--out", folder, "--overwrite")["epochs"] == 1
 
 
@@ -172,6 +172,10 @@ def test_settings_are_chosen_without_a_look_at_the_test_part(capsys, tmp_path, m
         (["--target", 1.5], ["pruning.target.pruning_rate is 1.5", "less than 1"]),
         (["--target", 0.5, "--synops", 9], ["--target and --synops"]),
         (["--target", 0.5, "--method", "none"], ["method none prunes nothing"]),
+        (
+            ["--budget", "synops=2e5", "--set", "network.weight_bits=null"],
+            ["budget synops=200000", "weight_bits null weights are not rounded", "pruning_rate"],
+        ),
         (["--target", 0.5, "--method", "sdsnn"], ["method sdsnn finds its own pruning rate"]),
         (["--synops", 9, "--method", "sdsnn"], ["method sdsnn finds its own pruning rate"]),
         (["--epochs", 37, "--method", "sdsnn"], ["prunes from epoch 38 on", "training.epochs is 37"]),

@@ -19,7 +19,7 @@ from dpap.data import load_digits
 
 FILES = [
     "certificate.json",
-    "checkpoint.pt",
+    "checkpoint.safetensors",
     "comparison.json",
     "config.yaml",
     "control",
@@ -89,7 +89,7 @@ def test_the_files_say_what_was_printed(demo):
     graph = deploy.load(run / "model.h5")
     recording = deploy.run(graph, test_split.over_time(graph.time_steps))
     assert recording.accuracy(test_split.labels) == result["accuracy"]
-    network, pruner = load_checkpoint(run / "checkpoint.pt")
+    network, pruner = load_checkpoint(run / "checkpoint.safetensors")
     assert deploy.verify(graph, network, test_split.over_time(8), backends=("fast",)).mismatches == 0
     masks = [block.mask for block in network.synaptic_blocks()]
     weights = [block.weight for block in network.synaptic_blocks()]

@@ -55,15 +55,20 @@ FACTORS = {
 }
 
 
+def relu(row):
+    return row["data"] == "static ReLU"
+
+
 def makes_sense(row):
     budget = row["goal"].startswith("budget")
     steered = row["goal"] != "none"
-    relu = row["data"] == "static ReLU"
     return (
         (budget or row["guard"] == "none")
+        # A budget is measured of integers.
+        and not (budget and row["weight_bits"] is None)
         and not (steered and row["method"] in ("none", "sdsnn"))
         # Refused by the configuration, which has its own tests.
-        and not (relu and (row["method"] == "stdp" or row["network"] in ("recurrent", "delayed")))
+        and not (relu(row) and (row["method"] == "stdp" or row["network"] in ("recurrent", "delayed")))
     )
 
 
@@ -77,12 +82,11 @@ def named(row):
 def configuration(row, method=None):
     """The fields of a run; ``method`` is the control's."""
     method = method or row["method"]
-    relu = row["data"] == "static ReLU"
     held_out = row["held out"]
     fields = {
         "data": {
-            "name": "digits" if relu else row["data"],
-            "time_steps": 1 if relu else 3,
+            "name": "digits" if relu(row) else row["data"],
+            "time_steps": 1 if relu(row) else 3,
             "validation": 0 if held_out == "test" else 1200,
             "test": held_out != "validation",
             "in_memory": True,
@@ -90,7 +94,7 @@ def configuration(row, method=None):
         "network": {
             "notation": NETWORKS[row["network"]],
             "weight_bits": row["weight_bits"],
-            "neuron": {"type": "relu"} if relu else {"type": "lif", "surrogate": "arctan"},
+            "neuron": {"type": "relu"} if relu(row) else {"type": "lif", "surrogate": "arctan"},
         },
         "method": method,
         "training": {"epochs": EPOCHS, "learning_rate": 0.01, "batch_size": 128},
@@ -131,7 +135,35 @@ class Refusal:
     documented: str
 
 
-REFUSALS = ()
+REFUSALS = (
+    Refusal(
+        "report",
+        lambda row: row["weight_bits"] is None,
+        "not rounded .* quantise the network",
+        "is rounded afterwards",
+    ),
+    Refusal("export netx", lambda row: row["network"] == "residual", "chain", "refused: a chain only"),
+    Refusal(
+        "export sana-fe",
+        lambda row: row["network"] in ("residual", "delayed"),
+        "delayed spikes|different numbers of steps",
+        "Delays, residual connections around some layers only, synaptic currents",
+    ),
+    Refusal("export sana-fe", relu, "sigma-delta units", "and rectified linear units are refused"),
+    Refusal(
+        "train",
+        lambda row: relu(row) and row["goal"].startswith("budget"),
+        "a budget of .* is for networks of spiking neurons",
+        "A budget is of networks of spiking neurons.",
+    ),
+    Refusal("export netx", relu, "sigma-delta units", "rectified linear units | yes | refused | refused"),
+    Refusal("export nir", relu, "sigma-delta units", "rectified linear units | yes | refused | refused"),
+)
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal.command)
+def test_a_refusal_is_documented(refusal):
+    assert " ".join(refusal.documented.split()) in DOCS
 
 
 @pytest.fixture(params=ROWS, ids=named)
@@ -147,11 +179,8 @@ class Road:
 
     def __call__(self, name, *arguments, status=0):
         """The JSON that a command prints; None where it refused, and the documentation says so."""
-        import time
 
-        start = time.time()
         code, out, err = run(self.capsys, *name.split()[:1], *arguments, "--json")
-        open("/tmp/road_times.txt", "a").write(f"{name} {time.time() - start:.2f} {err}\n")
         if code == 2:
             assert out == "" and err.count("dpap: error: ") == 1, err
             known = [refusal for refusal in REFUSALS if name.startswith(refusal.command)]
@@ -166,6 +195,8 @@ def test_every_command_goes_on_from_what_was_trained(road, monkeypatch):
     config = write(folder / "config.yaml", configuration(row))
     whole, resumed = folder / "whole", folder / "resumed"
     trained = road("train", "--config", config, "--out", whole)
+    if trained is None:
+        return
     assert trained["epochs"] == EPOCHS
 
     interrupt(monkeypatch, road, config, resumed)
@@ -176,7 +207,11 @@ def test_every_command_goes_on_from_what_was_trained(road, monkeypatch):
     if row["control"]:
         control = write(folder / "control.yaml", configuration(row, "none"))
         road("train", "--config", control, "--out", folder / "control")
-        options += ["--control", folder / "control"]
+        beside = folder / "control"
+        if row["weight_bits"] is None:
+            beside = folder / "quantized control"
+            road("quantize", folder / "control", "--out", beside, "--calibration", 32, "--samples", 20)
+        options += ["--control", beside]
 
     model = whole
     if row["weight_bits"] is None:
@@ -207,8 +242,8 @@ def test_every_command_goes_on_from_what_was_trained(road, monkeypatch):
             continue
         again = road(f"simulate {name}", folder / target, "--samples", 8, *named_data(row))
         if again is not None:
-            assert again["layers"].keys() == simulated["layers"].keys()
-        if again is not None and name == "h5":
+            assert again["samples"] == 8
+        if name == "h5":
             assert again["accuracy"] == simulated["accuracy"]
 
 

@@ -183,7 +183,7 @@ def test_stock_blocks_without_a_quantizer():
     assert result.layers["fc2"].activity_error < 0.2
     assert deploy.compile(result.network).neurons > 4
     with pytest.raises(dpap.InputError, match="converted from stock SLAYER or NIR"):
-        save_checkpoint("nowhere.pt", network)
+        save_checkpoint("nowhere.safetensors", network)
 
 
 @pytest.fixture(scope="module")

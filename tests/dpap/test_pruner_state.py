@@ -79,8 +79,8 @@ def test_every_configurations_state_goes_through_a_checkpoint(tmp_path):
         network((torch.rand(3, 1, 4, 4) < 0.5).float())
         pruner.after_batch()
         pruner.after_epoch()
-        save_checkpoint(tmp_path / "checkpoint.pt", network, pruner)
-        loaded, state = load_checkpoint(tmp_path / "checkpoint.pt")
+        save_checkpoint(tmp_path / "checkpoint.safetensors", network, pruner)
+        loaded, state = load_checkpoint(tmp_path / "checkpoint.safetensors")
         resumed = dpap.DPAP(loaded, config)
         resumed.load_state_dict(state)
         assert resumed.epoch == 1

@@ -251,8 +251,8 @@ def test_a_checkpoint_keeps_the_neuron(tmp_path, fraction_bits):
     neuron = dpap.ReLU(threshold=0.25, fraction_bits=fraction_bits)
     network = relu_network("4C3-BN-MP2-10FC", (1, 8, 8), 3, neuron=neuron, bias=True)
     network.layers["conv1"].mask[1] = 0
-    save_checkpoint(tmp_path / "checkpoint.pt", network)
-    loaded, _ = load_checkpoint(tmp_path / "checkpoint.pt")
+    save_checkpoint(tmp_path / "checkpoint.safetensors", network)
+    loaded, _ = load_checkpoint(tmp_path / "checkpoint.safetensors")
     inputs = images(network, steps=3)
     assert loaded.neuron == neuron
     assert torch.equal(network(inputs), loaded.eval()(inputs)) and network(inputs).any()

@@ -41,8 +41,8 @@ def test_a_run_goes_on_from_its_checkpoint(tmp_path, halves):
     network = network_for_digits()
     pruner = make(network)
     run(network, pruner, 6, halves)
-    save_checkpoint(tmp_path / "checkpoint.pt", network, pruner)
-    loaded, state = load_checkpoint(tmp_path / "checkpoint.pt")
+    save_checkpoint(tmp_path / "checkpoint.safetensors", network, pruner)
+    loaded, state = load_checkpoint(tmp_path / "checkpoint.safetensors")
     resumed = make(loaded)
     resumed.load_state_dict(copy.deepcopy(state))
     for net, steward in ((network, pruner), (loaded, resumed)):

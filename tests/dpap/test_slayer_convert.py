@@ -122,7 +122,7 @@ def test_a_converted_network_learns_on():
 def test_a_checkpoint_of_a_converted_network_is_refused(tmp_path):
     network = dpap.from_slayer(stock_network(), SHAPE, STEPS)
     with pytest.raises(dpap.InputError, match="conv1 has a scale of its own"):
-        save_checkpoint(tmp_path / "checkpoint.pt", network)
+        save_checkpoint(tmp_path / "checkpoint.safetensors", network)
 
 
 def dense(inputs=112, outputs=4, neuron=None, **options):

@@ -10,9 +10,11 @@ import time
 import numpy as np
 import pytest
 import torch
+from factories import change_sealed
 
 import dpap
 from dpap.checkpoint import load_checkpoint, read_checkpoint
+from dpap.checkpoint.sealed_file import read_sealed
 from dpap.training import read_history
 from dpap.training import run as run_module
 from dpap.training.best import Best
@@ -42,7 +44,8 @@ def trained(folder, config, **options):
 
 def contents(path):
     """All that a checkpoint holds, flat; of the epochs' durations nothing."""
-    return flat(torch.load(path, weights_only=True))
+    plain, tensors = read_sealed(path, "checkpoint")
+    return flat(plain) | tensors
 
 
 def flat(value, name=""):
@@ -87,7 +90,7 @@ def epochs_done(files):
 
 
 def killed(folder, config_path, seconds, epochs):
-    """Kill a child a while after it wrote ``last.pt`` for the first time; the epochs that it got to."""
+    """Kill a child a while after it first wrote ``last.safetensors``; the epochs that it got to."""
     files = RunFiles(folder)
     before = epochs_done(files)
     stamp = files.last.stat().st_mtime_ns if files.last.exists() else None
@@ -170,11 +173,11 @@ def test_a_run_is_repeated_by_its_config(whole, tmp_path):
 def test_what_a_run_leaves(whole):
     folder, result = whole
     assert sorted(path.name for path in folder.iterdir()) == [
-        "checkpoint.pt",
+        "checkpoint.safetensors",
         "config.yaml",
         "development.npz",
         "history.csv",
-        "last.pt",
+        "last.safetensors",
     ]
     (history,) = read_history(folder / "history.csv").values()
     assert history == result.history
@@ -191,7 +194,7 @@ def test_what_a_run_leaves(whole):
     assert best.validation_accuracy == result.best.accuracy
     far = [record for record in history if record.pruning_rate >= history[-1].pruning_rate - 0.01]
     assert best.validation_accuracy == max(record.validation_accuracy for record in far)
-    network, pruner = load_checkpoint(folder / "checkpoint.pt")
+    network, pruner = load_checkpoint(folder / "checkpoint.safetensors")
     assert pruner["epoch"] == result.best.epoch
     weights = sum(block.weight.numel() for block in network.synaptic_blocks())
     kept = sum(int((block.mask.expand_as(block.weight) != 0).sum()) for block in network.synaptic_blocks())
@@ -200,41 +203,45 @@ def test_what_a_run_leaves(whole):
 
 def test_a_finished_run_is_resumed_without_learning(whole):
     folder, result = whole
-    before = (folder / "last.pt").read_bytes()
+    before = (folder / "last.safetensors").read_bytes()
     seen = []
     again = trained(folder, configuration(), resume=True, on_epoch=seen.append)
     assert again.history == result.history == seen
     assert again.best == result.best
     assert again.pruning_rates == result.pruning_rates
-    assert (folder / "last.pt").read_bytes() == before
+    assert (folder / "last.safetensors").read_bytes() == before
 
 
 def test_a_run_is_not_resumed_as_another(whole):
     folder, _ = whole
     other = configuration(**{"training.batch_size": 32, "network.bias": True})
     with pytest.raises(
-        dpap.InputError, match=r"last.pt: it was begun with another network.bias, training.batch"
+        dpap.InputError, match=r"last.safetensors: it was begun with another network.bias, training.batch"
     ):
         trained(folder, other, resume=True)
 
 
 @pytest.mark.parametrize("damage", ["truncated", "without_training", "learning", "development", "best"])
 def test_a_damaged_run_is_not_resumed(whole, tmp_path, damage):
-    content = torch.load(whole[0] / "last.pt", weights_only=True)
-    path = tmp_path / "last.pt"
-    if damage == "without_training":
-        content["training"] = None
-    elif damage == "learning":
-        content["training"]["learning"]["optimizer"]["param_groups"] = []
-    elif damage == "development":
-        del content["training"]["development"]["units"]
-    elif damage == "best":
-        content["training"]["best"] = {"epoch": 1}
-    torch.save(content, path)
+    path = tmp_path / "last.safetensors"
+
+    def change(plain, tensors):
+        if damage == "without_training":
+            plain["training"] = None
+            for name in [name for name in tensors if name.startswith("training/")]:
+                del tensors[name]
+        elif damage == "learning":
+            plain["training"]["learning"]["optimizer"]["param_groups"] = []
+        elif damage == "development":
+            plain["training"]["development"]["quantiles"] = {}
+        elif damage == "best":
+            plain["training"]["best"] = {"epoch": 1}
+
+    change_sealed(whole[0] / "last.safetensors", path, change)
     if damage == "truncated":
         path.write_bytes(path.read_bytes()[:-1000])
     (tmp_path / "config.yaml").write_text(configuration().to_yaml())
-    with pytest.raises(dpap.InputError, match=r"last\.pt: "):
+    with pytest.raises(dpap.InputError, match=r"last\.safetensors: "):
         trained(tmp_path, configuration(), resume=True)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from factories import firing_network, random_inputs
+from factories import change_sealed, firing_network, random_inputs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -229,20 +229,19 @@ def test_without_bits_weights_are_as_they_are_and_do_not_compile():
 def test_a_checkpoint_keeps_the_bits(tmp_path):
     network = firing_network("4C3-AP2-5FC", (1, 6, 6), 4, weight_bits=3)
     network.layers["fc1"].weight_bits = None
-    save_checkpoint(tmp_path / "checkpoint.pt", network)
-    loaded, _ = load_checkpoint(tmp_path / "checkpoint.pt")
+    save_checkpoint(tmp_path / "checkpoint.safetensors", network)
+    loaded, _ = load_checkpoint(tmp_path / "checkpoint.safetensors")
     assert [block.weight_bits for block in loaded.synaptic_blocks()] == [3, None]
-    content = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
-    content["network"]["weight_bits"]["conv1"] = 9
-    torch.save(content, tmp_path / "other.pt")
+    other = tmp_path / "other.safetensors"
+
+    def change(plain, _tensors):
+        plain["network"]["weight_bits"]["conv1"] = 9
+
+    change_sealed(tmp_path / "checkpoint.safetensors", other, change)
     with pytest.raises(
         dpap.InputError, match="weight_bits of conv1 is 9; expected a whole number from 1 to 8"
     ):
-        load_checkpoint(tmp_path / "other.pt")
-    # Those of before had 8 bits and did not say so.
-    del content["network"]["weight_bits"]
-    torch.save(content, tmp_path / "other.pt")
-    assert load_checkpoint(tmp_path / "other.pt")[0].layers["conv1"].weight_bits == 8
+        load_checkpoint(other)
 
 
 @pytest.mark.parametrize("bits", [0, 9, 2.5, True, "4"])
