@@ -20,4 +20,5 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*row)
-    Console(soft_wrap=False).print(table)
+    # Names of layers come from files, and may look like markup.
+    Console(soft_wrap=False, markup=False).print(table)

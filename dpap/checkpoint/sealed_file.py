@@ -131,7 +131,7 @@ def read_sealed(path: str | Path, what: str) -> tuple[dict[str, Any], dict[str, 
     try:
         text, _ = json.JSONDecoder().raw_decode(header.decode(), _TEXT_AT)
         _check_depth(path, text.encode())
-        plain = json.loads(text)
+        plain = json.loads(text, parse_constant=_no_number)
         tensors = load(bytes(content))
     except InputError:
         raise
@@ -153,19 +153,19 @@ def _read(path: Path, what: str) -> tuple[memoryview, bytes]:
         raise InputError(f"{path}: no such file") from error
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(handle)
+        raise InputError(f"{path}: not a regular file; expected a {what}")
     with os.fdopen(handle, "rb") as file:
-        found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode):
-            raise InputError(f"{path}: not a regular file; expected a {what}")
         try:
             start = file.read(_SUM_AT)
-            length = int.from_bytes(start[:_LENGTH_BYTES], "little")
-            # A header may be as long as the bytes that an old file begins with.
-            if start[_LENGTH_BYTES:] != _BEGINNING and start.startswith(_OLD):
+            if start.startswith(_OLD) and not start.endswith(_BEGINNING):
                 raise InputError(
                     f"{path}: not a {what} of this version: those of earlier ones (.pt) could run code"
                     " when they were read, and are not read any more; train again"
                 )
+            length = int.from_bytes(start[:_LENGTH_BYTES], "little")
             if start[_LENGTH_BYTES:] != _BEGINNING or not len(_BEGINNING) < length <= MOST_HEADER_BYTES:
                 raise _foreign(path, what)
             header = start[_LENGTH_BYTES:] + file.read(length - len(_BEGINNING))
@@ -195,6 +195,10 @@ def _check_depth(path: str | Path, text: bytes) -> None:
     steps[list(b"[{")], steps[list(b"]}")] = 1, -1
     if np.cumsum(steps[brackets], dtype=np.int32).max(initial=0) > MOST_DEPTH:
         raise InputError(f"{path}: holds lists within lists, deeper than {MOST_DEPTH}")
+
+
+def _no_number(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _foreign(path: Path, what: str, reason: object = "") -> InputError:

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from dpap.state import Shape, checked_state
+from dpap.state import checked_state
 
 
 class SpineRanges:
@@ -101,6 +101,5 @@ class SpineRanges:
 
     def load_state_dict(self, state: Any, where: str) -> None:
         """Restore what :meth:`state_dict` gave; ``where`` names the layer in errors."""
-        shapes: dict[str, Shape] = {name: tuple(self.magnitude.shape) for name in self._NAMES}
-        for name, value in checked_state(state, shapes, where).items():
+        for name, value in checked_state(state, self.state_dict(), where).items():
             getattr(self, name).copy_(value)

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from dpap.errors import InputError
 from dpap.reduction import mean_over_ranks, most_over_ranks, rank, ranks, sum_over_ranks
 from dpap.state import Shape
 
@@ -138,6 +139,11 @@ class SlotThreshold:
 
     def take(self, state: dict[str, Any]) -> None:
         """Restore a state whose shapes are right."""
+        positions, counts = len(state["threshold"]), len(state["threshold_counts"])
+        if positions != counts:
+            raise InputError(
+                f"threshold has {positions} positions, and threshold_counts {counts}; expected as many"
+            )
         self.value = state["threshold"].to(self.value).clone()
         self.counts = state["threshold_counts"].to(self.counts).clone()
         self.batches = state["threshold_batches"]

@@ -277,7 +277,8 @@ class BudgetSteering(Steering):
 
     def load_state_dict(self, state: Any) -> None:
         """Restore what :meth:`state_dict` gave."""
-        own = {"measured": (3,), "flags": (3,), "held_epochs": None}
+        now = self.state_dict()
+        own = {"measured": now["measured"], "flags": now["flags"], "held_epochs": None}
         check_keys(state, {**own, "steering": None, "violation": None}, "DPAP, steering")
         values = checked_state({name: state[name] for name in own}, own, "DPAP, steering")
         super().load_state_dict({"steering": state["steering"]})

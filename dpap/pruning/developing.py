@@ -260,9 +260,9 @@ class DevelopingLayer(PrunedLayer):
     def load_state_dict(self, state: Any) -> None:
         """Restore what :meth:`state_dict` gave."""
         own = {
-            "synapse_survival": tuple(self.synapse_alive.shape),
-            "neuron_survival": tuple(self.neuron_alive.shape),
-            "spikes": (self._inputs,),
+            "synapse_survival": self.synapse_survival,
+            "neuron_survival": self.neuron_survival,
+            "spikes": self.spikes,
             "samples": None,
         }
         inherited = set(super().state_dict())

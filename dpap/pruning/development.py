@@ -16,6 +16,7 @@ from dpap.errors import InputError
 from dpap.pruning.pruner import Pruner
 from dpap.pruning.turnover import Turnover
 from dpap.pruning.unit_record import UnitRecord
+from dpap.state import check_keys, checked_numbers
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Of survival functions and of the widths of spine ranges, recorded in every epoch."""
@@ -103,23 +104,37 @@ class Development:
         InputError
             It is of another network or pruner.
         """
-        try:
-            rates = {name: list(map(float, state["pruning_rates"][name])) for name in self.pruning_rates}
-            alive = {name: list(map(int, state["neurons_alive"][name])) for name in self.neurons_alive}
-            rows = {
-                key: [list(map(float, row)) for row in state["quantiles"][_key(*key)]] for key in self.units
-            }
-            units = {key: state["units"][_key(*key)] for key in self.units}
-            ranges = {name: [list(map(float, row)) for row in state["ranges"][name]] for name in self.ranges}
-            turnover = state["turnover"] if self.turnover is not None else None
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                f"development: the record is damaged, or of another network ({error})"
-            ) from error
+        where, layers = "development", self.pruner.layers
+        check_keys(state, self.state_dict(), where)
+        check_keys(state["pruning_rates"], layers, f"{where}, pruning_rates")
+        check_keys(state["neurons_alive"], layers, f"{where}, neurons_alive")
+        check_keys(state["ranges"], self.ranges, f"{where}, ranges")
+        for name in ("quantiles", "units"):
+            check_keys(state[name], {_key(*key): None for key in self.units}, f"{where}, {name}")
+        epochs = self.pruner.epoch
+        rates = {
+            name: checked_numbers(
+                state["pruning_rates"][name], f"{where}, {name}, pruning_rates", count=epochs, least=0, most=1
+            )
+            for name in layers
+        }
+        alive = {
+            name: checked_numbers(
+                state["neurons_alive"][name],
+                f"{where}, {name}, neurons_alive",
+                count=epochs,
+                whole=True,
+                least=0,
+                most=layer.neuron_alive.numel(),
+            )
+            for name, layer in layers.items()
+        }
+        rows = {key: _rows(state["quantiles"][_key(*key)], epochs, _key(*key)) for key in self.units}
+        ranges = {name: _rows(state["ranges"][name], epochs, f"{name}/ranges") for name in self.ranges}
         for key, unit in self.units.items():
-            unit.load_state_dict(units[key], f"development, {_key(*key)}")
+            unit.load_state_dict(state["units"][_key(*key)], f"{where}, {_key(*key)}")
         if self.turnover is not None:
-            self.turnover.load_state_dict(turnover)
+            self.turnover.load_state_dict(state["turnover"])
         self.pruning_rates, self.neurons_alive, self.quantiles = rates, alive, rows
         self.ranges = ranges
 
@@ -151,6 +166,15 @@ class Development:
 
 def _key(layer: str, kind: str) -> str:
     return f"{layer}/{kind}"
+
+
+def _rows(state: Any, epochs: int, name: str) -> list[list[float]]:
+    """Quantiles of as many epochs, from a state."""
+    where = f"development, {name}"
+    if not isinstance(state, list) or len(state) != epochs:
+        found = f"{len(state)} rows" if isinstance(state, list) else f"a {type(state).__name__}"
+        raise InputError(f"{where}: the state is {found}; expected a list of {epochs}, one an epoch")
+    return [checked_numbers(row, where, count=len(QUANTILES), finite=False) for row in state]
 
 
 def _quantiles(values: torch.Tensor) -> list[float]:

@@ -151,10 +151,10 @@ class GrowingLayer(PrunedLayer):
     def load_state_dict(self, state: Any) -> None:
         """Restore what :meth:`state_dict` gave."""
         own = {
-            "percent": (1,),
-            "pruned_once": (len(self.neuron_alive),),
-            "gradient": tuple(self.gradient.shape),
-            "strong": tuple(self.strong.shape),
+            "percent": torch.zeros(1, dtype=torch.float64),
+            "pruned_once": self.pruned_once,
+            "gradient": self.gradient,
+            "strong": self.strong,
             "pruned": None,
             "regrown": None,
         }

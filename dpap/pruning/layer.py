@@ -58,6 +58,6 @@ class PrunedLayer:
         InputError
             The state is not one of this layer.
         """
-        shapes = {"synapse_alive": tuple(self.synapse_alive.shape), "neuron_alive": (len(self.neuron_alive),)}
-        for name, value in checked_state(state, shapes, self.name).items():
+        own = {"synapse_alive": self.synapse_alive, "neuron_alive": self.neuron_alive}
+        for name, value in checked_state(state, own, self.name).items():
             getattr(self, name).copy_(value)

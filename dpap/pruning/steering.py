@@ -309,5 +309,5 @@ class Steering:
 
     def load_state_dict(self, state: Any) -> None:
         """Restore what :meth:`state_dict` gave."""
-        values = checked_state(state, {"steering": (3,)}, "DPAP, steering")["steering"]
+        values = checked_state(state, Steering.state_dict(self), "DPAP, steering")["steering"]
         self.start, self.shift, self.cost = values.tolist()

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from dpap.errors import InputError
 from dpap.pruning.pruner import Pruner
+from dpap.state import check_keys, checked_numbers
 
 FLOWS = ("synapses_pruned", "synapses_regrown", "neurons_pruned", "neurons_regrown")
 """What is counted of each layer in every epoch."""
@@ -76,10 +76,20 @@ class Turnover:
         InputError
             It is of another network.
         """
-        try:
-            self.counts = {
-                name: {flow: list(map(int, state[name][flow])) for flow in FLOWS} for name in self.counts
+        check_keys(state, self.counts, "turnover")
+        for name in self.counts:
+            check_keys(state[name], dict.fromkeys(FLOWS), f"turnover, {name}")
+        self.counts = {
+            name: {
+                flow: checked_numbers(
+                    state[name][flow],
+                    f"turnover, {name}, {flow}",
+                    count=self.pruner.epoch,
+                    whole=True,
+                    least=0,
+                )
+                for flow in FLOWS
             }
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"turnover: the record is damaged, or of another network ({error})") from error
+            for name in self.counts
+        }
         self._before = self._living()

@@ -69,6 +69,5 @@ class UnitRecord:
         survival = state.get("survival")
         if isinstance(survival, torch.Tensor):
             state["survival"] = survival.nan_to_num()
-        shapes = {name: tuple(values.shape) for name, values in self.state_dict().items()}
-        for name, values in checked_state(state, shapes, where).items():
+        for name, values in checked_state(state, self.state_dict(), where).items():
             getattr(self, name).copy_(survival if name == "survival" else values)

@@ -1,7 +1,10 @@
 """Which epoch of a run is kept as the best."""
 
 from dataclasses import dataclass
+from typing import Any
 
+from dpap.errors import InputError
+from dpap.state import checked_record
 from dpap.training.history import EpochRecord
 
 
@@ -32,6 +35,20 @@ class Best:
         held_back = record.validation_accuracy
         accuracy = record.train_accuracy if held_back is None else held_back
         return cls(record.epoch, accuracy, record.pruning_rate, meets_budget)
+
+    @classmethod
+    def from_state(cls, state: Any, epochs: int) -> "Best":
+        """What :func:`dataclasses.asdict` made of one, from a file, after so many epochs.
+
+        Raises
+        ------
+        InputError
+            It is not one.
+        """
+        best = checked_record(cls, state, "best")
+        if not 1 <= best.epoch <= epochs:
+            raise InputError(f"best, epoch: is {best.epoch}; expected 1 to {epochs}")
+        return best
 
     def yields_to(self, other: "Best", within: float) -> bool:
         """Whether a later epoch is better: pruned otherwise, or as far and at least as accurate.

@@ -6,8 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from dpap.errors import InputError
+from dpap.state import checked_record
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,24 @@ class EpochRecord:
             if accuracy is not None:
                 return part, accuracy
         return "training", self.train_accuracy
+
+
+def checked_history(state: Any) -> list[EpochRecord]:
+    """Epochs from 1 on, from a state that came from a file.
+
+    Raises
+    ------
+    InputError
+        It is not a list of what :func:`dataclasses.asdict` makes of records, or epochs are missing.
+    """
+    if not isinstance(state, list):
+        raise InputError(f"history is a {type(state).__name__}; expected a list of epochs")
+    history = [
+        checked_record(EpochRecord, row, f"history, epoch {index}") for index, row in enumerate(state, 1)
+    ]
+    if [record.epoch for record in history] != list(range(1, len(history) + 1)):
+        raise InputError("history: epochs are missing, or not in order")
+    return history
 
 
 def history_csv(histories: Mapping[str, Sequence[EpochRecord]]) -> str:

@@ -1,7 +1,6 @@
 """A training as it stands between two epochs, which can be kept and gone on with."""
 
 import time
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from typing import Any
@@ -14,9 +13,10 @@ from dpap.networks import Network
 from dpap.state import check_keys
 from dpap.training.config import TrainingConfig
 from dpap.training.epoch import accuracy, batches, drawn_by, learn_epoch, measured, sample_order
-from dpap.training.history import EpochRecord
+from dpap.training.history import EpochRecord, checked_history
 from dpap.training.loss import loss_of
 from dpap.training.optimization import make_optimizer, make_schedules
+from dpap.training.optimization_state import check_optimizer_state, check_schedule_states
 from dpap.training.processes import OneProcess
 
 
@@ -166,6 +166,7 @@ class Learning:
             It is of another training.
         """
         check_keys(state, dict.fromkeys(("config", "history", "optimizer", "schedules")), "training")
+        history = checked_history(state["history"])
         try:
             # Fields that came later have their defaults in what was saved before.
             same = TrainingConfig.model_validate(state["config"]) == self.config
@@ -173,21 +174,11 @@ class Learning:
             same = False
         if not same:
             raise InputError("training: the state is of another TrainingConfig; go on with that one")
-        try:
-            history = [_record(row) for row in state["history"]]
-            if [record.epoch for record in history] != list(range(1, len(history) + 1)):
-                raise ValueError("epochs are missing")
-            for done in range(1, len(history) + 1):
-                self._start_cycle(done)
-            self.optimizer.load_state_dict(state["optimizer"])
-            for schedule, saved in zip(self.schedules, state["schedules"], strict=True):
-                schedule.load_state_dict(saved)
-        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-            raise InputError(f"training: the state is damaged, or of another network ({error})") from error
+        for done in range(1, len(history) + 1):
+            self._start_cycle(done)
+        check_optimizer_state(state["optimizer"], self.optimizer)
+        check_schedule_states(state["schedules"], self.schedules)
+        self.optimizer.load_state_dict(state["optimizer"])
+        for schedule, saved in zip(self.schedules, state["schedules"], strict=True):
+            schedule.load_state_dict(saved)
         self.history = history
-
-
-def _record(row: Any) -> EpochRecord:
-    if not isinstance(row, Mapping):
-        raise TypeError(f"an epoch is a {type(row).__name__}")
-    return EpochRecord(**row)

@@ -161,8 +161,13 @@ class Run:
             self.learning.load_state_dict(state["learning"])
             if self.development is not None:
                 self.development.load_state_dict(state["development"])
-            self.best = Best(**state["best"])
-        except (InputError, RuntimeError, TypeError) as error:
+            done = len(self.learning.history)
+            if self.learning.pruner is not None and self.learning.pruner.epoch != done:
+                raise InputError(
+                    f"its pruner has done {self.learning.pruner.epoch} epochs, and its history has {done}"
+                )
+            self.best = Best.from_state(state["best"], done)
+        except (InputError, RuntimeError) as error:
             raise InputError(f"{path}: {error}") from error
 
 

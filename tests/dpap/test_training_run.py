@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -294,3 +295,69 @@ def test_another_number_of_classes_is_refused_before_anything_is_written(tmp_pat
     with pytest.raises(dpap.InputError, match="ends with 9 neurons; digits has 10 classes"):
         trained(tmp_path / "run", config)
     assert not (tmp_path / "run").exists()
+
+
+def at(plain, path):
+    for key in path:
+        plain = plain[key]
+    return plain
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("best", "epoch"), "1", "best, epoch is '1'"),
+        (("best", "epoch"), 15, "best, epoch: is 15; expected 1 to 14"),
+        (("best", "accuracy"), None, "best, accuracy"),
+        (("best", "meets_budget"), 1, "best, meets_budget is 1; expected a value like True"),
+        (("learning", "history", 0, "loss"), {"$float": "nan"}, "history, epoch 1, loss is nan"),
+        (("learning", "history", 3, "epoch"), 3, "history: epochs are missing"),
+        (("learning", "history", 3), [], "history, epoch 4: the state is a list"),
+        (("learning", "history"), {}, "history is a dict"),
+        (("learning", "history"), [], "its pruner has done 14 epochs, and its history has 0"),
+        (("learning", "optimizer", "param_groups", 0, "lr"), -1.0, "lr: expected learning rates"),
+        (("learning", "optimizer", "param_groups", 0, "lr"), "high", "lr: expected learning rates"),
+        (("learning", "optimizer", "param_groups", 0, "betas"), [0.9, 0.999], "betas: expected"),
+        (("learning", "optimizer", "param_groups", 0, "params"), [7], "params: expected"),
+        (("learning", "optimizer", "state"), [], "optimizer: the state is a list"),
+        (("learning", "schedules"), [], "schedules: expected a list of 2"),
+        (("learning", "schedules", 0, "T_max"), 0, "T_max: expected 14"),
+        (("learning", "schedules", 0, "last_epoch"), 1.5, "last_epoch: expected a whole number"),
+        (("learning", "schedules", 0, "_last_lr"), [], "expected 1 learning rates"),
+        (("development", "pruning_rates", "fc1", 3), 1.5, "fc1, pruning_rates: the state holds 1.5"),
+        (("development", "pruning_rates", "fc1"), [0.1], "the state has 1 numbers; expected 14"),
+        (("development", "neurons_alive", "fc1", 3), 17, "holds 17; expected a whole number from 0 to 16"),
+        (("development", "quantiles", "fc1/synapses", 2), [0.5], "fc1/synapses: the state has 1 numbers"),
+        (("development", "quantiles", "fc1/synapses"), [[0.5]], "the state is 1 rows; expected a list of 14"),
+        (("development", "units"), None, "development, units: the state is a NoneType"),
+    ],
+)
+def test_values_that_a_training_cannot_have_are_refused(whole, tmp_path, path, value, message):
+    def change(plain, tensors):
+        *parents, last = path
+        at(plain["training"], parents)[last] = value
+        named = str(plain)
+        for name in [name for name in tensors if f"'{name}'" not in named and name.startswith("training/")]:
+            del tensors[name]
+
+    change_sealed(whole[0] / "last.safetensors", tmp_path / "last.safetensors", change)
+    (tmp_path / "config.yaml").write_text(configuration().to_yaml())
+    with pytest.raises(dpap.InputError, match=r"last\.safetensors: .*" + re.escape(message)):
+        trained(tmp_path, configuration(), resume=True)
+
+
+@pytest.mark.parametrize("change", ["shape", "dtype", "nan", "negative"])
+def test_tensors_that_an_optimiser_cannot_have_are_refused(whole, tmp_path, change):
+    def changed(plain, tensors):
+        name = next(name for name in tensors if name.endswith("exp_avg_sq"))
+        tensors[name] = {
+            "shape": lambda tensor: tensor[:1],
+            "dtype": torch.Tensor.double,
+            "nan": lambda tensor: tensor * torch.nan,
+            "negative": lambda tensor: -1 - tensor,
+        }[change](tensors[name])
+
+    change_sealed(whole[0] / "last.safetensors", tmp_path / "last.safetensors", changed)
+    (tmp_path / "config.yaml").write_text(configuration().to_yaml())
+    with pytest.raises(dpap.InputError, match=r"last\.safetensors: optimizer, \d, exp_avg_sq"):
+        trained(tmp_path, configuration(), resume=True)
