@@ -39,7 +39,8 @@ CLASSES = 10
 class DemoConfig(BaseModel):
     """Everything that decides the demonstration's result.
 
-    The constants of DPAP were chosen on a part of the training split (``benchmarks/README.md``).
+    The constants of DPAP are its defaults, which were chosen on a part of the training split
+    (``benchmarks/README.md``).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,10 +48,7 @@ class DemoConfig(BaseModel):
     network: str = "24C3-AP2-48C3-AP2-512FC-10FC"
     time_steps: int = Field(8, ge=1)
     training: TrainingConfig = TrainingConfig()
-    pruning: dpap.DPAPConfig = dpap.DPAPConfig(
-        normalization="percentile",
-        dense=dpap.SurvivalConfig(epsilon=1.85, protection=2.0, eta=13.0),
-    )
+    pruning: dpap.DPAPConfig = dpap.DPAPConfig()
     lava_samples: int = Field(50, ge=1)
     lava_time_limit: float = Field(120.0, gt=0)
     hardware: str = "loihi1"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         InputError,
         NetworkError,
         PrecisionWarning,
+        PruningWarning,
         TrainingError,
     )
     from dpap.neurons import LIF, ReLU
@@ -57,6 +58,7 @@ _MODULES = {
         "InputError",
         "NetworkError",
         "PrecisionWarning",
+        "PruningWarning",
         "TrainingError",
     ),
     "dpap.neurons": ("LIF", "ReLU"),
@@ -95,6 +97,7 @@ __all__ = [
     "NetworkError",
     "PrecisionWarning",
     "Pruner",
+    "PruningWarning",
     "ReLU",
     "SDSNNConfig",
     "ScheduleConfig",

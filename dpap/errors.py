@@ -28,5 +28,9 @@ class ConversionWarning(UserWarning):
     """A network that others made was converted on an assumption that its file or module does not settle."""
 
 
+class PruningWarning(UserWarning):
+    """Training accuracy fell far after synapses were pruned."""
+
+
 class PrecisionWarning(UserWarning):
     """Rounding leaves a layer few distinct weights, or removes weights that were not zero."""

@@ -1,5 +1,6 @@
 """Notebooks run from top to bottom, and find what they say."""
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -19,7 +20,10 @@ def test_a_notebook_runs(path, tmp_path):
     notebook = nbformat.read(path, as_version=4)
     assert not any(cell.get("outputs") for cell in notebook.cells), "notebooks are kept without outputs"
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
-    assert "\n0 mismatches in " in "\n" + printed(notebook)
+    said = printed(notebook)
+    assert "\n0 mismatches in " in "\n" + said
+    # As the demonstration.
+    assert float(re.search(r"accuracy of the integer graph: ([\d.]+)%", said)[1]) >= 97
 
 
 def test_there_are_notebooks():

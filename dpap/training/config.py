@@ -54,6 +54,9 @@ class TrainingConfig(BaseModel):
     brief : tuple of BriefEpochs
         Time steps of the first epochs, in turn, at most the network's; the others learn with all. Accuracy
         is always measured with all. For samples that are the same at every step.
+    warn_drop : float
+        A :class:`~dpap.PruningWarning` is given when the training accuracy of an epoch is by more than this
+        (0 to 1) below that of the best epoch before, and synapses were pruned since.
     seed : int
         Draws the order of the samples and what layers draw; with :func:`torch.manual_seed` or in a run
         also the weights.
@@ -75,6 +78,7 @@ class TrainingConfig(BaseModel):
     clip_norm: float | None = Field(None, gt=0, allow_inf_nan=False)
     frozen_statistics: int = Field(0, ge=0)
     brief: tuple[BriefEpochs, ...] = ()
+    warn_drop: float = Field(0.1, gt=0, le=1)
     seed: int = Field(0, ge=0, lt=1 << 32)
 
     @model_validator(mode="after")

@@ -1,6 +1,7 @@
 """A training as it stands between two epochs, which can be kept and gone on with."""
 
 import time
+import warnings
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from dpap.data.split import Split
-from dpap.errors import InputError, TrainingError
+from dpap.errors import InputError, PruningWarning, TrainingError
 from dpap.networks import Network
 from dpap.state import check_keys
 from dpap.training.config import TrainingConfig
@@ -55,6 +56,7 @@ class Learning:
         self.schedules = make_schedules(self.optimizer, config)
         self.history: list[EpochRecord] = []
         self.silent: tuple[int, ...] = ()
+        self._warned = False
         self._model = self.processes.wrap(network)
         self._loss_of = loss_of(network, config)
 
@@ -122,8 +124,33 @@ class Learning:
             validation_loss=held_back.loss if held_back else None,
             seconds=time.perf_counter() - started,
         )
+        self._warn_of_damage(record)
         self.history.append(record)
         return record
+
+    def _warn_of_damage(self, record: EpochRecord) -> None:
+        """Say so when accuracy fell far below that of the best epoch, since which synapses were pruned."""
+        if self._warned or not self.history or self.processes.rank != 0:
+            return
+        best = max(self.history, key=lambda one: one.train_accuracy)
+        drop = best.train_accuracy - record.train_accuracy
+        # What is pruned at the end of an epoch, the next one learns without.
+        before = self.history[best.epoch - 2].pruning_rate if best.epoch > 1 else 0.0
+        pruned = self.history[-1].pruning_rate
+        if drop <= self.config.warn_drop or pruned <= before:
+            return
+        self._warned = True
+        rates = getattr(self.pruner, "pruning_rates", {})
+        most = max(rates, key=rates.get, default=None)
+        where = "" if most is None else f", most in {most}, {rates[most]:.1%}"
+        warnings.warn(
+            f"epoch {record.epoch}: training accuracy is {record.train_accuracy:.1%}, {100 * drop:.1f} points"
+            f" below that of epoch {best.epoch}, and {pruned:.1%} of the synapses are pruned{where}: pruning"
+            " may be destroying the network; prune less by a smaller epsilon, steer to a pruning_rate"
+            " (target), or keep a floor (floor.synapse_share)",
+            PruningWarning,
+            stacklevel=3,
+        )
 
     def _start_cycle(self, done: int) -> None:
         """Let the learning rate start again, if it does so after so many epochs."""

@@ -16,7 +16,7 @@ from dpap.pruning import Reading, UnitPrices
 
 def config(limit, epochs=8, **options):
     target = {"budget": f"synops={limit}", "epochs": epochs} | options
-    return dpap.DPAPConfig(normalization="percentile", target=target)
+    return dpap.DPAPConfig.paper(normalization="percentile", target=target)
 
 
 def small_network():

@@ -231,8 +231,8 @@ def test_constants_out_of_range_are_refused(change):
         dpap.SurvivalConfig(**(constants | change))
 
 
-def test_the_defaults_are_the_papers():
-    config = dpap.DPAPConfig()
+def test_the_papers_constants():
+    config = dpap.DPAPConfig.paper()
     assert (config.trace_decay, config.gamma, config.beta) == (0.5, 0.999, 10.0)
     assert (config.conv.epsilon, config.conv.protection, config.conv.eta) == (0.65, 5.0, 12.0)
     assert (config.dense.epsilon, config.dense.protection, config.dense.eta) == (1.5, 2.0, 13.0)

@@ -8,8 +8,12 @@ import dpap
 from dpap.survival import decay_factor, normalize
 
 
-def test_the_papers_form_is_the_default():
-    assert dpap.DPAPConfig.paper() == dpap.DPAPConfig()
+def test_the_defaults_differ_from_the_papers_form_in_two_fields():
+    default, paper = dpap.DPAPConfig(), dpap.DPAPConfig.paper()
+    assert (default.normalization, paper.normalization) == ("percentile", "minmax")
+    assert (default.dense.epsilon, paper.dense.epsilon) == (1.85, 1.5)
+    same = default.model_copy(update={"normalization": "minmax", "dense": paper.dense})
+    assert same == paper
     assert dpap.DPAPConfig.paper(beta=3.0).beta == 3.0
 
 
@@ -125,7 +129,7 @@ def test_a_layer_has_its_own_constants_then_its_kinds_then_the_common():
         epsilon=1.0, protection=5, eta=12, gamma=0.8, beta=7.0, synapses=False
     )
     assert config.constants("fc1", "dense") == dpap.SurvivalConfig(
-        epsilon=1.5, protection=2, eta=13, gamma=0.9, beta=4.0
+        epsilon=1.85, protection=2, eta=13, gamma=0.9, beta=4.0
     )
 
 
