@@ -20,15 +20,18 @@ from deploy.deployment import (
 from deploy.graph import Graph
 from deploy.report.settings import dpap_settings, training_settings
 from deploy.run_directory import RunDirectory
-from deploy.versions import versions
+from deploy.versions import versions, versions_header
 from dpap.checkpoint import BEST_FILE, save_checkpoint
 from dpap.data import Split, load_digits
 from dpap.networks import Network, build
 from dpap.pruning import Development, read_development
 from dpap.threads import threads
 from dpap.training import EpochRecord, TrainingConfig, train
+from dpap.training.method import NO_PRUNING
+from dpap.training.run_config import RunConfig, make_run_config
+from dpap.training.run_files import CONTROL
 
-PRUNED, CONTROL = "DPAP", "unpruned control"
+PRUNED, UNPRUNED = "DPAP", "unpruned control"
 
 CLASSES = 10
 
@@ -51,6 +54,18 @@ class DemoConfig(BaseModel):
     lava_samples: int = Field(50, ge=1)
     lava_time_limit: float = Field(120.0, gt=0)
     hardware: str = "loihi1"
+
+    def run(self, method: str = "dpap") -> RunConfig:
+        """The same training as a configuration of ``dpap train``; ``none`` is the control's."""
+        fields = {
+            "data": {"name": "digits", "time_steps": self.time_steps},
+            "network": {"notation": self.network},
+            "method": method,
+            "training": self.training,
+            "execution": {"threads": 1},
+        }
+        pruning = {} if method == NO_PRUNING else {"pruning": self.pruning}
+        return make_run_config(fields | pruning)
 
     def deployment(self, samples: int) -> DeploymentConfig:
         """How the networks are deployed; all samples are recorded."""
@@ -80,15 +95,20 @@ def run_demo(config: DemoConfig, directory: RunDirectory, progress: Progress) ->
     network, pruner, history = pruned
     result = deploy(
         TrainedNetwork("dpap", PRUNED, network, history),
-        TrainedNetwork("control", CONTROL, *control),
+        TrainedNetwork(CONTROL, UNPRUNED, *control),
         test_split,
         config.deployment(len(test_split)),
         progress,
     )
     progress("write the report", 0, 1)
-    save_checkpoint(directory.file(BEST_FILE), network, pruner)
-    directory.write_yaml("config.yaml", config.model_dump(mode="json") | {"versions": versions()})
-    directory.write_history("history.csv", {"dpap": history, "control": control[1]})
+    for where, run, trained in (
+        ("", config.run(), (network, pruner)),
+        (f"{CONTROL}/", config.run(NO_PRUNING), (control[0], None)),
+    ):
+        save_checkpoint(directory.file(f"{where}{BEST_FILE}"), *trained)
+        directory.write_text(f"{where}config.yaml", versions_header("dpap demo") + run.to_yaml())
+    directory.write_history("history.csv", {"dpap": history, CONTROL: control[1]})
+    directory.write_history(f"{CONTROL}/history.csv", {NO_PRUNING: control[1]})
     development.save(directory.file("development.npz"))
     write_deployment(
         directory,
@@ -127,16 +147,16 @@ def _train_both(
         development.record()
         show(PRUNED, record)
         for other in background.messages():
-            show(CONTROL, other)
+            show(UNPRUNED, other)
 
-    for label in (PRUNED, CONTROL):
+    for label in (PRUNED, UNPRUNED):
         progress(f"train {label}", 0, epochs)
     network = _build(config, train_split)
     pruner = dpap.DPAP(network, config.pruning)
     development = Development(pruner)
     history = train(network, train_split, test_split, config.training, pruner, on_epoch)
     for other in background.messages(wait=True):
-        show(CONTROL, other)
+        show(UNPRUNED, other)
     state, control_history = background.result()
     control = _build(config, train_split)
     control.load_state_dict({name: torch.from_numpy(values) for name, values in state.items()})

@@ -10,6 +10,7 @@ import numpy as np
 from deploy.graph import Graph
 from deploy.graph.geometry import Shape
 from deploy.measured import Measured
+from dpap.errors import InputError
 from dpap.files import write_atomically
 
 BYTE = 8
@@ -169,5 +170,16 @@ class Recording:
         return self.scores[:, -1].argmax(1)
 
     def accuracy(self, labels: np.ndarray) -> float:
-        """Share of samples whose prediction is the label, 0 to 1."""
+        """Share of samples whose prediction is the label, 0 to 1.
+
+        Raises
+        ------
+        InputError
+            There is no sample, or there are other than as many labels.
+        """
+        if not len(self.predictions) or np.shape(labels) != self.predictions.shape:
+            raise InputError(
+                f"labels of shape {np.shape(labels)} for {len(self.predictions)} samples; one a sample is"
+                " expected, and at least one"
+            )
         return float((self.predictions == labels).mean())

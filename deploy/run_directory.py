@@ -50,8 +50,10 @@ class RunDirectory:
                 self.path.mkdir(exist_ok=True)
                 for name in self._withdrawn:
                     (self.path / name).unlink(missing_ok=True)
-                for draft in sorted(self._draft.iterdir()):
-                    draft.replace(self.path / draft.name)
+                for draft in sorted(path for path in self._draft.rglob("*") if not path.is_dir()):
+                    target = self.path / draft.relative_to(self._draft)
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    draft.replace(target)
         except OSError as failure:
             raise InputError(f"cannot write {self.path}: {failure.strerror}") from failure
         finally:
@@ -62,8 +64,10 @@ class RunDirectory:
         self._withdrawn.extend(names)
 
     def file(self, name: str) -> Path:
-        """Where to write a file that will be moved into the folder."""
-        return self._draft / name
+        """Where to write a file that will be moved into the folder; the name may lead into a folder of it."""
+        draft = self._draft / name
+        draft.parent.mkdir(parents=True, exist_ok=True)
+        return draft
 
     def write_text(self, name: str, text: str) -> None:
         """Write UTF-8 text."""

@@ -12,6 +12,7 @@ from dpap.data import Split
 from dpap.errors import InputError
 from dpap.training.method import NO_PRUNING, REGROWING
 from dpap.training.run_config import RunConfig, differences
+from dpap.training.run_files import CONTROL, RunFiles
 
 _DATA = ("data.name", "data.time_steps", "data.encoder", "network.notation")
 """What a run and its control have in common, or the beginnings of it."""
@@ -25,9 +26,10 @@ def report_run(
     Parameters
     ----------
     folder : path
-        Of a run of ``dpap train``.
+        Of a run of ``dpap train`` or ``dpap demo``.
     control : path, optional
-        Of another, of the same data and network, that pruned nothing or otherwise.
+        Of another, of the same data and network, that pruned nothing or otherwise; by default the folder
+        ``control`` in the run's, where there is one.
     config : DeploymentConfig
     progress : Progress
 
@@ -41,6 +43,9 @@ def report_run(
     # What is refused is refused before anything runs.
     load_hardware(config.hardware)
     run = read_trained_run(folder)
+    own = Path(folder) / CONTROL
+    if control is None and RunFiles(own).config.is_file():
+        control = own
     beside = None if control is None else read_trained_run(control)
     if beside is not None:
         _check_alike(run, beside)
@@ -89,6 +94,7 @@ def _settings(run: TrainedRun, control: TrainedRun | None, split: Split) -> dict
         "time steps an inference": str(config.data.time_steps),
         "input": f"{config.data.encoder.kind} encoding, from 0 to {run.network.input_max}",
         "method": run.label,
+        "weights": _weights(run),
         **training_settings(config.training),
         **_method_settings(config),
     }
@@ -100,6 +106,20 @@ def _settings(run: TrainedRun, control: TrainedRun | None, split: Split) -> dict
             training_settings(control.config.training).values()
         )
     return settings
+
+
+def _weights(run: TrainedRun) -> str:
+    """Bits of a weight, and whether they were learned or came by rounding afterwards."""
+    bits = {block.name: block.weight_bits for block in run.network.synaptic_blocks()}
+    learned = run.config.network.weight_bits
+    if len(set(bits.values())) == 1:
+        said = f"{next(iter(bits.values()))} bits"
+    else:
+        said = ", ".join(f"{name} {count} bits" for name, count in bits.items())
+    if set(bits.values()) == {learned}:
+        return said
+    before = "without rounding" if learned is None else f"with {learned} bits"
+    return f"{said}, rounded after a training {before}"
 
 
 def _method_settings(config: RunConfig) -> dict[str, str]:

@@ -13,12 +13,12 @@ from dpap.pruning import DevelopmentRecord, living_masks, read_development
 from dpap.training import EpochRecord, read_history
 from dpap.training.method import NO_PRUNING, REGROWING, method_label
 from dpap.training.run_config import RunConfig, make_run_config, read_run_config
-from dpap.training.run_files import RunFiles
+from dpap.training.run_files import CONTROL, RunFiles
 
 
 @dataclass(frozen=True, eq=False)
 class TrainedRun:
-    """What a run of ``dpap train`` left.
+    """What a run of ``dpap train``, or the demonstration, left.
 
     Attributes
     ----------
@@ -61,18 +61,40 @@ class TrainedRun:
         DataError
             A file of the data set is missing or damaged.
         """
-        data = self.config.data
-        (split,) = load(
-            data.name,
-            "test",
-            time_steps=data.time_steps,
-            encoder=data.encoder,
-            seed=self.config.training.seed,
-            download=data.download,
-            subset=data.subset,
-            test_range=test_range,
-        )
-        return split
+        return run_split(self.config, "test", test_range=test_range)
+
+
+def run_split(
+    config: RunConfig, part: str, *, test_range: tuple[int, int] | None = None, subset: bool = False
+) -> Split:
+    """The ``train`` or ``test`` part of a run's data, encoded as the network learned it.
+
+    Parameters
+    ----------
+    config : RunConfig
+    part : str
+    test_range : (int, int), optional
+        Samples of the test part.
+    subset : bool
+        Accept fewer samples than the data set has, also where the run did not.
+
+    Raises
+    ------
+    DataError
+        A file of the data set is missing or damaged.
+    """
+    data = config.data
+    (split,) = load(
+        data.name,
+        part,
+        time_steps=data.time_steps,
+        encoder=data.encoder,
+        seed=config.training.seed,
+        download=data.download,
+        subset=data.subset or subset,
+        test_range=test_range,
+    )
+    return split
 
 
 def read_trained_run(folder: str | Path) -> TrainedRun:
@@ -85,7 +107,9 @@ def read_trained_run(folder: str | Path) -> TrainedRun:
     """
     files = RunFiles(folder)
     if not files.config.is_file():
-        raise InputError(f"{folder} holds no run of dpap train: there is no config.yaml")
+        raise InputError(
+            f"{folder} holds no run of dpap train or dpap demo: there is no config.yaml; name a run's folder"
+        )
     config = make_run_config(read_run_config(files.config), where=str(files.config))
     if not files.best.is_file():
         files.check_version()
@@ -99,7 +123,8 @@ def read_trained_run(folder: str | Path) -> TrainedRun:
             f" config.yaml names {described[0]} with T = {described[1]}"
         )
     histories = read_history(files.history)
-    if list(histories) != [config.method]:
+    # The demonstration's history has its control's epochs too.
+    if config.method not in histories or set(histories) - {config.method, CONTROL}:
         raise InputError(
             f"{files.history}: holds the epochs of {', '.join(histories) or 'nothing'}; expected those of"
             f" {config.method}"

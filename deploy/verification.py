@@ -149,7 +149,7 @@ def verify(
     Raises
     ------
     InputError
-        The inputs do not fit, or are none.
+        The inputs do not fit, or there is no sample, or no backend, so that nothing would be compared.
     ActivationOverflow
         A current leaves its 24 bits.
     CompileError
@@ -189,10 +189,19 @@ def verify_backends(
 def _record(
     graph: Graph, inputs: np.ndarray, backends: Sequence[str], on_overflow: OnOverflow, options: dict
 ) -> list[Recording]:
+    _check_some(len(inputs), len(backends))
     return [
         run(graph, inputs, backend, on_overflow=on_overflow, **(options if backend != "fast" else {}))
         for backend in backends
     ]
+
+
+def _check_some(samples: int, backends: int) -> None:
+    """A certificate of nothing compared would say that nothing differs."""
+    if not backends:
+        raise InputError("no backend to compare; name at least one, as in backends=('fast', 'lava')")
+    if not samples:
+        raise InputError("the inputs are of 0 samples, so that nothing would be compared; give at least one")
 
 
 def certify(
@@ -210,14 +219,17 @@ def certify(
 
     Raises
     ------
+    InputError
+        There is no recording, or one has no sample.
     CompileError
         A recording's graph has other layers than the network, or nothing of a stock network can be compared.
     NetworkError
         A stock block has no counterpart.
     """
+    _check_some(min((len(each.inputs) for each in recordings), default=0), len(recordings))
     own = isinstance(network, Network)
     pairs = ((_evaluated(network, each.graph, each.inputs, on_overflow), each) for each in recordings)
-    steps = network.time_steps if own or not recordings else recordings[0].graph.time_steps
+    steps = network.time_steps if own else recordings[0].graph.time_steps
     return _certificate(steps, pairs)
 
 
@@ -278,8 +290,6 @@ def _stock_spikes(net: nn.Module, graph: Graph, inputs: np.ndarray) -> tuple[str
         raise _compiled_from_another(graph, shapes)
     in_graph = dict(zip(names, (layer.name for layer in graph.layers), strict=True))
     kind = np.int32 if graph.sigma_delta else np.uint8
-    if not len(inputs):
-        raise InputError("there are no samples to compare with the stock network; give it at least one")
     parts, reference = [], STOCK_REFERENCE
     for batch in _slayer_layout(graph, inputs).split(STOCK_SAMPLES):
         evaluation = _evaluate_stock(net, conversion, batch)

@@ -12,6 +12,12 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}
 
 
+def versions_header(command: str) -> str:
+    """Comment lines for the head of a configuration file: the command that made it, and all versions."""
+    lines = (f"# {name} {version}\n" for name, version in versions().items())
+    return "".join((f"# Made by {command} with\n", *lines))
+
+
 def _version(name: str) -> str:
     try:
         return metadata.version(name)

@@ -1,17 +1,35 @@
 """``dpap estimate``."""
 
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploy.cli.options import Overflowing, Oversized, Unknown
+from deploy.cli.options import (
+    Data,
+    Encoder,
+    InputMax,
+    Model,
+    Overflowing,
+    Oversized,
+    Part,
+    Reset,
+    StepSeconds,
+    Subset,
+    TimeSteps,
+    Unknown,
+)
 from deploy.cli.output import print_json, print_table
+
+if TYPE_CHECKING:
+    from deploy.hardware.result import CostSetEstimate, Estimate
 
 
 def command(
-    model: Annotated[Path, typer.Argument(help="A compiled model, model.h5.")],
-    data: Annotated[str, typer.Option(help="digits, or a .npy file of inputs (N, T, ...).")] = "digits",
+    model: Model,
+    data: Data = None,
+    split: Part = "test",
+    encoder: Encoder = None,
+    subset: Subset = False,
     hardware: Annotated[
         str, typer.Option(help="Targets of dpap hardware list or paths of YAML files, with commas between.")
     ] = "loihi1",
@@ -23,38 +41,60 @@ def command(
     oversized: Oversized = "refuse",
     samples: Annotated[int | None, typer.Option(min=1, help="Only the first so many samples.")] = None,
     on_overflow: Overflowing = "raise",
+    time_steps: TimeSteps = None,
+    input_max: InputMax = None,
+    dt: StepSeconds = None,
+    reset: Reset = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Run a compiled model and estimate what an inference takes on hardware; no two cost sets are mixed."""
-    from deploy.cli.data import load_inputs
-    from deploy.formats.h5 import load
+    """Run a model and estimate what an inference takes on hardware; no two cost sets are mixed.
+
+    Of several targets, one that cannot price the network is listed with the reason.
+    """
+    from deploy.cli.models import load_model
+    from deploy.errors import HardwareError
     from deploy.hardware import estimate, load_hardware
     from deploy.measurement import measure
     from deploy.runner import run
 
     targets = [load_hardware(name.strip()) for name in hardware.split(",")]
-    graph = load(model)
-    inputs, _ = load_inputs(graph, data, samples)
-    measurement = measure(graph, run(graph, inputs, on_overflow=on_overflow))
+    read = load_model(model, time_steps=time_steps, input_max=input_max, dt=dt, reset=reset)
+    inputs, _ = read.inputs(data, samples, part=split, encoder=encoder, subset=subset)
+    measurement = measure(read.graph, run(read.graph, inputs, on_overflow=on_overflow))
     options = {"active": active, "unknown": unknown, "oversized": oversized, "cost_set": cost_set}
-    estimates = [estimate(measurement, target, **options) for target in targets]
+    estimates, refused = [], []
+    for target in targets:
+        try:
+            estimates.append(estimate(measurement, target, **options))
+        except HardwareError as error:
+            if len(targets) == 1:
+                raise
+            refused.append((target.name, str(error)))
+    if not estimates:
+        names = ", ".join(name for name, _ in refused)
+        raise HardwareError(f"none of {names} can price it; the first: {refused[0][1]}")
     if json:
-        print_json({"model": str(model), "estimates": [result.to_dict() for result in estimates]})
+        content = {"model": str(model), "estimates": [result.to_dict() for result in estimates]}
+        reasons = [{"hardware": name, "reason": reason} for name, reason in refused]
+        print_json(content | ({"refused": reasons} if refused else {}))
         return
-    _print(estimates)
+    _print(estimates, refused)
 
 
-def _print(estimates) -> None:
-    kinds = list(
-        dict.fromkeys(
-            kind for result in estimates for costs in result.cost_sets.values() for kind in costs.by_kind
-        )
-    )
-    rows = [_row(result, costs, kinds) for result in estimates for costs in result.cost_sets.values()]
-    columns = ["hardware", "cost set", *kinds, "dynamic", "static", "time", "evidence of energy"]
+def _print(estimates: list["Estimate"], refused: list[tuple[str, str]]) -> None:
+    rows = [_row(result, costs) for result in estimates for costs in result.cost_sets.values()]
+    rows += [[name, "-", "unknown", "unknown", "-", "see below"] for name, _ in refused]
+    columns = ["hardware", "cost set", "dynamic energy", "time", "cores", "evidence"]
     print_table(columns, rows, title=f"per inference, mean over {estimates[0].samples} samples")
     for result in estimates:
+        if len(estimates) + len(refused) == 1:
+            _print_parts(result)
         print(_cores(result))
+        for costs in result.cost_sets.values():
+            for source, energy in costs.static_energy.items():
+                print(
+                    f"  static energy by {costs.name} at the idle power of {source}: {_written(energy, 'J')}"
+                )
         for violation in result.violations:
             print(f"  does not fit: {violation}")
         if len(result.cost_sets) > 1 and result.energy_interval:
@@ -63,25 +103,31 @@ def _print(estimates) -> None:
             print(
                 f"  dynamic energy by cost set from {bound}{low} to {high}: accounts side by side, no average"
             )
+    for name, reason in refused:
+        print(f"{name}: unknown: {reason}")
 
 
-def _row(result, costs, kinds) -> list[str]:
+def _row(result: "Estimate", costs: "CostSetEstimate") -> list[str]:
     named = f"{result.hardware} ({result.label})" if result.label else result.hardware
-    by_kind = costs.by_kind
     total = _written(costs.dynamic_energy, "J")
     if costs.is_lower_bound and costs.dynamic_energy is not None:
         total = f"at least {total}"
-    static = [f"{source} {_written(energy, 'J')}" for source, energy in costs.static_energy.items()]
     evidence = dict.fromkeys(part.evidence for part in costs.parts if part.count)
-    return [
-        named,
-        costs.name,
-        *(_written(by_kind[kind], "J") if kind in by_kind else "-" for kind in kinds),
-        total,
-        ", ".join(static) or "-",
-        _written(costs.time, "s"),
-        ", ".join(evidence),
+    cores = "-" if result.cores is None else f"{result.cores}"
+    if result.core_range is not None:
+        cores = f"{result.core_range.lower} to {result.core_range.upper}"
+    return [named, costs.name, total, _written(costs.time, "s"), cores, ", ".join(evidence)]
+
+
+def _print_parts(result: "Estimate") -> None:
+    """Dynamic energy of each kind of operation, a column a cost set."""
+    sets = list(result.cost_sets.values())
+    kinds = dict.fromkeys(kind for costs in sets for kind in costs.by_kind)
+    rows = [
+        [kind, *(_written(costs.by_kind[kind], "J") if kind in costs.by_kind else "-" for costs in sets)]
+        for kind in kinds
     ]
+    print_table(["dynamic energy of", *(costs.name for costs in sets)], rows)
 
 
 def _cores(result) -> str:

@@ -5,14 +5,12 @@ from typing import Annotated
 
 import typer
 
+from deploy.cli.options import InputMax, Model, Reset, StepSeconds, TimeSteps
 from deploy.cli.output import print_json
-from dpap.checkpoint import BEST_FILE, OLD_FILES
 
 
 def command(
-    model: Annotated[
-        Path, typer.Argument(help=f"A compiled model, model.h5, or a {BEST_FILE}, compiled first.")
-    ],
+    model: Model,
     to: Annotated[
         Path,
         typer.Option(help="What to write: a file, .net for netx, .nir for NIR, .h5; or sana-fe's folder."),
@@ -24,12 +22,18 @@ def command(
         Path | None,
         typer.Option(help="For sana-fe: a .npy file (N, T, ...), whose first sample's spikes it is to have."),
     ] = None,
+    time_steps: TimeSteps = None,
+    input_max: InputMax = None,
+    dt: StepSeconds = None,
+    reset: Reset = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Write a model for other software, or compile a checkpoint; status 2 where a format cannot say it."""
+    """Write a model for other software, compiling it first where needed; status 2 for what a format lacks."""
+    from deploy.cli.models import load_model
     from deploy.formats.registry import export, format_of
 
-    graph, name = _graph(model), format_of(to, format)
+    name = format_of(to, format)
+    graph = load_model(model, time_steps=time_steps, input_max=input_max, dt=dt, reset=reset).graph
     options = {} if inputs is None else {"inputs": _first_sample(graph, name, inputs)}
     export(graph, to, name, **options)
     size = sum(file.stat().st_size for file in (to.iterdir() if to.is_dir() else [to]))
@@ -66,14 +70,3 @@ def _first_sample(graph, name: str, path: Path):
     if not len(samples):
         raise InputError(f"--inputs {path}: it holds no sample")
     return samples[0]
-
-
-def _graph(model: Path):
-    if model.suffix in {Path(name).suffix for name in (BEST_FILE, *OLD_FILES)}:
-        from deploy.compiler import compile
-        from dpap.checkpoint import load_checkpoint
-
-        return compile(load_checkpoint(model)[0])
-    from deploy.formats.h5 import load
-
-    return load(model)

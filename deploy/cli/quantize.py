@@ -1,7 +1,8 @@
 """``dpap quantize``."""
 
+import shutil
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,15 +10,21 @@ from deploy.cli.options import Data, Encoder, Subset
 from deploy.cli.output import print_json, print_table
 from dpap.checkpoint import BEST_FILE
 
+if TYPE_CHECKING:
+    from deploy.run_directory import RunDirectory
+    from dpap.training.run_files import RunFiles
+
 
 def command(
-    checkpoint: Annotated[Path, typer.Argument(help=f"A trained network, {BEST_FILE}.")],
-    out: Annotated[Path, typer.Option(help=f"Folder for {BEST_FILE}, model.h5 and quantization.json.")],
+    checkpoint: Annotated[Path, typer.Argument(help="A trained network: a run's folder or a checkpoint.")],
+    out: Annotated[
+        Path, typer.Option(help=f"Folder for {BEST_FILE}, model.h5 and quantization.json; of a run, a run.")
+    ],
     weight_bits: Annotated[int, typer.Option(help="Bits of a weight, 1 to 8.")] = 8,
     layer_bits: Annotated[
         list[str] | None, typer.Option("--layer-bits", help="Of one layer, as in fc1=4; repeat for several.")
     ] = None,
-    data: Data = "digits",
+    data: Data = None,
     encoder: Encoder = None,
     subset: Subset = False,
     calibration: Annotated[
@@ -31,16 +38,21 @@ def command(
     """Round the weights of a trained network to 1 to 8 bits, and say what accuracy that cost."""
     import numpy as np
 
-    from deploy.cli.data import load_split
+    from deploy.cli.models import load_model
     from deploy.compiler import compile
     from deploy.run_directory import RunDirectory
-    from dpap.checkpoint import load_checkpoint, save_checkpoint
+    from dpap.checkpoint import save_checkpoint
+    from dpap.errors import InputError
     from dpap.post_training import quantize
+    from dpap.training.run_files import RunFiles
 
-    network, _ = load_checkpoint(checkpoint)
+    model = load_model(checkpoint)
+    network = model.network
+    if network is None:
+        raise InputError(f"{checkpoint}: is compiled; its weights are integers already. Name a checkpoint")
     bits = {block.name: weight_bits for block in network.synaptic_blocks()} | _by_layer(layer_bits or [])
     known = {"encoder": encoder, "subset": subset}
-    train, test = (load_split(network, data, part=part, **known) for part in ("train", "test"))
+    train, test = (model.split(data, part=part, **known) for part in ("train", "test"))
     result = quantize(
         network,
         train.part(np.arange(len(train))[:calibration]),
@@ -48,8 +60,10 @@ def command(
         evaluation=test.part(np.arange(len(test))[:samples]),
     )
     graph = compile(result.network)
-    content = {"checkpoint": str(checkpoint), "data": data, **result.to_dict()}
+    content = {"checkpoint": str(checkpoint), "data": model.data_name(data), **result.to_dict()}
     with RunDirectory(out) as run:
+        if model.config is not None:
+            _copy_run(RunFiles(checkpoint), run)
         save_checkpoint(run.file(BEST_FILE), result.network)
         graph.save(run.file("model.h5"))
         run.write_json("quantization.json", content)
@@ -57,6 +71,13 @@ def command(
         print_json({**content, "run": str(out)})
     else:
         _print(result, out)
+
+
+def _copy_run(files: "RunFiles", run: "RunDirectory") -> None:
+    """What makes the folder a run that can be reported."""
+    for path in (files.config, files.history, files.development):
+        if path.is_file():
+            shutil.copyfile(path, run.file(path.name))
 
 
 def _by_layer(settings: list[str]) -> dict[str, int]:

@@ -5,7 +5,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploy.cli.options import Data, Encoder, Overflowing, Part, Subset
+from deploy.cli.options import (
+    Data,
+    Encoder,
+    InputMax,
+    Model,
+    Overflowing,
+    Part,
+    Reset,
+    StepSeconds,
+    Subset,
+    TimeSteps,
+)
 from deploy.cli.output import print_json, print_table
 from dpap.errors import InputError
 
@@ -18,8 +29,8 @@ PROGRESSING = ("fast", "lava")
 
 
 def command(
-    model: Annotated[Path, typer.Argument(help="A compiled model, model.h5.")],
-    data: Data = "digits",
+    model: Model,
+    data: Data = None,
     split: Part = "test",
     encoder: Encoder = None,
     subset: Subset = False,
@@ -33,18 +44,22 @@ def command(
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of the fast backend.")] = None,
     on_overflow: Overflowing = "raise",
+    time_steps: TimeSteps = None,
+    input_max: InputMax = None,
+    dt: StepSeconds = None,
+    reset: Reset = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Run a compiled model and count its spikes and synaptic operations."""
-    from deploy.cli.data import load_inputs
+    """Run a model and count its spikes and synaptic operations."""
+    from deploy.cli.models import load_model
     from deploy.cli.progress import stages
-    from deploy.formats.h5 import load
     from deploy.measurement import measure
     from deploy.runner import run
 
     options = _options(backend, record, record_to, threads)
-    graph = load(model)
-    inputs, labels = load_inputs(graph, data, samples, part=split, encoder=encoder, subset=subset)
+    read = load_model(model, time_steps=time_steps, input_max=input_max, dt=dt, reset=reset)
+    graph = read.graph
+    inputs, labels = read.inputs(data, samples, part=split, encoder=encoder, subset=subset)
     with stages() as progress:
         if backend == "fast":
             options["compiling"] = lambda kernel, done, total: progress("compile", done, total, kernel)

@@ -80,6 +80,7 @@ def command(
     started = time.perf_counter()
     # Imported here, so that help and mistakes in the arguments do not wait for torch.
     from deploy.budget import budget_meter
+    from deploy.versions import versions_header
     from dpap.allocator import keep_freed_memory
     from dpap.training.placement import check_devices, is_first
     from dpap.training.run import run_training
@@ -131,7 +132,7 @@ def command(
             files,
             resume=resume,
             on_epoch=on_epoch,
-            header=_header(),
+            header=versions_header("dpap train"),
             make_meter=budget_meter,
         )
     if is_first():
@@ -190,13 +191,6 @@ def _configure(config: Path | None, resumed, changes: dict[str, Any], goals, min
                 " another --out"
             )
     return made
-
-
-def _header() -> str:
-    from deploy.versions import versions
-
-    lines = (f"# {name} {version}\n" for name, version in versions().items())
-    return "".join(("# Made by dpap train with\n", *lines))
 
 
 def _summary(result, out: Path, seconds: float) -> dict[str, Any]:

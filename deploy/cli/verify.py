@@ -5,21 +5,32 @@ from typing import Annotated
 
 import typer
 
-from deploy.cli.options import Data, Encoder, Overflowing, Part, Subset
+from deploy.cli.options import (
+    Data,
+    Encoder,
+    InputMax,
+    Model,
+    Overflowing,
+    Part,
+    Reset,
+    StepSeconds,
+    Subset,
+    TimeSteps,
+)
 from deploy.cli.output import print_json, print_table
 from dpap.checkpoint import BEST_FILE
 
 
 def command(
-    model: Annotated[Path, typer.Argument(help="A compiled model, model.h5.")],
+    model: Model,
     checkpoint: Annotated[
         Path | None,
         typer.Option(
-            help=f"What it was compiled from; by default {BEST_FILE} beside it. Without either, backends are"
-            " compared with the fast one."
+            help=f"What a .h5 was compiled from; by default {BEST_FILE} beside it. Without either, backends"
+            " are compared with the fast one."
         ),
     ] = None,
-    data: Data = "digits",
+    data: Data = None,
     split: Part = "test",
     encoder: Encoder = None,
     subset: Subset = False,
@@ -28,23 +39,28 @@ def command(
     ] = None,
     samples: Annotated[int, typer.Option(min=1, help="Samples to compare.")] = 50,
     on_overflow: Overflowing = "raise",
+    time_steps: TimeSteps = None,
+    input_max: InputMax = None,
+    dt: StepSeconds = None,
+    reset: Reset = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Compare every spike of a compiled model with the network it came from; status 1 where one differs.
+    """Compare every spike of a model with the network it came from; status 1 where one differs.
 
     What differs is said with its layer, step, neuron and the two values.
     """
-    from deploy.cli.data import load_inputs
-    from deploy.formats.h5 import load
+    from deploy.cli.models import load_model
     from deploy.verification import verify, verify_backends
     from dpap.checkpoint import load_checkpoint
 
-    graph = load(model)
+    read = load_model(model, time_steps=time_steps, input_max=input_max, dt=dt, reset=reset)
+    graph, network = read.graph, read.network
     beside = model.with_name(BEST_FILE)
-    if checkpoint is None and beside.exists():
+    if checkpoint is None and network is None and beside.exists():
         checkpoint = beside
-    network = None if checkpoint is None else load_checkpoint(checkpoint)[0]
-    inputs, _ = load_inputs(graph, data, samples, part=split, encoder=encoder, subset=subset)
+    if checkpoint is not None:
+        network = load_checkpoint(checkpoint)[0]
+    inputs, _ = read.inputs(data, samples, part=split, encoder=encoder, subset=subset)
     if network is None:
         certificate = verify_backends(graph, inputs, tuple(backend or ("lava",)), on_overflow)
     else:

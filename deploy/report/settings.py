@@ -1,6 +1,6 @@
 """What a training was set to, in words, for the end of the page."""
 
-from dpap.pruning import DPAPConfig, SDSNNConfig, SurvivalConfig
+from dpap.pruning import Budget, DPAPConfig, SDSNNConfig, SurvivalConfig, TargetConfig
 from dpap.training import TrainingConfig
 
 _OPTIMIZERS = {"adamw": "AdamW", "sgd": "SGD"}
@@ -25,9 +25,18 @@ def dpap_settings(pruning: DPAPConfig) -> dict[str, str]:
     if pruning.importance != "bcm":
         settings["importance"] = pruning.importance
     if pruning.target is not None:
-        named = pruning.target.model_dump(exclude_none=True)
-        settings["target"] = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in named.items())
+        settings["target"] = _target(pruning.target)
     return settings
+
+
+def _target(target: TargetConfig) -> str:
+    """The fields that are set, with a budget as it is written."""
+    named = {name: getattr(target, name) for name in TargetConfig.model_fields}
+    return ", ".join(
+        f"{name.replace('_', ' ')} {value if isinstance(value, Budget) else f'{value:g}'}"
+        for name, value in named.items()
+        if value is not None
+    )
 
 
 def _constants(constants: SurvivalConfig) -> str:

@@ -70,6 +70,12 @@ class RunConfig(Section):
                 f"pruning.target is to be reached by epoch {target.epochs}; training.epochs is"
                 f" {self.training.epochs}"
             )
+        if target is not None and target.budget is not None and self.network.weight_bits is None:
+            raise ValueError(
+                f"pruning.target.budget {target.budget} is measured of the compiled network, and with"
+                " network.weight_bits null weights are not rounded; set that to 1 to 8, or steer to"
+                " pruning.target.pruning_rate"
+            )
         wanted = importance_of(self.method)
         if wanted is not None and self.pruning.importance not in (wanted, "bcm"):
             raise ValueError(

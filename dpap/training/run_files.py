@@ -18,6 +18,10 @@ MADE_OF_CHECKPOINT = (
 """What ``dpap report`` adds to the folder; of an earlier run, it says nothing of a new one."""
 
 
+CONTROL = "control"
+"""The folder in a run's folder that holds its control's run, where there is one."""
+
+
 class RunFiles:
     """The files of a run, each of which appears whole or not at all.
 
@@ -83,9 +87,11 @@ class RunFiles:
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            for path in self.all:
+            # The control of a run that is replaced is none of the new one.
+            stale = () if keep else RunFiles(self.folder / CONTROL).all
+            for path in (*self.all, *stale):
                 # What a run that was killed was about to write.
-                for part in self.folder.glob(f".{path.name}.*.part"):
+                for part in path.parent.glob(f".{path.name}.*.part"):
                     part.unlink()
                 if not keep:
                     path.unlink(missing_ok=True)

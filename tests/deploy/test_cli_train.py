@@ -172,6 +172,10 @@ def test_settings_are_chosen_without_a_look_at_the_test_part(capsys, tmp_path, m
         (["--target", 1.5], ["pruning.target.pruning_rate is 1.5", "less than 1"]),
         (["--target", 0.5, "--synops", 9], ["--target and --synops"]),
         (["--target", 0.5, "--method", "none"], ["method none prunes nothing"]),
+        (
+            ["--budget", "synops=2e5", "--set", "network.weight_bits=null"],
+            ["budget synops=200000", "weight_bits null weights are not rounded", "pruning_rate"],
+        ),
         (["--target", 0.5, "--method", "sdsnn"], ["method sdsnn finds its own pruning rate"]),
         (["--synops", 9, "--method", "sdsnn"], ["method sdsnn finds its own pruning rate"]),
         (["--epochs", 37, "--method", "sdsnn"], ["prunes from epoch 38 on", "training.epochs is 37"]),

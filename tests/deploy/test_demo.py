@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
+from test_cli import run
 
 import deploy
 from dpap.checkpoint import load_checkpoint
@@ -20,6 +22,7 @@ FILES = [
     "checkpoint.safetensors",
     "comparison.json",
     "config.yaml",
+    "control",
     "development.npz",
     "early_exit.json",
     "estimate.json",
@@ -98,9 +101,24 @@ def test_the_files_say_what_was_printed(demo):
     assert [row["network"] for row in rows] == ["dpap"] * 60 + ["control"] * 60
     assert float(rows[59]["pruning_rate"]) == pytest.approx(result["pruning_rate"])
     assert float(rows[119]["test_accuracy"]) == pytest.approx(result["control_accuracy"])
-    config = yaml.safe_load((run / "config.yaml").read_text())
-    assert config["training"]["seed"] == 0
-    assert config["versions"]["lava-nc"] == "0.10.0"
+    config = (run / "config.yaml").read_text()
+    assert yaml.safe_load(config)["training"]["seed"] == 0
+    assert "# lava-nc 0.10.0\n" in config
+
+
+def test_the_folder_is_a_run_like_any_other(demo, capsys, tmp_path):
+    result, folder, _ = demo
+    run_folder = tmp_path / "demo"
+    shutil.copytree(folder / result["run"], run_folder)
+    options = ["--samples", 20, "--lava-samples", 1, "--json"]
+    code, out, err = run(capsys, "report", run_folder, *options)
+    assert (code, err) == (0, "")
+    reported = json.loads(out)
+    # Deployed again from the checkpoints, the two networks are what the demonstration said they are.
+    assert reported["pruned"]["accuracy"] == result["accuracy"]
+    assert reported["control"]["accuracy"] == result["control_accuracy"]
+    assert reported["pruned"]["pruning_rate"] == pytest.approx(result["pruning_rate"])
+    assert reported["mismatches"] == 0
 
 
 def test_both_cost_sets_are_priced_apart(demo):
