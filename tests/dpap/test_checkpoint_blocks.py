@@ -2,9 +2,10 @@
 
 import pytest
 import torch
-from factories import change_sealed
+from factories import change_sealed, firing_network
 from torch import nn
 
+import deploy
 import dpap
 from dpap import blocks
 from dpap.checkpoint import load_checkpoint, save_checkpoint
@@ -158,3 +159,15 @@ def test_descriptions_that_do_not_fit_are_refused(tmp_path, layer, field, value,
     change_sealed(path, path, change)
     with pytest.raises(dpap.InputError, match=message):
         load_checkpoint(path)
+
+
+def test_a_network_from_nir_comes_back(tmp_path):
+    pytest.importorskip("nir")
+    made = firing_network("4C3-AP2-6FC-3FC", (1, 6, 6), 4, input_max=3)
+    deploy.export(deploy.compile(made), tmp_path / "network.nir", "nir")
+    network = deploy.from_nir(tmp_path / "network.nir")
+    save_checkpoint(tmp_path / "checkpoint.safetensors", network)
+    loaded, _ = load_checkpoint(tmp_path / "checkpoint.safetensors")
+    for name, compiled in (("ours", network), ("theirs", loaded)):
+        deploy.compile(compiled.eval()).save(tmp_path / name)
+    assert (tmp_path / "ours").read_bytes() == (tmp_path / "theirs").read_bytes()

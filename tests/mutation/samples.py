@@ -16,7 +16,7 @@ from deploy.cli.data import load_inputs
 from deploy.hardware import load_hardware
 from deploy.inputs import validate_inputs
 from deploy.simulator.cost_file import load_costs, save_costs
-from dpap.checkpoint import read_checkpoint
+from dpap.checkpoint import load_checkpoint, read_checkpoint, save_checkpoint
 from dpap.data.cifar10 import read_archive
 from dpap.pruning import read_development
 from dpap.pruning.masks import load_masks, save_masks
@@ -47,6 +47,16 @@ def make_samples(folder: Path) -> list[Sample]:
     graph = deploy.compile(network)
     inputs = random_inputs(network, 3)
     made = [*_runs(folder), *_tables(folder)]
+
+    own = folder / "by-hand.safetensors"
+    # The same blocks, but described one by one and not by the notation.
+    network.described = False
+    save_checkpoint(own, network)
+    made.append(
+        Sample(
+            "by-hand.safetensors", own, "safetensors", lambda path: deploy.compile(load_checkpoint(path)[0])
+        )
+    )
 
     model = folder / "model.h5"
     graph.save(model)
