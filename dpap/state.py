@@ -9,6 +9,7 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 
 from dpap.errors import InputError
+from dpap.shown import shown
 
 Record = TypeVar("Record")
 
@@ -86,7 +87,7 @@ def checked_numbers(
     kind, kinds = ("a whole number", (int,)) if whole else ("a number", (int, float))
     for value in values:
         if type(value) not in kinds or (type(value) is int and abs(value) > MOST_COUNT):
-            raise InputError(f"{where}: the state holds {_said(value)}; expected {kind}")
+            raise InputError(f"{where}: the state holds {shown(value)}; expected {kind}")
         if not math.isfinite(value):
             if finite:
                 raise InputError(f"{where}: the state holds {value}; expected {kind} that is finite")
@@ -127,7 +128,7 @@ def checked_record(kind: type[Record], state: Any, where: str) -> Record:
     for name, value in asdict(record).items():
         # Not what pydantic would make of "1" or True either.
         if isinstance(state[name], bool) != isinstance(value, bool) or state[name] != value:
-            raise InputError(f"{where}, {name} is {_said(state[name])}; expected a value like {value!r}")
+            raise InputError(f"{where}, {name} is {shown(state[name])}; expected a value like {value!r}")
         if isinstance(value, float) and not math.isfinite(value):
             raise InputError(f"{where}, {name} is {value}; expected a number that is finite")
     return record
@@ -156,13 +157,5 @@ def _checked_count(value: Any, where: str) -> int:
     if isinstance(value, torch.Tensor) and value.numel() == 1:
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_COUNT:
-        raise InputError(f"{where} is {_said(value)}; expected a whole number, 0 or more")
+        raise InputError(f"{where} is {shown(value)}; expected a whole number, 0 or more")
     return value
-
-
-def _said(value: Any) -> str:
-    """A value in an error: what is long is cut off, and an int too long for Python to write out is named."""
-    if isinstance(value, int) and not -MOST_COUNT <= value <= MOST_COUNT:
-        return f"an int of {value.bit_length()} bits"
-    text = repr(value)
-    return text if len(text) < 60 else f"{text[:57]}..."

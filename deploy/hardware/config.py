@@ -5,7 +5,6 @@ one that is not published is null with the evidence ``unknown``, and an estimate
 files that come with the package lie in ``hardware_configs``; a user's own file is given by its path.
 """
 
-import reprlib
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,11 +23,9 @@ from deploy.hardware.structure import (
     OperationsStructure,
     SynapseFormat,
 )
+from dpap.shown import shown
 
 SUFFIXES = (".yaml", ".yml")
-
-_SHORTENER = reprlib.Repr()
-_SHORTENER.maxlevel, _SHORTENER.maxdict, _SHORTENER.maxstring = 2, 3, 60
 
 AnyCostSet = Annotated[Davies2018Costs | SanafeCosts | OperationCosts, Field(discriminator="model")]
 """Every form that a set of costs can have."""
@@ -207,8 +204,7 @@ def _locate(location: tuple, raw: Any) -> tuple[list, Any]:
 
 
 def _short(value: Any) -> str:
-    # A file can nest and repeat without end, so that not even a repr of all of it is safe.
-    return "null" if value is None else _in_one_line(_SHORTENER.repr(value))
+    return "null" if value is None else _in_one_line(shown(value))
 
 
 def _in_one_line(text: str) -> str:

@@ -3,15 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from dpap.checkpoint.blocks import MOST_LAYERS, Block, describe_blocks, make_blocks
 from dpap.checkpoint.sealed_file import read_sealed, write_sealed
 from dpap.checkpoint.values import decode, encode
 from dpap.errors import InputError
 from dpap.networks import Network, build
+from dpap.networks.network import check_time_steps
 from dpap.neurons import LIF, ReLU
 from dpap.weight_bits import check_weight_bits
 
@@ -28,13 +30,15 @@ class NetworkDescription(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     notation: str = Field(max_length=1 << 14)
-    input_shape: list[int] = Field(min_length=1, max_length=3)
+    input_shape: list[Annotated[int, Field(ge=1, le=1 << 24)]] = Field(min_length=1, max_length=3)
     time_steps: int
-    input_max: int
+    input_max: int = Field(ge=1)
     neuron: LIF | ReLU = Field(discriminator="type")
     bias: bool
     range_margin: float
     weight_bits: dict[str, int | None]
+    blocks: list[Block] | None = Field(None, max_length=MOST_LAYERS)
+    """Of a network that its notation does not say all of."""
 
 
 class Header(BaseModel):
@@ -84,20 +88,16 @@ def save_checkpoint(
     Raises
     ------
     InputError
-        The folder cannot be written, or the network was converted from stock SLAYER or NIR: its notation
-        does not say its blocks' scales, neurons, strides and padding.
+        The folder cannot be written, or a layer is not one of :mod:`dpap.blocks`; of networks that
+        :func:`dpap.from_slayer`, :func:`deploy.from_nir` and ``Network(layers=..., sources=...)`` make, every
+        block is described by its own fields.
     """
-    converted = [block.name for block in network.synaptic_blocks() if block.scale is not None]
-    if converted:
-        raise InputError(
-            f"{path}: {converted[0]} has a scale of its own (dpap.from_slayer), which a checkpoint cannot"
-            " hold; save the stock network's state_dict and convert it again, or compile it"
-        )
+    blocks = None
     if not network.described:
-        raise InputError(
-            f"{path}: the network was converted from stock SLAYER or NIR, and its notation does not say all"
-            " of its blocks, so a checkpoint cannot hold it; convert it again, or compile it"
-        )
+        try:
+            blocks = describe_blocks(network.layers, network.sources)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
     tensors = {_NETWORK + name: tensor for name, tensor in network.state_dict().items()}
     content = {
         "format": FORMAT,
@@ -111,6 +111,7 @@ def save_checkpoint(
             "bias": network.bias,
             "range_margin": network.range_margin,
             "weight_bits": {block.name: block.weight_bits for block in network.synaptic_blocks()},
+            "blocks": blocks,
         },
         "pruner": encode(pruner.state_dict() if pruner is not None else None, "pruner", tensors),
         "training": encode(training, "training", tensors),
@@ -174,6 +175,20 @@ def _network(described: NetworkDescription, tensors: dict[str, torch.Tensor]) ->
 
 
 def _built(described: NetworkDescription) -> Network:
+    if described.blocks is not None:
+        shape = tuple(described.input_shape)
+        check_time_steps(described.time_steps)
+        network = Network(
+            described.notation,
+            shape,
+            described.time_steps,
+            described.input_max,
+            described.neuron,
+            *make_blocks(described.blocks, shape, described.time_steps),
+            bias=described.bias,
+        )
+        network.range_margin = described.range_margin
+        return network
     return build(
         described.notation,
         tuple(described.input_shape),

@@ -13,6 +13,7 @@ from dpap.errors import InputError
 from dpap.known_names import known_by
 from dpap.networks import RECIPES
 from dpap.pruning import DPAPConfig, SDSNNConfig
+from dpap.shown import shown
 from dpap.training.config import TrainingConfig
 from dpap.training.method import NO_PRUNING, REGROWING, check_method, importance_of
 from dpap.training.sections import DataConfig, ExecutionConfig, NetworkConfig, Section
@@ -137,6 +138,10 @@ class RunConfig(Section):
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
 
 
+MOST_BITS_OF_INT = 64
+"""No field needs larger ones, and Python refuses to write out enormous ones."""
+
+
 def read_run_config(path: str | Path) -> dict[str, Any]:
     """The fields that a YAML file gives, not validated yet.
 
@@ -180,6 +185,9 @@ def make_run_config(
     raw = _copied(fields)
     for name, value in (changes or {}).items():
         _put(raw, name, value)
+    for name, value in _flat(raw).items():
+        if isinstance(value, int) and value.bit_length() > MOST_BITS_OF_INT:
+            raise InputError(f"{where}: {name} is {shown(value)}; expected at most {MOST_BITS_OF_INT} bits")
     try:
         return RunConfig.model_validate(raw).whole()
     except ValidationError as error:
@@ -225,6 +233,6 @@ def _explained(error: ValidationError) -> str:
     elif first["type"] == "extra_forbidden":
         said = f"{name} is not a field that there is"
     else:
-        text = "null" if first["input"] is None else repr(first["input"])
-        said = f"{name or 'it'} is {text if len(text) < 60 else text[:57] + '...'}; {message}"
+        text = "null" if first["input"] is None else shown(first["input"])
+        said = f"{name or 'it'} is {text}; {message}"
     return said + (f" (and {len(others)} more)" if others else "")

@@ -8,6 +8,7 @@ from factories import firing_network
 
 import deploy
 from deploy.cli import main
+from deploy.cli.output import print_table
 from dpap.checkpoint import save_checkpoint
 
 
@@ -333,3 +334,9 @@ def test_simulate_measures_what_was_recorded(capsys, model):
 )
 def test_simulate_refuses_wrong_options(capsys, model, options, part):
     fails_with_one_line(run(capsys, "simulate", model, "--samples", 2, *options), 2, part)
+
+
+def test_names_that_look_like_markup_are_printed_as_they_are(capsys):
+    print_table(["layer"], [["[/red]"], ["[bold]fc1"]], title="[/green]")
+    printed = capsys.readouterr().out
+    assert all(text in printed for text in ("[/red]", "[bold]fc1", "[/green]"))

@@ -6,7 +6,6 @@ from factories import firing_network
 
 import dpap
 from dpap.checkpoint import load_checkpoint, save_checkpoint
-from dpap.checkpoint.sealed_file import read_sealed, write_sealed
 
 
 def test_a_network_comes_back_with_its_masks_and_spikes(tmp_path):
@@ -71,10 +70,3 @@ def test_a_missing_file_and_a_missing_folder(tmp_path):
         load_checkpoint(tmp_path / "none.safetensors")
     with pytest.raises(dpap.InputError, match="cannot write"):
         save_checkpoint(tmp_path / "none" / "x.safetensors", firing_network("10FC", (4,), 2))
-
-
-def test_a_header_of_any_length_is_read(tmp_path):
-    # The length comes first in the file: 128 and more bytes begin as a pickle does.
-    for extra in range(260):
-        write_sealed(tmp_path / "file", {"text": "x" * extra}, {})
-        assert read_sealed(tmp_path / "file", "checkpoint") == ({"text": "x" * extra}, {})

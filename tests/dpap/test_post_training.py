@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import deploy
 import dpap
-from dpap.checkpoint import save_checkpoint
+from dpap.checkpoint import load_checkpoint, save_checkpoint
 from dpap.data import Split, load_digits
 from dpap.post_training.calibration import RANGES, Calibrator, candidates
 from dpap.training import TrainingConfig, accuracy, train
@@ -161,7 +161,7 @@ def test_rectified_units():
         assert result.layers["fc2"].activity_error == pytest.approx(change.item(), rel=1e-3)
 
 
-def test_stock_blocks_without_a_quantizer():
+def test_stock_blocks_without_a_quantizer(tmp_path):
     from lava.lib.dl.slayer.block import cuba
 
     torch.manual_seed(0)
@@ -182,8 +182,10 @@ def test_stock_blocks_without_a_quantizer():
     result = dpap.quantize(network, inputs)
     assert result.layers["fc2"].activity_error < 0.2
     assert deploy.compile(result.network).neurons > 4
-    with pytest.raises(dpap.InputError, match="converted from stock SLAYER or NIR"):
-        save_checkpoint("nowhere.safetensors", network)
+    save_checkpoint(tmp_path / "checkpoint.safetensors", network)
+    loaded, _ = load_checkpoint(tmp_path / "checkpoint.safetensors")
+    assert [block.weight_bits for block in loaded.synaptic_blocks()] == [None, None]
+    assert torch.equal(loaded.eval()(inputs), network.eval()(inputs))
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from torch import nn
 
 import deploy
 import dpap
-from dpap.checkpoint import save_checkpoint
+from dpap.checkpoint import load_checkpoint, save_checkpoint
 
 SHAPE, STEPS = (2, 8, 7), 10
 
@@ -119,10 +119,15 @@ def test_a_converted_network_learns_on():
     assert all(block.weight.grad.abs().sum() > 0 for block in network.synaptic_blocks())
 
 
-def test_a_checkpoint_of_a_converted_network_is_refused(tmp_path):
-    network = dpap.from_slayer(stock_network(), SHAPE, STEPS)
-    with pytest.raises(dpap.InputError, match="conv1 has a scale of its own"):
-        save_checkpoint(tmp_path / "checkpoint.safetensors", network)
+def test_a_checkpoint_holds_a_converted_network_with_its_scales(tmp_path):
+    network = dpap.from_slayer(stock_network(), SHAPE, STEPS).eval()
+    save_checkpoint(tmp_path / "checkpoint.safetensors", network)
+    loaded, _ = load_checkpoint(tmp_path / "checkpoint.safetensors")
+    for name, compiled in (("ours", network), ("theirs", loaded.eval())):
+        deploy.compile(compiled).save(tmp_path / name)
+    assert (tmp_path / "ours").read_bytes() == (tmp_path / "theirs").read_bytes()
+    for ours, theirs in zip(network.synaptic_blocks(), loaded.synaptic_blocks(), strict=True):
+        assert (ours.scale, ours.neuron, ours.rounds) == (theirs.scale, theirs.neuron, theirs.rounds)
 
 
 def dense(inputs=112, outputs=4, neuron=None, **options):

@@ -1,0 +1,1 @@
+"""Mutated files of every kind that the program reads, read where they can do no harm."""
