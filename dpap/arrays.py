@@ -1,5 +1,6 @@
 """NumPy archives: written whole or not at all, and read without trust."""
 
+import io
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from dpap.errors import InputError
-from dpap.files import write_atomically
+from dpap.files import write_bytes
 
 
 def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -18,13 +19,10 @@ def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
     InputError
         The folder cannot be written.
     """
-
-    def write(temporary: Path) -> None:
-        # Through a file: NumPy would add a suffix to the name of one that it opens.
-        with temporary.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-
-    write_atomically(path, write)
+    # In memory: an archive on a full disk warns when it is closed, and NumPy would add a suffix to a name.
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    write_bytes(path, buffer.getvalue())
 
 
 def load_arrays(path: str | Path, largest: int, holds: str) -> dict[str, np.ndarray]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from deploy.simulator.costs import EventCosts, KernelCosts, LaneCosts, SumCosts
-from dpap.files import write_text
+from dpap.files import cannot_write, write_text
 from dpap.kernel_cache import user_cache
 
 DEFAULT_COSTS = KernelCosts(
@@ -40,7 +40,10 @@ def save_costs(costs: KernelCosts, path: Path | None = None) -> Path:
         The folder cannot be written.
     """
     path = path or costs_path()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
     write_text(path, costs.model_dump_json(indent=2) + "\n")
     return path
 
