@@ -105,6 +105,39 @@ def replaceable(path: str | Path) -> Path:
     return target
 
 
+def check_regular(path: str | Path) -> None:
+    """Refuse an input that is a pipe, a device or a folder, which reading would wait for.
+
+    Raises
+    ------
+    InputError
+        The path is that of something else than a file.
+    OSError
+        There is nothing, or it cannot be looked at.
+    """
+    mode = Path(path).stat().st_mode
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{path}: it is {kind_of_file(mode)}; expected a file")
+
+
+def read_limited(path: Path, limit: int) -> bytes:
+    """The bytes of a regular file.
+
+    Raises
+    ------
+    InputError
+        The file has more bytes than the limit, or is none.
+    OSError
+        It cannot be read.
+    """
+    check_regular(path)
+    with path.open("rb") as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise InputError(f"{path}: it has more than {limit:,} bytes, which no such file needs")
+    return content
+
+
 def kind_of_file(mode: int) -> str:
     """What ``stat`` says is at a path that is not a regular file, in words."""
     return next((name for test, name in _KINDS if test(mode)), "a symbolic link that leads in a circle")

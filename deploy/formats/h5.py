@@ -35,6 +35,7 @@ import numpy as np
 from scipy import sparse
 
 from deploy.errors import FormatError
+from deploy.formats.hdf5.scan import scan_hdf5
 from deploy.formats.hdf5.writing import write_hdf5
 from deploy.formats.heaps import check_heaps
 from deploy.formats.seal import BLOCK_BYTES, check_seal, seal
@@ -100,6 +101,7 @@ def load(path: str | Path) -> Graph:
         check_seal(path)
         check_heaps(path)
         with h5py.File(path, "r") as file:
+            scan_hdf5(file, path)
             return read_graph(file, path)
     except FormatError:
         raise

@@ -25,6 +25,7 @@ import numpy as np
 
 from deploy.errors import FormatError
 from deploy.formats.h5 import READ_ERRORS, read_graph, write_graph
+from deploy.formats.hdf5.scan import scan_hdf5
 from deploy.formats.hdf5.writing import ClosableFile
 from deploy.formats.heaps import check_heaps
 from deploy.formats.seal import BLOCK_BYTES, check_seal, seal
@@ -209,6 +210,7 @@ def load_recording(path: str | Path) -> Recording:
         check_seal(path, "recording", "run again with record_to")
         check_heaps(path)
         with h5py.File(path, "r") as file:
+            scan_hdf5(file, path, ("inputs", "spikes"))
             return _open(file, path)
     except FormatError:
         raise

@@ -6,7 +6,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from deploy.simulator.costs import EventCosts, KernelCosts, LaneCosts, SumCosts
-from dpap.files import cannot_write, write_text
+from dpap.errors import InputError
+from dpap.files import cannot_write, read_limited, write_text
 from dpap.kernel_cache import user_cache
 
 DEFAULT_COSTS = KernelCosts(
@@ -24,6 +25,8 @@ DEFAULT_COSTS = KernelCosts(
     ),
 )
 """Used where this machine was not measured. Ratios between kernels matter, which differ less than speeds."""
+
+MAX_BYTES = 1 << 20
 
 
 def costs_path() -> Path:
@@ -52,10 +55,10 @@ def load_costs(path: Path | None = None) -> KernelCosts:
     """The model that was kept, or :data:`DEFAULT_COSTS`; a file that is damaged warns and is not used."""
     path = path or costs_path()
     try:
-        return KernelCosts.model_validate_json(path.read_text(encoding="utf-8"))
+        return KernelCosts.model_validate_json(read_limited(path, MAX_BYTES))
     except FileNotFoundError:
         return DEFAULT_COSTS
-    except (OSError, ValidationError, UnicodeDecodeError) as error:
+    except (OSError, InputError, ValidationError) as error:
         reason = str(error).splitlines()[0]
         warnings.warn(
             f"{path}: not a cost model of kernels ({reason}); the default is used. Remove the file, or"

@@ -8,6 +8,10 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from dpap.errors import InputError
+from dpap.files import read_limited
+
+MAX_BYTES = 1 << 26
+"""Of a history: more than a hundred thousand epochs."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +91,11 @@ def read_history(path: str | Path) -> dict[str, list[EpochRecord]]:
     path = Path(path)
     histories: dict[str, list[EpochRecord]] = {}
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            for row in reader:
-                record = _record(row, f"{path}, line {reader.line_num}")
-                histories.setdefault(row["network"], []).append(record)
+        text = read_limited(path, MAX_BYTES).decode("utf-8")
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        for row in reader:
+            record = _record(row, f"{path}, line {reader.line_num}")
+            histories.setdefault(row["network"], []).append(record)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as a history ({error})") from error
     return histories
