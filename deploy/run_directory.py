@@ -8,7 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from dpap.errors import InputError
+from dpap.errors import InputError, StorageError
+from dpap.files import cannot_write, move_into_place, replaceable, write_text
 from dpap.training import EpochRecord, history_csv
 
 
@@ -41,23 +42,32 @@ class RunDirectory:
             parent.mkdir(parents=True, exist_ok=True)
             self._draft = Path(tempfile.mkdtemp(prefix=f".{self.path.name}.", suffix=".part", dir=parent))
         except OSError as error:
-            raise InputError(f"cannot write {self.path}: {error.strerror}; choose another --out") from error
+            raise cannot_write(self.path, error, "; choose another --out") from error
         return self
 
     def __exit__(self, kind, error, trace) -> None:
         try:
             if kind is None:
-                self.path.mkdir(exist_ok=True)
-                for name in self._withdrawn:
-                    (self.path / name).unlink(missing_ok=True)
-                for draft in sorted(path for path in self._draft.rglob("*") if not path.is_dir()):
-                    target = self.path / draft.relative_to(self._draft)
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    draft.replace(target)
+                self._finish()
         except OSError as failure:
-            raise InputError(f"cannot write {self.path}: {failure.strerror}") from failure
+            raise cannot_write(self.path, failure) from failure
         finally:
             shutil.rmtree(self._draft, ignore_errors=True)
+        if isinstance(error, StorageError) and self._draft in Path(error.path).parents:
+            raise StorageError(self.path, error.reason) from error
+
+    def _finish(self) -> None:
+        self.path.mkdir(exist_ok=True)
+        drafts = sorted(path for path in self._draft.rglob("*") if not path.is_dir())
+        places = {draft: self.path / draft.relative_to(self._draft) for draft in drafts}
+        # All of them before the first, so that a place that cannot be replaced leaves the folder as it was.
+        for place in places.values():
+            replaceable(place)
+        for name in self._withdrawn:
+            (self.path / name).unlink(missing_ok=True)
+        for draft, place in places.items():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            move_into_place(draft, place)
 
     def withdraw(self, *names: str) -> None:
         """Let files of an earlier run go from the folder when all went well, unless they are made anew."""
@@ -71,7 +81,7 @@ class RunDirectory:
 
     def write_text(self, name: str, text: str) -> None:
         """Write UTF-8 text."""
-        self.file(name).write_text(text, encoding="utf-8")
+        write_text(self.file(name), text)
 
     def write_json(self, name: str, content: Mapping) -> None:
         """Write JSON; values that JSON does not have, such as NaN, are refused."""

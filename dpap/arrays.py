@@ -1,5 +1,6 @@
 """NumPy archives: written whole or not at all, and read without trust."""
 
+import io
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from dpap.errors import InputError
-from dpap.files import write_atomically
+from dpap.files import write_bytes
+
+MAX_MEMBERS = 8192
+"""Arrays of an archive: a dozen for each of some hundred layers."""
+
+MAX_TOTAL = 1 << 29
+"""Bytes of all arrays of an archive, unpacked."""
 
 
 def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -18,13 +25,10 @@ def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
     InputError
         The folder cannot be written.
     """
-
-    def write(temporary: Path) -> None:
-        # Through a file: NumPy would add a suffix to the name of one that it opens.
-        with temporary.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-
-    write_atomically(path, write)
+    # In memory: an archive on a full disk warns when it is closed, and NumPy would add a suffix to a name.
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    write_bytes(path, buffer.getvalue())
 
 
 def load_arrays(path: str | Path, largest: int, holds: str) -> dict[str, np.ndarray]:
@@ -48,9 +52,17 @@ def load_arrays(path: str | Path, largest: int, holds: str) -> dict[str, np.ndar
         raise InputError(f"{path}: no such file")
     try:
         with zipfile.ZipFile(path) as archive:
-            for member in archive.infolist():
-                if member.file_size > largest:
-                    raise InputError(f"{path}: {member.filename} has {member.file_size} bytes, too many")
+            members = archive.infolist()
+        if len(members) > MAX_MEMBERS:
+            raise InputError(f"{path}: {len(members):,} arrays; at most {MAX_MEMBERS:,}")
+        for member in members:
+            if member.file_size > largest:
+                raise InputError(f"{path}: {member.filename} has {member.file_size} bytes, too many")
+        total = sum(member.file_size for member in members)
+        if total > MAX_TOTAL:
+            raise InputError(f"{path}: {total:,} bytes in all, unpacked; at most {MAX_TOTAL:,}")
+        if len({member.filename for member in members}) < len(members):
+            raise InputError(f"{path}: two arrays of one name")
         with np.load(path, allow_pickle=False) as content:
             arrays = {name: content[name] for name in content.files}
     except InputError:
@@ -60,4 +72,6 @@ def load_arrays(path: str | Path, largest: int, holds: str) -> dict[str, np.ndar
         raise InputError(f"{path}: not a file of {holds}, or damaged ({error})") from error
     if not arrays:
         raise InputError(f"{path}: holds no {holds}")
+    if not all(isinstance(values, np.ndarray) for values in arrays.values()):
+        raise InputError(f"{path}: holds something that is no array")
     return arrays

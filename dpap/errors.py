@@ -20,6 +20,28 @@ class DataError(InputError):
     """A data set is missing, truncated, or not of the expected form."""
 
 
+class StorageError(RuntimeError):
+    """Storage is full or failed while a file was written. The command line prints it and exits with status 1.
+
+    Attributes
+    ----------
+    path : path
+        What was to be written.
+    reason : str
+        What the system says.
+    """
+
+    def __init__(self, path, reason: str):
+        super().__init__(path, reason)
+        self.path, self.reason = path, reason
+
+    def __str__(self) -> str:
+        return (
+            f"cannot write {self.path}: {self.reason}; nothing of it is left: free some space, or choose"
+            " another folder"
+        )
+
+
 class TrainingError(RuntimeError):
     """Training failed for a reason that is not the user's input, such as a loss that is not finite."""
 

@@ -56,12 +56,21 @@ def load_inputs(
             f" {', '.join(DATA_SETS)}"
         )
     try:
-        inputs = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+        # Mapped: a header that names more than the file has is refused before anything is allocated.
+        inputs = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:
+        # What a damaged header raises is the choice of NumPy, its parser and the system.
         raise DataError(f"{path}: not a .npy file of numbers, or damaged ({error})") from error
     if not isinstance(inputs, np.ndarray):
+        inputs.close()
         raise DataError(f"{path}: an archive; expected a .npy file with one array of inputs")
-    return inputs[:samples], None
+    if inputs.dtype.kind not in "biuf" or not inputs.ndim:
+        raise DataError(
+            f"{path}: {inputs.ndim}-dimensional, of type {inputs.dtype}; expected numbers of shape"
+            f" (N, T, {', '.join(map(str, graph.input_shape))})"
+        )
+    # In memory, in the order and the byte order of this machine.
+    return np.array(inputs[:samples], dtype=inputs.dtype.newbyteorder("="), order="C"), None
 
 
 def load_split(

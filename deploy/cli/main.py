@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from deploy.cli import demo, doctor, estimate, export, hardware, quantize, report, simulate, train, verify
-from dpap.errors import InputError
+from dpap.errors import InputError, StorageError
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
@@ -59,6 +59,8 @@ def _run(arguments: list[str], debug: bool) -> int:
         return _report(error.format_message(), BAD_INPUT, debug)
     except InputError as error:
         return _report(str(error), BAD_INPUT, debug)
+    except StorageError as error:
+        return _report(str(error), FAILED, debug)
     except (KeyboardInterrupt, typer.Abort):
         return _report("interrupted", INTERRUPTED, debug)
     except Exception as error:

@@ -145,6 +145,7 @@ def field_changes(settings: list[str]) -> dict[str, Any]:
     import yaml
 
     from dpap.errors import InputError
+    from dpap.yaml_reader import read_yaml
 
     changes = {}
     for setting in settings:
@@ -152,7 +153,7 @@ def field_changes(settings: list[str]) -> dict[str, Any]:
         if not (name and separator):
             raise InputError(f"--set {setting!r}; expected a field and a value, as in training.clip_norm=1")
         try:
-            changes[name] = yaml.safe_load(text)
+            changes[name] = read_yaml(text)
         except yaml.YAMLError as error:
             raise InputError(f"--set {setting!r}: the value is not YAML ({error})") from error
     return changes

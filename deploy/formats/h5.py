@@ -27,6 +27,7 @@ says so, and neither has observed currents.
 
 import json
 from dataclasses import asdict, fields
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -34,6 +35,8 @@ import numpy as np
 from scipy import sparse
 
 from deploy.errors import FormatError
+from deploy.formats.hdf5.scan import scan_hdf5
+from deploy.formats.hdf5.writing import write_hdf5
 from deploy.formats.heaps import check_heaps
 from deploy.formats.seal import BLOCK_BYTES, check_seal, seal
 from deploy.graph import (
@@ -98,6 +101,7 @@ def load(path: str | Path) -> Graph:
         check_seal(path)
         check_heaps(path)
         with h5py.File(path, "r") as file:
+            scan_hdf5(file, path)
             return read_graph(file, path)
     except FormatError:
         raise
@@ -109,8 +113,7 @@ def load(path: str | Path) -> Graph:
 
 
 def _write(graph: Graph, path: Path) -> None:
-    with h5py.File(path, "w", userblock_size=BLOCK_BYTES) as file:
-        write_graph(graph, file)
+    write_hdf5(path, partial(write_graph, graph), BLOCK_BYTES)
     seal(path)
 
 

@@ -30,13 +30,17 @@ def check_heaps(path: Path) -> None:
         start = content.find(_COLLECTION)
         while start >= 0:
             try:
-                _check_collection(content, start)
+                end = _check_collection(content, start)
             except ValueError as error:
                 raise FormatError(f"{path}: {error}; the file is damaged") from error
             start = content.find(_COLLECTION, start + 1)
+            if 0 <= start < end:
+                raise FormatError(
+                    f"{path}: the text at byte {start} begins within other text; the file is damaged"
+                )
 
 
-def _check_collection(content: mmap.mmap, start: int) -> None:
+def _check_collection(content: mmap.mmap, start: int) -> int:
     position = start + len(_COLLECTION) + 8
     if position > len(content):
         raise ValueError(f"the text at byte {start} is cut off")
@@ -53,3 +57,4 @@ def _check_collection(content: mmap.mmap, start: int) -> None:
                 f"the text at byte {position} has an object of {length} bytes, which does not fit"
             )
         position += needed
+    return end

@@ -25,6 +25,8 @@ import numpy as np
 
 from deploy.errors import FormatError
 from deploy.formats.h5 import READ_ERRORS, read_graph, write_graph
+from deploy.formats.hdf5.scan import scan_hdf5
+from deploy.formats.hdf5.writing import ClosableFile
 from deploy.formats.heaps import check_heaps
 from deploy.formats.seal import BLOCK_BYTES, check_seal, seal
 from deploy.graph import Graph
@@ -65,16 +67,25 @@ class RecordingWriter:
     ):
         self._path, self._lanes = path, lanes
         self._lock = threading.Lock()
-        self._file = h5py.File(path, "w", userblock_size=BLOCK_BYTES)
+        self._file, self._spikes = None, {}
+        self._storage = ClosableFile(path)
+        try:
+            self._begin(graph, samples, layers, np.dtype(kind))
+            self._storage.check()
+        except BaseException:
+            self.abandon()
+            raise
+
+    def _begin(self, graph: Graph, samples: int, layers: Iterable[str], kind: np.dtype) -> None:
+        self._file = h5py.File(self._storage, "w", userblock_size=BLOCK_BYTES)
         self._file.attrs["format"], self._file.attrs["schema"] = FORMAT, SCHEMA
         self._file.attrs["samples"] = samples
         write_graph(graph, self._file.create_group("graph"))
-        blocks, steps = -(-samples // lanes), graph.time_steps
+        blocks, steps = -(-samples // self._lanes), graph.time_steps
         shape = (samples, steps, *graph.input_shape)
-        self._inputs = self._create("inputs", shape, (lanes, *shape[1:]), 1, np.dtype(kind))
-        self._spikes = {}
+        self._inputs = self._create("inputs", shape, (self._lanes, *shape[1:]), 1, kind)
         for index, name in enumerate(layers):
-            row = (graph[name].size, lanes // BYTE)
+            row = (graph[name].size, self._lanes // BYTE)
             full = (steps, row[0], blocks * row[1])
             self._spikes[name] = self._create(f"spikes/{index}", full, (steps, *row), 0, np.dtype(np.uint8))
             self._spikes[name].attrs["layer"] = name
@@ -119,16 +130,21 @@ class RecordingWriter:
                 offset[0] = place[0]
             with self._lock:
                 data.id.write_direct_chunk(tuple(offset), compressed)
+                self._storage.check()
 
     def close(self, backend: str, seconds: float) -> None:
         """Say what ran, and seal the file."""
         self._file.attrs["backend"], self._file.attrs["seconds"] = backend, seconds
         self._file.close()
+        self._storage.check()
+        self._storage.close()
         seal(self._path)
 
     def abandon(self) -> None:
         """Close a file that will not be complete."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+        self._storage.close()
 
 
 class StoredSpikes(Mapping):
@@ -194,6 +210,7 @@ def load_recording(path: str | Path) -> Recording:
         check_seal(path, "recording", "run again with record_to")
         check_heaps(path)
         with h5py.File(path, "r") as file:
+            scan_hdf5(file, path, ("inputs", "spikes"))
             return _open(file, path)
     except FormatError:
         raise

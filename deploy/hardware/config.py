@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from deploy.errors import HardwareError
+from deploy.errors import HardwareError, InputError
 from deploy.hardware.davies2018 import Davies2018Costs
 from deploy.hardware.operations import OperationCosts
 from deploy.hardware.quantity import WRONG_VALUE, Description, Power, name_fields, wrong_value
@@ -23,7 +23,9 @@ from deploy.hardware.structure import (
     OperationsStructure,
     SynapseFormat,
 )
+from dpap.files import read_limited
 from dpap.shown import shown
+from dpap.yaml_reader import MAX_BYTES, read_yaml
 
 SUFFIXES = (".yaml", ".yml")
 
@@ -119,12 +121,12 @@ def load_hardware(name_or_path: str | Path) -> Hardware:
         raise HardwareError(f"hardware {text!r} is not known; use one of {known}, or the path of a YAML file")
     file = Path(text) if is_path else resources.files("hardware_configs") / f"{text}.yaml"
     try:
-        content = file.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
+        content = read_limited(file, MAX_BYTES) if is_path else file.read_bytes()
+    except (OSError, InputError) as error:
         raise HardwareError(f"{text}: cannot be read as text: {_in_one_line(str(error))}") from error
     try:
-        raw = yaml.load(content, Loader=_Loader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raw = read_yaml(content)
+    except yaml.YAMLError as error:
         raise HardwareError(f"{text}: is not YAML: {_in_one_line(str(error))}") from error
     try:
         hardware = Hardware.model_validate(raw)
@@ -132,19 +134,6 @@ def load_hardware(name_or_path: str | Path) -> Hardware:
         raise HardwareError(f"{text}: {_explain(error, raw)}") from error
     name_fields(hardware, hardware.name)
     return hardware
-
-
-class _Loader(yaml.SafeLoader):
-    """A SafeLoader that refuses a key given twice, of which YAML would silently take the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        seen = set()
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-            if key.value in seen:
-                line = key.start_mark.line + 1
-                raise yaml.YAMLError(f"{key.value!r} appears twice in a mapping, again in line {line}")
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
 
 
 def _explain(error: ValidationError, raw: Any) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from deploy.simulator.costs import EventCosts, KernelCosts, LaneCosts, SumCosts
-from dpap.files import write_text
+from dpap.errors import InputError
+from dpap.files import cannot_write, read_limited, write_text
 from dpap.kernel_cache import user_cache
 
 DEFAULT_COSTS = KernelCosts(
@@ -25,6 +26,8 @@ DEFAULT_COSTS = KernelCosts(
 )
 """Used where this machine was not measured. Ratios between kernels matter, which differ less than speeds."""
 
+MAX_BYTES = 1 << 20
+
 
 def costs_path() -> Path:
     """``dpap/kernel-costs.json`` in the user's cache folder."""
@@ -40,7 +43,10 @@ def save_costs(costs: KernelCosts, path: Path | None = None) -> Path:
         The folder cannot be written.
     """
     path = path or costs_path()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
     write_text(path, costs.model_dump_json(indent=2) + "\n")
     return path
 
@@ -49,10 +55,10 @@ def load_costs(path: Path | None = None) -> KernelCosts:
     """The model that was kept, or :data:`DEFAULT_COSTS`; a file that is damaged warns and is not used."""
     path = path or costs_path()
     try:
-        return KernelCosts.model_validate_json(path.read_text(encoding="utf-8"))
+        return KernelCosts.model_validate_json(read_limited(path, MAX_BYTES))
     except FileNotFoundError:
         return DEFAULT_COSTS
-    except (OSError, ValidationError, UnicodeDecodeError) as error:
+    except (OSError, InputError, ValidationError) as error:
         reason = str(error).splitlines()[0]
         warnings.warn(
             f"{path}: not a cost model of kernels ({reason}); the default is used. Remove the file, or"

@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from dpap.errors import InputError
+from dpap.files import read_limited
 from dpap.state import checked_record
+
+MAX_BYTES = 1 << 26
+"""Of a history: more than a hundred thousand epochs."""
 
 
 @dataclass(frozen=True)
@@ -107,11 +111,11 @@ def read_history(path: str | Path) -> dict[str, list[EpochRecord]]:
     path = Path(path)
     histories: dict[str, list[EpochRecord]] = {}
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            for row in reader:
-                record = _record(row, f"{path}, line {reader.line_num}")
-                histories.setdefault(row["network"], []).append(record)
+        text = read_limited(path, MAX_BYTES).decode("utf-8")
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        for row in reader:
+            record = _record(row, f"{path}, line {reader.line_num}")
+            histories.setdefault(row["network"], []).append(record)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as a history ({error})") from error
     return histories

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 from dpap.data import data_set
 from dpap.encoders import Direct
 from dpap.errors import InputError
+from dpap.files import read_limited
 from dpap.known_names import known_by
 from dpap.networks import RECIPES
 from dpap.pruning import DPAPConfig, SDSNNConfig
@@ -17,6 +18,7 @@ from dpap.shown import shown
 from dpap.training.config import TrainingConfig
 from dpap.training.method import NO_PRUNING, REGROWING, check_method, importance_of
 from dpap.training.sections import DataConfig, ExecutionConfig, NetworkConfig, Section
+from dpap.yaml_reader import MAX_BYTES, read_yaml
 
 DIGITS = "24C3-AP2-48C3-AP2-512FC-10FC"
 """The network for scikit-learn's digits, that of the demonstration."""
@@ -152,10 +154,10 @@ def read_run_config(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(read_limited(path, MAX_BYTES))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from error
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+    except yaml.YAMLError as error:
         raise InputError(f"{path}: is not YAML ({' '.join(str(error).split())})") from error
     content = {} if content is None else content
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):

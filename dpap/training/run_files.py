@@ -4,7 +4,7 @@ from pathlib import Path
 
 from dpap.checkpoint import BEST_FILE, LAST_FILE, OLD_FILES
 from dpap.errors import InputError
-from dpap.files import write_text
+from dpap.files import cannot_write, write_text
 
 MADE_OF_CHECKPOINT = (
     "model.h5",
@@ -99,7 +99,7 @@ class RunFiles:
                 for name in (*MADE_OF_CHECKPOINT, *OLD_FILES):
                     (self.folder / name).unlink(missing_ok=True)
         except OSError as error:
-            raise InputError(f"cannot write {self.folder}: {error.strerror}; choose another --out") from error
+            raise cannot_write(self.folder, error, "; choose another --out") from error
         if not (keep and self.config.is_file()):
             write_text(self.config, config)
 

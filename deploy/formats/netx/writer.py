@@ -1,10 +1,12 @@
 """Writing a graph as netx's HDF5."""
 
+from functools import partial
 from pathlib import Path
 
 import h5py
 import numpy as np
 
+from deploy.formats.hdf5.writing import write_hdf5
 from deploy.formats.netx.blocks import Block, netx_blocks, one_sample_a_run
 from deploy.graph import Graph
 from dpap.files import write_atomically
@@ -19,23 +21,22 @@ def save(graph: Graph, path: str | Path) -> None:
         netx cannot say a layer, which is named with what to do.
     """
     blocks = netx_blocks(graph)
-    write_atomically(path, lambda temporary: _write(graph, blocks, temporary))
+    write_atomically(path, lambda temporary: write_hdf5(temporary, partial(_write, graph, blocks)))
 
 
-def _write(graph: Graph, blocks: list[Block], path: Path) -> None:
-    with h5py.File(path, "w") as file:
-        file.attrs["input_shape"] = np.array(graph.input_shape)
-        file.attrs["input_max"] = graph.input_max
-        file.attrs["input_message_bits"] = graph.input_max.bit_length() if graph.input_max > 1 else 0
-        file.attrs["time_steps"] = graph.time_steps
-        file.attrs["reset_interval"] = graph.time_steps
-        file.attrs["reset_offset"] = 1
-        file.attrs["one_sample_a_run"] = one_sample_a_run(graph)
-        first = file.create_group("layer/0")
-        _write_text(first, "type", "input")
-        first["shape"] = np.array(graph.input_shape)
-        for index, block in enumerate(blocks, start=1):
-            _write_block(file.create_group(f"layer/{index}"), block)
+def _write(graph: Graph, blocks: list[Block], file: h5py.File) -> None:
+    file.attrs["input_shape"] = np.array(graph.input_shape)
+    file.attrs["input_max"] = graph.input_max
+    file.attrs["input_message_bits"] = graph.input_max.bit_length() if graph.input_max > 1 else 0
+    file.attrs["time_steps"] = graph.time_steps
+    file.attrs["reset_interval"] = graph.time_steps
+    file.attrs["reset_offset"] = 1
+    file.attrs["one_sample_a_run"] = one_sample_a_run(graph)
+    first = file.create_group("layer/0")
+    _write_text(first, "type", "input")
+    first["shape"] = np.array(graph.input_shape)
+    for index, block in enumerate(blocks, start=1):
+        _write_block(file.create_group(f"layer/{index}"), block)
 
 
 def _write_block(group: h5py.Group, block: Block) -> None:

@@ -31,6 +31,7 @@ spike, which NIR cannot tell from a reset by subtraction); of a neuron node: ``n
 (which of the network's channels or neurons its are) and ``unit`` (integer weights for a weight of 1).
 """
 
+import io
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -45,7 +46,7 @@ from deploy.graph import INPUT, ConvConnection, Graph, Incoming, Layer
 from deploy.graph.connection import unrolled
 from deploy.graph.encoding import as_convolution
 from deploy.graph.geometry import Shape, pooled_shape
-from dpap.files import write_atomically
+from dpap.files import write_bytes
 from dpap.neurons.parameters import DECAY_UNITY, STATE_SHIFT
 
 NO_DECAY = 2.0**-40
@@ -78,7 +79,9 @@ def save(graph: Graph, path: str | Path, dt: float = STEP_SECONDS) -> None:
         raise ExportError(f"dt is {dt}; expected a positive number of seconds")
     refuse_sigma_delta(graph, "NIR (.nir)")
     network = _Writer(nir, graph, dt).network()
-    write_atomically(path, lambda temporary: nir.write(temporary, network))
+    image = io.BytesIO()
+    nir.write(image, network)
+    write_bytes(path, image.getvalue())
 
 
 class _Writer:

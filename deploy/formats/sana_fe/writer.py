@@ -13,6 +13,7 @@ from deploy.hardware.config import load_hardware
 from deploy.hardware.mapping import map_graph
 from deploy.inputs import validate_inputs
 from deploy.run_directory import RunDirectory
+from dpap.files import write_atomically
 
 ARCHITECTURE_FILE, NETWORK_FILE = "architecture.yaml", "network.yaml"
 
@@ -58,11 +59,15 @@ def save(
     if inputs is None:
         inputs = np.zeros((graph.time_steps, *graph.input_shape), np.uint8)
     inputs = validate_inputs(graph, np.asarray(inputs)[None])[0]
-    with RunDirectory(path) as folder:
-        folder.write_yaml(ARCHITECTURE_FILE, described)
-        with folder.file(NETWORK_FILE).open("w", encoding="utf-8") as file:
+
+    def write(temporary: Path) -> None:
+        with temporary.open("w", encoding="utf-8") as file:
             for line in lines(graph, mapping, chip.structure.cores_per_tile.whole, inputs):
                 file.write(line + "\n")
+
+    with RunDirectory(path) as folder:
+        folder.write_yaml(ARCHITECTURE_FILE, described)
+        write_atomically(folder.file(NETWORK_FILE), write)
 
 
 def _check_names(graph: Graph) -> None:

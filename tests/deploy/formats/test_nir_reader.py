@@ -7,7 +7,7 @@ from factories import firing_network
 from nir_judges import nir
 
 import deploy
-from deploy.formats.nir import reader
+from deploy.formats.hdf5 import scan
 from dpap import InputError
 
 
@@ -94,7 +94,7 @@ def _named_type(file):
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
-        (_huge, "more than 268435456 numbers"),
+        (_huge, "more than 268435456 bytes of numbers"),
         (_external, "node/nodes/other: a link to somewhere else"),
         (_soft, "node/nodes/other: a link to somewhere else"),
         (_elsewhere, "node/other: its values are in another file"),
@@ -120,9 +120,9 @@ def test_text_that_many_elements_share(valid):
 
 
 def test_more_groups_than_any_network_has(valid, monkeypatch):
-    monkeypatch.setattr(reader, "MAX_OBJECTS", reader.MAX_OBJECTS // 1000)
+    monkeypatch.setattr(scan, "MAX_OBJECTS", scan.MAX_OBJECTS // 1000)
     with h5py.File(valid, "r+") as file:
-        for index in range(reader.MAX_OBJECTS + 1):
+        for index in range(scan.MAX_OBJECTS + 1):
             file.create_group(f"node/other/{index}")
     refused(valid, "more than 65 groups and data sets")
 

@@ -185,9 +185,9 @@ def test_missing_fields_are_named(tmp_path):
         (b"- 1\n- 2\n", r"the file is \[1, 2\]; expected a mapping of fields"),
         (b"name: [", "is not YAML"),
         (b"name: a\ntitle: b\nname: c\n", r"'name' appears twice in a mapping, again in line 3"),
-        (b"\xff\xfe\x00", "cannot be read as text"),
+        (b"\xff\xfe\x00", "is not YAML: 'utf-8' codec"),
         (b"!!python/object/apply:os.system ['false']", "is not YAML"),
-        (b"&a [*a]", "the file is"),
+        (b"&a [*a]", "an anchor of a list or a mapping in line 1"),
         (b"? [1]\n: 2\n", "is not YAML"),
     ],
 )

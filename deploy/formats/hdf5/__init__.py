@@ -1,0 +1,1 @@
+"""HDF5 that is written without the library meeting a full disk, and read without trusting it."""
