@@ -43,7 +43,10 @@ def test_a_run_is_repeated_by_its_config_and_flags_override_it(capsys, tmp_path,
     assert result["epochs"] == 4
     assert result["run"] == str(folder)
     assert result["pruning_rate"] == pytest.approx(0.4, abs=0.05)
-    assert result["pruning_rates"]["conv1"] < result["pruning_rates"]["fc1"]
+    # Weights: 4 kernels of 9, 16 neurons of 4 x 4 x 4 inputs, 10 of 16.
+    counts = {"conv1": 36, "fc1": 1024, "fc2": 160}
+    removed = sum(rate * counts[name] for name, rate in result["pruning_rates"].items())
+    assert result["pruning_rate"] == pytest.approx(removed / 1220)
     (history,) = read_history(folder / "history.csv").values()
     assert history[-1].test_accuracy == result["accuracy"]
     assert history[result["best"]["epoch"] - 1].test_accuracy == result["best"]["accuracy"]
