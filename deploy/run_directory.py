@@ -1,8 +1,6 @@
 """A run directory, whose files appear together at the end or not at all."""
 
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,14 +8,15 @@ import yaml
 
 from dpap.errors import InputError, StorageError
 from dpap.files import cannot_write, move_into_place, replaceable, write_text
+from dpap.scratch import scratch_folder
 from dpap.training import EpochRecord, history_csv
 
 
 class RunDirectory:
     """Context in which files are made beside the folder and moved into it when all went well.
 
-    Nothing is left behind after an error or an interruption. Files that an earlier run left in the folder
-    are replaced one by one; others stay.
+    Nothing is left behind after an error or an interruption; what a killed process left, the next one
+    removes. Files that an earlier run left in the folder are replaced one by one; others stay.
 
     Parameters
     ----------
@@ -40,7 +39,8 @@ class RunDirectory:
         parent = self.path if self.path.is_dir() else self.path.absolute().parent
         try:
             parent.mkdir(parents=True, exist_ok=True)
-            self._draft = Path(tempfile.mkdtemp(prefix=f".{self.path.name}.", suffix=".part", dir=parent))
+            self._scratch = scratch_folder(parent, f".{self.path.name}.", ".part")
+            self._draft = self._scratch.__enter__()
         except OSError as error:
             raise cannot_write(self.path, error, "; choose another --out") from error
         return self
@@ -52,7 +52,7 @@ class RunDirectory:
         except OSError as failure:
             raise cannot_write(self.path, failure) from failure
         finally:
-            shutil.rmtree(self._draft, ignore_errors=True)
+            self._scratch.__exit__(None, None, None)
         if isinstance(error, StorageError) and self._draft in Path(error.path).parents:
             raise StorageError(self.path, error.reason) from error
 

@@ -113,7 +113,7 @@ def read_trained_run(folder: str | Path) -> TrainedRun:
     config = make_run_config(read_run_config(files.config), where=str(files.config))
     if not files.best.is_file():
         files.check_version()
-        raise InputError(f"{files.best}: no such file; train the run with dpap train --resume --out {folder}")
+        raise InputError(f"{files.best}: no such file; {_remedy(files)}")
     checkpoint = read_checkpoint(files.best)
     network = checkpoint.network
     described = config.network.notation, config.data.time_steps
@@ -135,6 +135,16 @@ def read_trained_run(folder: str | Path) -> TrainedRun:
         _check_development(files, development, network, len(histories[config.method]))
     epoch = checkpoint.pruner.get("epoch") if isinstance(checkpoint.pruner, dict) else None
     return TrainedRun(Path(folder), config, network, epoch, histories[config.method], development)
+
+
+def _remedy(files: RunFiles) -> str:
+    """What helps where the best checkpoint is gone."""
+    if files.last.is_file():
+        return f"copy {files.last.name} to {files.best.name} to deploy the last epoch"
+    return (
+        f"train the run again: dpap train --config {files.config} --overwrite --out {files.folder}, which replaces"
+        " what is there"
+    )
 
 
 def _check_development(

@@ -6,7 +6,7 @@ uninterrupted one would have drawn, and so ends at the same weights on the same 
 """
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -208,9 +208,12 @@ def run_training(
     processes = place(config.execution)
     first = processes.rank == 0
     count = config.execution.threads
-    with threads(count) if count else nullcontext():
+    with ExitStack() as held:
+        if count:
+            held.enter_context(threads(count))
         run = Run(config, files, processes, make_meter)
         if first:
+            held.enter_context(files.lock())
             files.begin(header + config.to_yaml(), keep=resume)
         processes.barrier()
         if resume and files.last.is_file():

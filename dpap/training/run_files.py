@@ -1,10 +1,13 @@
 """The folder of a training run."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from dpap.checkpoint import BEST_FILE, LAST_FILE, OLD_FILES
 from dpap.errors import InputError
 from dpap.files import cannot_write, write_text
+from dpap.scratch import locked
 
 MADE_OF_CHECKPOINT = (
     "model.h5",
@@ -47,6 +50,7 @@ class RunFiles:
         self.best = self.folder / BEST_FILE
         self.last = self.folder / LAST_FILE
         self.development = self.folder / "development.npz"
+        self._held: list[str] | None = None
 
     @property
     def all(self) -> tuple[Path, ...]:
@@ -61,7 +65,7 @@ class RunFiles:
             raise InputError(f"{self.folder} holds no run to resume: there is no config.yaml")
         if resume and not self.last.is_file():
             self.check_version()
-        held = [path.name for path in self.all if path.exists()]
+        held = self._held = self._holds()
         if held and not (resume or overwrite):
             raise InputError(
                 f"{self.folder} holds a run ({', '.join(held)}); --resume it, --overwrite it, or choose"
@@ -76,6 +80,36 @@ class RunFiles:
                 f"{self.folder}: the run is of a version whose files ({', '.join(old)}) are not read any"
                 " more; train it again, with dpap train --overwrite or another --out"
             )
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Make the folder, and keep other trainings out of it.
+
+        Raises
+        ------
+        InputError
+            Another training is running in the folder, or began one there since :meth:`check`, or the folder
+            cannot be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise cannot_write(self.folder, error, "; choose another --out") from error
+        with locked(self.folder) as free:
+            if not free:
+                raise InputError(
+                    f"{self.folder}: another training is running in this folder; wait for it, or choose"
+                    " another --out"
+                )
+            if self._held is not None and self._held != self._holds():
+                raise InputError(
+                    f"{self.folder}: another training began a run here in the meantime; --resume it,"
+                    " --overwrite it, or choose another --out"
+                )
+            yield
+
+    def _holds(self) -> list[str]:
+        return [path.name for path in self.all if path.exists()]
 
     def begin(self, config: str, *, keep: bool) -> None:
         """Make the folder with its configuration; what is there of an earlier run goes, unless it is kept.

@@ -1,6 +1,7 @@
 """``dpap report``: from the folder of a training run to a report, by way of Lava."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -149,7 +150,7 @@ def damage(folder, name, how):
 @pytest.mark.parametrize(
     ("name", "how", "part"),
     [
-        ("checkpoint.safetensors", "missing", "checkpoint.safetensors: no such file; train the run"),
+        ("checkpoint.safetensors", "missing", "checkpoint.safetensors: no such file; copy last.safetensors"),
         ("checkpoint.safetensors", "truncated", "checkpoint.safetensors: not a checkpoint"),
         ("development.npz", "missing", "development.npz: no such file"),
         ("development.npz", "truncated", "development.npz: not a file of a development, or damaged"),
@@ -166,6 +167,23 @@ def test_a_damaged_run_is_one_line(capsys, copied, name, how, part):
     before = {path.name: path.stat().st_mtime_ns for path in copied.iterdir()}
     fails_with_one_line(run(capsys, "report", copied), 2, part)
     assert {path.name: path.stat().st_mtime_ns for path in copied.iterdir()} == before
+
+
+def test_what_is_advised_without_the_best_checkpoint_helps(capsys, copied):
+    options = ["--samples", 5, "--lava-samples", 1, "--json"]
+    files = RunFiles(copied)
+    files.best.unlink()
+    shutil.copyfile(files.last, files.best)
+    code, out, _ = run(capsys, "report", copied, *options)
+    assert code == 0 and json.loads(out)["mismatches"] == 0
+    files.best.unlink()
+    files.last.unlink()
+    outcome = run(capsys, "report", copied)
+    fails_with_one_line(outcome, 2, "train the run again: dpap train --config ")
+    command = re.search("dpap (train .*), which replaces", outcome[2])[1]
+    code, _, _ = run(capsys, *command.split())
+    assert code == 0
+    assert run(capsys, "report", copied, *options)[0] == 0
 
 
 def test_a_run_that_begins_anew_has_no_report(runs, copied):

@@ -6,7 +6,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Collection
-from pathlib import Path
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from deploy.recording import Recording
 from deploy.sigma_delta_states import check_recorded_states
 from dpap.errors import InputError
 from dpap.neurons.currents import OnOverflow, check_on_overflow
+from dpap.scratch import scratch_folder
 
 MEMORY_BYTES = 1 << 30
 """Memory for the inputs and spikes of a batch to aim at."""
@@ -96,9 +96,9 @@ def run(
             if progress is not None:
                 progress(first + done, len(inputs))
 
-        with tempfile.TemporaryDirectory(prefix="lava-", ignore_cleanup_errors=True) as folder:
+        with scratch_folder(tempfile.gettempdir(), "dpap-lava-") as folder:
             try:
-                job = Job.write(Path(folder), graph, inputs[batch], written)
+                job = Job.write(folder, graph, inputs[batch], written)
             except OSError as error:
                 raise BackendError(
                     f"backend 'lava' cannot write its job to {folder}: {error.strerror or error}; make room"

@@ -22,6 +22,7 @@ from deploy.graph import Graph
 from deploy.recording import Recording
 from dpap.errors import InputError
 from dpap.neurons.currents import OnOverflow, check_on_overflow
+from dpap.scratch import scratch_folder
 
 WORKER = Path(__file__).resolve().with_name("worker")
 """The program that the child runs; see its ``__main__.py``."""
@@ -98,8 +99,8 @@ def run(
     _check_samples(graph, len(inputs))
     if on_overflow == "raise" and any(known.basis != "proof" for known in current_ranges(graph).values()):
         fast.run(graph, inputs, record=())
-    with tempfile.TemporaryDirectory(prefix="loihi2-", ignore_cleanup_errors=True) as folder:
-        job = Job.write(Path(folder), graph, inputs, recorded, Board(host, partition, generation))
+    with scratch_folder(tempfile.gettempdir(), "dpap-loihi2-") as folder:
+        job = Job.write(folder, graph, inputs, recorded, Board(host, partition, generation))
         outcome = run_worker(job.folder, time_limit, lambda: None, WORKER)
         if not job.finished:
             how = f"failed: its process {outcome.ending}"
