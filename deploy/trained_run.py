@@ -142,8 +142,8 @@ def _remedy(files: RunFiles) -> str:
     if files.last.is_file():
         return f"copy {files.last.name} to {files.best.name} to deploy the last epoch"
     return (
-        f"train the run again: dpap train --config {files.config} --overwrite --out {files.folder}, which replaces"
-        " what is there"
+        f"train the run again: dpap train --config {files.config} --overwrite --out {files.folder}, which"
+        " replaces what is there"
     )
 
 

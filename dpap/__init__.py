@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from dpap.kernel_cache import ensure_writable
+from dpap.lava_import import let_lava_be_imported
 
 if sys.version_info[:2] != (3, 10):
     raise ImportError(
@@ -16,6 +17,7 @@ if sys.version_info[:2] != (3, 10):
     )
 
 ensure_writable()
+let_lava_be_imported()
 
 if TYPE_CHECKING:
     from dpap import data, encoders, networks, plasticity, pruning, slayer

@@ -72,12 +72,12 @@ def test_a_lock_is_held_once(tmp_path):
 
 def test_a_training_keeps_others_out_of_its_folder(tmp_path):
     files, others = RunFiles(tmp_path / "run"), RunFiles(tmp_path / "run")
-    with files.lock():
-        with (
-            pytest.raises(dpap.InputError, match="another training is running in this folder"),
-            others.lock(),
-        ):
-            pass
+    with (
+        files.lock(),
+        pytest.raises(dpap.InputError, match="another training is running in this folder"),
+        others.lock(),
+    ):
+        pass
     with others.lock():
         pass
 
