@@ -98,3 +98,8 @@ def __getattr__(name: str):
     value = getattr(import_module(_ORIGINS[name]), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    """Public names, also those that were not used yet."""
+    return sorted({*globals(), *__all__})

@@ -94,6 +94,12 @@ class Measurement:
     def __getitem__(self, name: str) -> LayerMeasurement:
         return self.layers[name]
 
+    def __repr__(self) -> str:
+        return (
+            f"<Measurement of {self.samples} samples, T = {self.time_steps}: {self.total('spikes')} spikes,"
+            f" {self.total('synops_effective')} SynOps in {', '.join(self.layers)}>"
+        )
+
     @property
     def graph(self) -> Graph:
         """The graph that ran."""

@@ -169,6 +169,10 @@ class Recording:
         """Class with the highest score after the last step, int64 ``(N,)``; of equal ones the lowest."""
         return self.scores[:, -1].argmax(1)
 
+    def __repr__(self) -> str:
+        samples, steps = self.inputs.shape[:2]
+        return f"<Recording of {samples} samples, T = {steps}, on {self.backend}: {', '.join(self.kept)}>"
+
     def accuracy(self, labels: np.ndarray) -> float:
         """Share of samples whose prediction is the label, 0 to 1.
 

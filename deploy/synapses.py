@@ -3,11 +3,15 @@
 No sum of a valid graph reaches 2**25, and weights are even, so float32 holds every partial sum.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
 
 from deploy.graph import Connection, ConvConnection, Layer
 from deploy.graph.geometry import Shape, over_windows, pooled_shape
+
+if TYPE_CHECKING:
+    import torch
 
 
 def dense_weight(connection: Connection) -> np.ndarray:
@@ -23,7 +27,7 @@ def dense_weight(connection: Connection) -> np.ndarray:
     return connection.kernels[:, None] if connection.depthwise else connection.dense_weight()
 
 
-def synaptic_sums(connection: Connection, weight: torch.Tensor, activity: torch.Tensor) -> torch.Tensor:
+def synaptic_sums(connection: Connection, weight: "torch.Tensor", activity: "torch.Tensor") -> "torch.Tensor":
     """Sums over the synapses of a connection, its pool included.
 
     Parameters
@@ -37,6 +41,8 @@ def synaptic_sums(connection: Connection, weight: torch.Tensor, activity: torch.
     -------
     Tensor of shape (B, *kept shape of the targets), or (B, targets) of a matrix
     """
+    import torch
+
     if connection.pool > 1:
         activity = torch.nn.functional.avg_pool2d(activity, connection.pool, divisor_override=1)
     if isinstance(connection, ConvConnection):
@@ -51,7 +57,6 @@ def synaptic_sums(connection: Connection, weight: torch.Tensor, activity: torch.
     return torch.nn.functional.linear(activity.flatten(1), weight)
 
 
-@torch.inference_mode()
 def reached(layer: Layer, arriving: list[np.ndarray]) -> np.ndarray:
     """Whether at least one spike reaches each neuron at each step, bool ``(samples, steps, neurons)``.
 
@@ -61,12 +66,16 @@ def reached(layer: Layer, arriving: list[np.ndarray]) -> np.ndarray:
     arriving : list of arrays of shape (samples, steps, *source shape)
         What arrives from each of its sources.
     """
+    # Imported here: hardware is described and listed without it.
+    import torch
+
     samples, steps = arriving[0].shape[:2]
     anything = np.zeros((samples, steps, layer.size), bool)
     for incoming, activity in zip(layer.inputs, arriving, strict=True):
         present = torch.from_numpy((dense_weight(incoming.connection) != 0).astype(np.float32))
         events = torch.from_numpy((activity != 0).astype(np.float32)).flatten(0, 1)
-        arrived = synaptic_sums(incoming.connection, present, events)
+        with torch.inference_mode():
+            arrived = synaptic_sums(incoming.connection, present, events)
         # Counts are whole: anything at all is at least 1.
         anything |= (arrived > 0.5).numpy().reshape(anything.shape)
     return anything

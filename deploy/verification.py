@@ -100,6 +100,12 @@ class Certificate:
     backends: dict[str, dict[str, LayerComparison]]
     ranges: dict[str, CurrentRange] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        ran = ", ".join(f"{name} ({samples} samples)" for name, samples in self.samples.items())
+        return (
+            f"<Certificate: {self.mismatches} mismatches of {self.compared}, {self.reference} against {ran}>"
+        )
+
     @property
     def mismatches(self) -> int:
         """Spikes that differ, over all layers and backends."""

@@ -83,7 +83,19 @@ _MODULES = {
 
 _ORIGINS = {name: module for module, names in _MODULES.items() for name in names}
 
-_SUBMODULES = ("data", "encoders", "networks", "plasticity", "pruning", "slayer")
+_SUBMODULES = (
+    "blocks",
+    "checkpoint",
+    "data",
+    "encoders",
+    "networks",
+    "neurons",
+    "notation",
+    "plasticity",
+    "pruning",
+    "slayer",
+    "training",
+)
 
 __all__ = [
     "DPAP",
@@ -129,3 +141,8 @@ def __getattr__(name: str):
     value = getattr(import_module(_ORIGINS[name]), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    """Public names, also those that were not used yet."""
+    return sorted({*globals(), *__all__, *_SUBMODULES})

@@ -10,6 +10,7 @@ from deploy.graph.connection import unrolled
 from deploy.graph.geometry import Shape
 from deploy.graph.layer import Incoming, Layer
 from deploy.graph.neurons import DeltaEncoder
+from deploy.graph.removed import Removed
 
 INPUT = "input"
 """Name of the network's input as a source."""
@@ -91,15 +92,13 @@ class Graph:
         return {layer.name: self.synapse_matrix(layer).nnz for layer in self.layers}
 
     @property
-    def removed(self) -> dict[str, dict[str, list[int]]]:
-        """Channels (neurons, in a flat layer) that compaction removed from each layer, by why.
-
-        ``silent``: no input can make them fire. ``unheard``: they may fire, but no synapse listens.
-        """
-        return {
+    def removed(self) -> Removed:
+        """Channels (neurons, in a flat layer) that compaction removed from each layer, by why."""
+        indices = {
             layer.name: {"silent": layer.silent.tolist(), "unheard": sorted(layer.unheard.tolist())}
             for layer in self.layers
         }
+        return Removed(indices, {layer.name: layer.shape[0] for layer in self.layers})
 
     @property
     def neurons(self) -> int:
@@ -110,6 +109,13 @@ class Graph:
     def stored_weights(self) -> int:
         """Weights that are stored, in all layers."""
         return sum(layer.stored_weights for layer in self.layers)
+
+    def __repr__(self) -> str:
+        names = ", ".join(layer.name for layer in self.layers)
+        return (
+            f"<Graph of {self.input_shape} from 0 to {self.input_max}, T = {self.time_steps}: {names};"
+            f" {self.neurons} neurons, {self.stored_weights} weights>"
+        )
 
     def save(self, path: str | Path) -> None:
         """Write as HDF5 (:mod:`deploy.formats.h5`); the file appears whole or not at all."""

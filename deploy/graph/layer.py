@@ -71,6 +71,13 @@ class Layer:
     bias: np.ndarray | None = None
     observed_current: int | None = None
 
+    def __repr__(self) -> str:
+        sources = " and ".join(self.sources)
+        return (
+            f"<Layer {self.name} of {self.shape}, {len(self.kept)} of {self.shape[0]} kept,"
+            f" {self.neuron.kind}, from {sources}: {self.stored_weights} weights>"
+        )
+
     @property
     def silent(self) -> np.ndarray:
         """Channels (neurons) that were removed since no input can make them fire, int32, ascending."""

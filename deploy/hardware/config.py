@@ -62,6 +62,9 @@ class Hardware(Description):
     static_power: dict[str, Power]
     cost_sets: dict[str, AnyCostSet] = Field(min_length=1)
 
+    def __repr__(self) -> str:
+        return f"<Hardware {self.name}, {self.title}: cost sets {', '.join(self.cost_sets)}>"
+
     @property
     def places_neurons(self) -> bool:
         """Whether neurons can be placed on its cores one by one, so that packets and hops can be counted."""

@@ -17,7 +17,6 @@ from deploy.graph import ConvConnection, Graph, Layer
 from deploy.graph.connection import unrolled
 from deploy.graph.geometry import pooled_shape
 from deploy.hardware.axons import Axons
-from deploy.hardware.convolution_lists import core_lists, core_routes, kernel_tables
 from deploy.hardware.structure import SynapseFormat
 from deploy.hardware.synapse_memory import (
     CONVOLUTION,
@@ -165,6 +164,9 @@ class ConvolutionSynapses:
 
     def usage(self, bounds: np.ndarray, cores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Bits and input axons of the chosen cores."""
+        # Imported here, as below: numba takes a quarter of a second, and targets are listed without it.
+        from deploy.hardware.convolution_lists import core_lists
+
         lists = core_lists(*self._geometry, self.layout.axon_base_range.whole, bounds, cores)
         longest = int(np.diff(bounds).max())
         tables: dict[int, np.ndarray] = {}
@@ -178,6 +180,8 @@ class ConvolutionSynapses:
 
     def stored(self, bounds: np.ndarray, axons: np.ndarray) -> sparse.csr_matrix:
         """Stored synapses of each axon on each core."""
+        from deploy.hardware.convolution_lists import core_routes
+
         heard, counts = core_routes(*self._geometry, bounds, axons)
         indptr = np.concatenate([[0], np.cumsum(axons)])
         shape = (prod(self.source), len(axons))
@@ -185,6 +189,8 @@ class ConvolutionSynapses:
 
     @cached_property
     def _geometry(self) -> tuple:
+        from deploy.hardware.convolution_lists import kernel_tables
+
         return kernel_tables(self.connection), self.source, self._extent, self.connection.geometry.padding
 
     @cached_property

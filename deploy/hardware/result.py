@@ -154,6 +154,14 @@ class Estimate:
     violations: tuple[Violation, ...]
     cost_sets: dict[str, CostSetEstimate]
 
+    def __repr__(self) -> str:
+        cores = "no cores placed" if self.cores is None else f"{self.cores} cores"
+        energies = (
+            f"{name} {'unknown' if energy is None else f'{energy:.4g} J'}"
+            for name, energy in self.energy.items()
+        )
+        return f"<Estimate on {self.hardware}, {self.samples} samples: {cores}; {', '.join(energies)}>"
+
     @property
     def fits(self) -> bool:
         """Whether every core keeps within its limits."""

@@ -7,8 +7,6 @@ several sources, strides, dilations, and delays. The fingerprints are the same, 
 import numpy as np
 from scipy import sparse
 
-from deploy.hardware.convolution_lists import index_powers, weight_marks
-
 
 def distinct_lists(weights: sparse.csc_matrix, delay: np.ndarray, base_range: int) -> tuple[np.ndarray, int]:
     """Lengths of the lists of one core that differ, and the largest index that is stored.
@@ -30,6 +28,8 @@ def distinct_lists(weights: sparse.csc_matrix, delay: np.ndarray, base_range: in
     shift = weights.indices[starts] % base_range
     stored = weights.indices - np.repeat(shift, lengths)
     # Sums of unsigned integers wrap around, as they should.
+    from deploy.hardware.convolution_lists import index_powers, weight_marks
+
     marks = weight_marks(weights.data) * index_powers(0, weights.shape[0])[stored]
     prints = np.stack([np.add.reduceat(marks, starts), delay[heard].astype(np.uint64)], axis=1)
     _, first = np.unique(prints, axis=0, return_index=True)

@@ -78,6 +78,11 @@ class Split:
             # Refuses frames that do not fit the sensor now, and not at the first batch.
             self.encoder.shape(self.inputs.sensor)
 
+    def __repr__(self) -> str:
+        encoded = "" if self.encoder is None else f", {self.encoder.kind} encoding"
+        steps = "" if self.time_steps is None else f", T = {self.time_steps}"
+        return f"<Split of {len(self)} samples {self.input_shape} from 0 to {self.input_max}{steps}{encoded}>"
+
     def __len__(self) -> int:
         return len(self.labels)
 
