@@ -27,6 +27,7 @@ from deploy.graph.geometry import Shape, over_windows, pooled_shape
 from deploy.recording import Recording
 from deploy.synapses import fan_out, reached
 from dpap.errors import InputError
+from dpap.expected_objects import expect
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,9 @@ def measure(graph: Graph, recording: Recording, layers: Collection[str] | None =
     InputError
         A layer or one of its sources was not recorded.
     """
+    call = "deploy.measure(graph, recording)"
+    expect(graph, Graph, "graph", call)
+    expect(recording, Recording, "recording", call)
     chosen = [layer for layer in graph.layers if layers is None or layer.name in layers]
     for layer in chosen:
         missing = {layer.name, *layer.sources} - {INPUT, *recording.kept}

@@ -6,6 +6,7 @@ from deploy.backends import get_backend
 from deploy.graph import Graph
 from deploy.inputs import validate_inputs
 from deploy.recording import Recording
+from dpap.expected_objects import expect
 
 
 def run(graph: Graph, inputs: np.ndarray, backend: str = "fast", **options) -> Recording:
@@ -38,5 +39,6 @@ def run(graph: Graph, inputs: np.ndarray, backend: str = "fast", **options) -> R
     BackendError
         The backend failed or ran out of time.
     """
+    expect(graph, Graph, "graph", "deploy.run(graph, inputs)")
     runner = get_backend(backend)
     return runner(graph, validate_inputs(graph, inputs), **options)

@@ -14,6 +14,7 @@ from dpap.training import EpochRecord, read_history
 from dpap.training.method import NO_PRUNING, REGROWING, method_label
 from dpap.training.run_config import RunConfig, make_run_config, read_run_config
 from dpap.training.run_files import CONTROL, RunFiles
+from dpap.training.start import first_samples
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +95,7 @@ def run_split(
         subset=data.subset or subset,
         test_range=test_range,
     )
-    return split
+    return first_samples(split, data.samples)
 
 
 def read_trained_run(folder: str | Path) -> TrainedRun:

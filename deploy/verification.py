@@ -15,6 +15,7 @@ from deploy.recording import Recording
 from deploy.routes import population_shape, populations
 from deploy.runner import run
 from dpap.errors import InputError
+from dpap.expected_objects import expect
 from dpap.networks import Network
 from dpap.neurons.currents import OnOverflow
 from dpap.slayer.conversion import Conversion
@@ -164,6 +165,9 @@ def verify(
     NetworkError
         A stock block has no counterpart.
     """
+    call = "deploy.verify(graph, network, inputs)"
+    expect(graph, Graph, "graph", call)
+    expect(network, nn.Module, "network", call)
     return certify(network, _record(graph, inputs, backends, on_overflow, options), on_overflow)
 
 

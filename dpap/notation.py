@@ -154,6 +154,14 @@ _PATTERNS: tuple[tuple[re.Pattern, Callable[[re.Match], Token | NormToken]], ...
     (re.compile(r"Flatten"), lambda m: FlattenToken()),
 )
 
+_KEYWORDS = {
+    word.lower(): word
+    for word in (
+        *("C", "AP", "AvgPool", "MP", "MaxPool", "SP", "SumPool", "FC", "RFC"),
+        *("BN", "DP", "Dropout", "Delay", "Flatten"),
+    )
+}
+
 _AT_LEAST_ONE = ("channels", "kernel", "stride", "dilation", "groups", "window", "neurons", "highest")
 
 
@@ -234,8 +242,18 @@ def _parse_word(word: str, where: str, notation: str, depth: int) -> Token | Nor
     raise NetworkError(
         f"{where} is not known; use convolutions (15C3, 32C3s2p1), pools (AP2, MaxPool2, SP2), BN, DP0.5,"
         " Delay8, Flatten, fully connected layers (300FC, 300RFC), residual connections (Res(16C3-16C3)) and"
-        " VGG16"
+        f" VGG16{_in_other_letters(word)}"
     )
+
+
+def _in_other_letters(word: str) -> str:
+    """A suggestion where a token is written in other letters, as ``16c3``."""
+    found = re.fullmatch(r"(\d*)([A-Za-z]+)(.*)", word)
+    keyword = _KEYWORDS.get(found[2].lower()) if found else None
+    if keyword is None:
+        return ""
+    token = found[1] + keyword + found[3].lower()
+    return f"; did you mean {token!r}?" if any(each.fullmatch(token) for each, _ in _PATTERNS) else ""
 
 
 def _numbers(token: Token | NormToken, name: str) -> tuple[int, ...]:

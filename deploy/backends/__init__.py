@@ -7,6 +7,7 @@ from collections.abc import Callable
 from importlib import import_module
 
 from dpap.errors import InputError
+from dpap.known_names import suggestion
 
 BACKENDS = {
     "fast": "deploy.backends.fast",
@@ -25,5 +26,7 @@ def get_backend(name: str) -> Callable:
         There is no backend of that name.
     """
     if name not in BACKENDS:
-        raise InputError(f"backend {name!r} is not known; use one of {', '.join(BACKENDS)}")
+        raise InputError(
+            f"backend {name!r} is not known; use one of {', '.join(BACKENDS)}{suggestion(name, BACKENDS)}"
+        )
     return import_module(BACKENDS[name]).run

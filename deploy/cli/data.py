@@ -8,6 +8,7 @@ from deploy.graph import Graph
 from dpap.data import DATA_SETS, DataSet, Split, load
 from dpap.encoders import ENCODED_MAX, ENCODERS, Direct, Frames, Latency, Rate
 from dpap.errors import DataError
+from dpap.known_names import suggestion
 from dpap.networks import Network
 
 PARTS = ("train", "test")
@@ -53,7 +54,7 @@ def load_inputs(
     if not path.is_file():
         raise DataError(
             f"data {data!r} is neither a file nor a data set; use a .npy file of inputs, or one of"
-            f" {', '.join(DATA_SETS)}"
+            f" {', '.join(DATA_SETS)}{suggestion(data, DATA_SETS)}"
         )
     try:
         # Mapped: a header that names more than the file has is refused before anything is allocated.
@@ -83,7 +84,9 @@ def load_split(
 ) -> Split:
     """A part of a data set, encoded as a graph or a network takes it; arguments are those of load_inputs."""
     if data not in DATA_SETS:
-        raise DataError(f"data {data!r} is not a data set; use one of {', '.join(DATA_SETS)}")
+        raise DataError(
+            f"data {data!r} is not a data set; use one of {', '.join(DATA_SETS)}{suggestion(data, DATA_SETS)}"
+        )
     if part not in PARTS:
         raise DataError(f"split {part!r} is not known; there are {' and '.join(PARTS)}")
     known = DATA_SETS[data]
@@ -101,7 +104,9 @@ def load_split(
 def _encoder(known: DataSet, kind: str, graph: Graph | Network) -> Direct | Rate | Latency | Frames:
     """An encoder for the shape and range of a graph's inputs."""
     if kind not in ENCODERS:
-        raise DataError(f"encoder {kind!r} is not known; there are {', '.join(ENCODERS)}")
+        raise DataError(
+            f"encoder {kind!r} is not known; there are {', '.join(ENCODERS)}{suggestion(kind, ENCODERS)}"
+        )
     if graph.input_max > ENCODED_MAX:
         raise DataError(
             f"the model takes inputs up to {graph.input_max}; data sets are encoded up to {ENCODED_MAX}"

@@ -92,6 +92,14 @@ def _by_layer(settings: list[str]) -> dict[str, int]:
     return bits
 
 
+def _change(drop: float) -> str:
+    """A difference of accuracy in points, and whether it is a loss."""
+    points = f"{abs(drop) * 100:.2f}"
+    if float(points) == 0:
+        return "nothing lost"
+    return f"{points} points {'lost' if drop > 0 else 'gained'}"
+
+
 def _print(result, out: Path) -> None:
     rows = [
         [
@@ -109,6 +117,6 @@ def _print(result, out: Path) -> None:
     print_table(columns, rows, title=f"scales chosen by {result.calibration_samples} samples")
     print(
         f"accuracy on {result.samples:,} samples: {result.original_accuracy:.2%} without rounding,"
-        f" {result.accuracy:.2%} with; {result.accuracy_drop * 100:.2f} points lost"
+        f" {result.accuracy:.2%} with; {_change(result.accuracy_drop)}"
     )
     print(f"{out}: {BEST_FILE}, model.h5, quantization.json")

@@ -1,6 +1,7 @@
 """``dpap train``."""
 
 import math
+import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +14,9 @@ from dpap.checkpoint import BEST_FILE, LAST_FILE
 
 TARGET_SHARE = 0.75
 """Share of the epochs after which a target given as a flag is to be reached."""
+
+DEV_BATCHES = 4
+"""Batches of training samples in a run that only tries everything out."""
 
 GOALS = {"--target": "pruning_rate", "--synops": "synops", "--budget": "budget"}
 """Flags that set a target, and the fields that they set."""
@@ -74,6 +78,9 @@ def command(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Any other field, as in training.clip_norm=1.")
     ] = None,
+    dev_run: Annotated[
+        bool, typer.Option("--dev-run", help="Try the whole way out: one epoch, a few batches.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Train a network on a data set while pruning it; can be interrupted and resumed."""
@@ -114,7 +121,7 @@ def command(
         # In the others the first has begun the run already.
         files.check(resume=resume, overwrite=overwrite)
     goals = {"--target": target, "--synops": synops, "--budget": budget}
-    run_config = _configure(config, files if resume else None, changes, goals, min_accuracy)
+    run_config = _configure(config, files if resume else None, changes, goals, min_accuracy, dev_run)
     check_devices(run_config.execution)
     keep_freed_memory()
     with stages() as progress:
@@ -159,10 +166,11 @@ def field_changes(settings: list[str]) -> dict[str, Any]:
     return changes
 
 
-def _configure(config: Path | None, resumed, changes: dict[str, Any], goals, min_accuracy):
+def _configure(config: Path | None, resumed, changes: dict[str, Any], goals, min_accuracy, dev_run: bool):
     """The configuration of the run; that of the folder where a run is resumed."""
     from deploy.budget import budget_target
     from dpap.errors import InputError
+    from dpap.training.epoch_scaling import scale_epochs
     from dpap.training.run_config import differences, make_run_config, read_run_config
 
     wanted = {flag: goal for flag, goal in goals.items() if goal is not None}
@@ -171,6 +179,15 @@ def _configure(config: Path | None, resumed, changes: dict[str, Any], goals, min
     path = config or (resumed.config if resumed else None)
     fields = read_run_config(path) if path is not None else {}
     where = str(path) if path is not None else "the arguments"
+    if dev_run:
+        changes = _brief_run(fields, changes, where)
+    if type(changes.get("training.epochs")) is int and not resumed:
+        scaled = scale_epochs(fields, changes["training.epochs"])
+        # What is given by a flag is not scaled.
+        changes = scaled | changes
+        if scaled:
+            said = ", ".join(f"{name} {value}" for name, value in scaled.items() if changes[name] == value)
+            print(f"dpap: note: for training.epochs {changes['training.epochs']}: {said}", file=sys.stderr)
     if wanted:
         others = {name: value for name, value in changes.items() if not name.startswith("pruning.target")}
         epochs = make_run_config(fields, others, where).training.epochs
@@ -192,6 +209,20 @@ def _configure(config: Path | None, resumed, changes: dict[str, Any], goals, min
                 " another --out"
             )
     return made
+
+
+def _brief_run(fields: dict[str, Any], changes: dict[str, Any], where: str) -> dict[str, Any]:
+    """Changes for a run that only tries everything out."""
+    from dpap.training.method import REGROWING
+    from dpap.training.run_config import make_run_config
+
+    plain = {name: value for name, value in changes.items() if not name.startswith("pruning.target")}
+    asked = make_run_config(fields, plain | {"pruning.target": None, "sdsnn.patience": 1}, where)
+    samples = DEV_BATCHES * asked.training.batch_size
+    # SD-SNN begins to prune in its fourth epoch.
+    epochs = 4 if asked.method == REGROWING else 1
+    patience = {"sdsnn.patience": 1} if asked.method == REGROWING else {}
+    return changes | patience | {"training.epochs": epochs, "data.samples": samples}
 
 
 def _summary(result, out: Path, seconds: float) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from deploy.errors import ExportError
 from deploy.graph import Graph
+from dpap.expected_objects import expect
+from dpap.known_names import suggestion
 
 FORMATS = {
     "h5": "deploy.formats.h5",
@@ -41,6 +43,7 @@ def export(graph: Graph, path: str | Path, format: str | None = None, **options)
     InputError
         The folder cannot be written.
     """
+    expect(graph, Graph, "graph", "deploy.export(graph, path)")
     import_module(FORMATS[format_of(path, format)]).save(graph, path, **options)
 
 
@@ -55,5 +58,7 @@ def format_of(path: str | Path, format: str | None = None) -> str:
             )
         return SUFFIXES[suffix]
     if format not in FORMATS:
-        raise ExportError(f"there is no format {format!r}; use one of {', '.join(FORMATS)}")
+        raise ExportError(
+            f"there is no format {format!r}; use one of {', '.join(FORMATS)}{suggestion(format, FORMATS)}"
+        )
     return format

@@ -39,6 +39,7 @@ from deploy.hardware.result import Estimate
 from deploy.hardware.workload import ActiveUpdates, Options, Unknown
 from deploy.measurement import Measurement, from_input, measure
 from dpap.errors import InputError
+from dpap.expected_objects import expect
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,9 @@ def compare(
     HardwareError
         As :func:`deploy.estimate` raises it.
     """
+    call = 'deploy.compare(dense, pruned, "loihi1")'
+    expect(dense, Measurement, "dense", call)
+    expect(pruned, Measurement, "pruned", call)
     _check_alike(dense, pruned)
     options, target = checked_options(active, unknown, oversized), chosen_target(hardware, cost_set)
     all_neurons = with_all_neurons(pruned.recording)

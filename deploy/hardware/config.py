@@ -23,7 +23,9 @@ from deploy.hardware.structure import (
     OperationsStructure,
     SynapseFormat,
 )
+from dpap.config_errors import located
 from dpap.files import read_limited
+from dpap.known_names import suggestion
 from dpap.shown import shown
 from dpap.yaml_reader import MAX_BYTES, read_yaml
 
@@ -120,8 +122,11 @@ def load_hardware(name_or_path: str | Path) -> Hardware:
     text = str(name_or_path)
     is_path = isinstance(name_or_path, Path) or Path(text).suffix in SUFFIXES or Path(text).name != text
     if not is_path and text not in list_hardware():
-        known = ", ".join(list_hardware())
-        raise HardwareError(f"hardware {text!r} is not known; use one of {known}, or the path of a YAML file")
+        known = list_hardware()
+        raise HardwareError(
+            f"hardware {text!r} is not known; use one of {', '.join(known)}, or the path of a YAML file"
+            f"{suggestion(text, known)}"
+        )
     file = Path(text) if is_path else resources.files("hardware_configs") / f"{text}.yaml"
     try:
         content = read_limited(file, MAX_BYTES) if is_path else file.read_bytes()
@@ -146,7 +151,7 @@ def _explain(error: ValidationError, raw: Any) -> str:
     location = first["loc"]
     if kind == WRONG_VALUE:
         location += tuple(context["field"].split("."))
-    keys, value = _locate(location, raw)
+    keys, value = located(location, raw)
     field = ".".join(str(key) for key in keys) or "the file"
     if kind == "missing":
         return f"{field} is missing"
@@ -177,22 +182,6 @@ def _explain(error: ValidationError, raw: Any) -> str:
 
 def _discriminator(context: dict) -> str:
     return str(context["discriminator"]).strip("'")
-
-
-def _locate(location: tuple, raw: Any) -> tuple[list, Any]:
-    """Keys and value in the file for a location of pydantic's, which has tags of unions too."""
-    keys, value = [], raw
-    for index, key in enumerate(location):
-        last = index == len(location) - 1
-        if isinstance(value, dict) and key in value:
-            keys.append(key)
-            value = value[key]
-        elif key == "[key]":
-            value = location[index - 1]
-        elif last:
-            keys.append(key)
-            value = None
-    return keys, value
 
 
 def _short(value: Any) -> str:

@@ -21,6 +21,7 @@ from deploy.hardware.traffic import count_traffic
 from deploy.hardware.workload import ActiveUpdates, LayerWork, Options, Unknown, Workload
 from deploy.measurement import Measurement, source_activity
 from dpap.errors import InputError
+from dpap.expected_objects import expect
 
 
 def estimate(
@@ -67,6 +68,7 @@ def estimate(
     InputError
         The measurement has no sample, or an option is not known.
     """
+    expect(measurement, Measurement, "measurement", 'deploy.estimate(measurement, "loihi1")')
     options = checked_options(active, unknown, oversized)
     if not measurement.samples:
         raise InputError("the measurement is of 0 samples; record at least one")

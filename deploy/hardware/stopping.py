@@ -33,6 +33,7 @@ from deploy.hardware.workload import Options
 from deploy.measurement import measure
 from deploy.recording import Recording
 from dpap.errors import InputError
+from dpap.expected_objects import expect
 
 Curve = tuple[float | None, ...]
 
@@ -140,6 +141,7 @@ def early_exit(
     HardwareError
         As :func:`deploy.estimate` raises it, or the target has no steps.
     """
+    expect(recording, Recording, "recording", "deploy.early_exit(recording, labels)")
     labels = _checked_labels(recording, labels)
     priced = _Prices(recording, hardware, **options)
     everyone = np.arange(len(labels))

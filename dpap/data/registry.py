@@ -12,6 +12,7 @@ from dpap.data import (
 )
 from dpap.data.data_set import DataSet
 from dpap.errors import DataError
+from dpap.known_names import suggestion
 
 DATA_SETS: dict[str, DataSet] = {
     module.DATA_SET.name: module.DATA_SET
@@ -38,5 +39,7 @@ def data_set(name: str) -> DataSet:
         There is none of that name.
     """
     if name not in DATA_SETS:
-        raise DataError(f"data set {name!r} is not known; there are {', '.join(DATA_SETS)}")
+        raise DataError(
+            f"data set {name!r} is not known; there are {', '.join(DATA_SETS)}{suggestion(name, DATA_SETS)}"
+        )
     return DATA_SETS[name]

@@ -21,8 +21,9 @@ from dpap.blocks import (
     SynapticBlock,
 )
 from dpap.errors import NetworkError
+from dpap.expected_objects import expect
 from dpap.networks.network import INPUT, Network, check_time_steps
-from dpap.neurons import LIF, Neuron
+from dpap.neurons import LIF, Neuron, ReLU
 from dpap.notation import (
     ConvToken,
     DelayToken,
@@ -85,6 +86,9 @@ def build(
     NetworkError
         A token is unknown, a layer does not fit its input, or an argument is out of range.
     """
+    if neuron is not None:
+        call = "dpap.networks.build(notation, input_shape, time_steps, neuron=dpap.LIF())"
+        expect(neuron, (LIF, ReLU), "neuron", call)
     check_arguments(input_shape, time_steps, input_max)
     check_weight_bits(weight_bits)
     neuron = neuron or LIF()

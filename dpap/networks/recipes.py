@@ -14,6 +14,7 @@ and neurons, and without padding, it is the LeNet that comes with Caffe. Both ha
 from dataclasses import dataclass
 
 from dpap.errors import NetworkError
+from dpap.known_names import suggestion
 from dpap.networks.builder import build
 from dpap.networks.network import Network
 from dpap.neurons import Neuron, ReLU
@@ -68,5 +69,7 @@ def named(name: str, **options) -> Network:
         There is no such network.
     """
     if name not in RECIPES:
-        raise NetworkError(f"there is no network {name!r}; there are {', '.join(RECIPES)}")
+        raise NetworkError(
+            f"there is no network {name!r}; there are {', '.join(RECIPES)}{suggestion(name, RECIPES)}"
+        )
     return build(**{**vars(RECIPES[name]), **options})

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import torch
 
 from dpap.errors import InputError
+from dpap.known_names import suggestion
 from dpap.plasticity.spines import spine_plasticity, unit_spine_plasticity
 from dpap.reduction import ranks, sum_over_ranks
 from dpap.state import Shape, checked_state
@@ -212,5 +213,6 @@ def find_criterion(name: str) -> type[Importance]:
         There is none of this name.
     """
     if name not in _CRITERIA:
-        raise InputError(f"no criterion is called {name!r}; there are {', '.join(sorted(_CRITERIA))}")
+        known = ", ".join(sorted(_CRITERIA))
+        raise InputError(f"no criterion is called {name!r}; there are {known}{suggestion(name, _CRITERIA)}")
     return _CRITERIA[name]

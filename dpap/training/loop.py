@@ -4,10 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 from dpap.data.split import Split
+from dpap.errors import InputError
+from dpap.expected_objects import expect
 from dpap.networks import Network
 from dpap.training.config import TrainingConfig
 from dpap.training.history import EpochRecord
 from dpap.training.learning import Learning
+
+_PRUNER = ("after_batch", "after_epoch", "pruning_rate")
 
 
 def train(
@@ -36,9 +40,20 @@ def train(
 
     Raises
     ------
+    InputError
+        An argument is of another kind; what to do is said.
     TrainingError
         The loss is not finite.
     """
+    call = "train(network, train_split, test_split, TrainingConfig(), pruner)"
+    expect(network, Network, "network", call)
+    expect(train_split, Split, "train_split", call)
+    if test_split is not None:
+        expect(test_split, Split, "test_split", call)
+    expect(config, TrainingConfig, "config", call)
+    if pruner is not None and not all(hasattr(pruner, name) for name in _PRUNER):
+        given = type(pruner).__name__
+        raise InputError(f"pruner is a {given}; expected one with {', '.join(_PRUNER)}, as in {call}")
     learning = Learning(network, config, pruner)
     while not learning.done:
         record = learning.next_epoch(train_split, test_split)

@@ -1,6 +1,7 @@
 """Methods of pruning, by name."""
 
 from dpap.errors import InputError
+from dpap.known_names import suggestion
 from dpap.networks import Network
 from dpap.plasticity import criteria
 from dpap.pruning import DPAP, SDSNN, DPAPConfig, Measure, Pruner, SDSNNConfig
@@ -20,7 +21,9 @@ def methods() -> tuple[str, ...]:
 def check_method(name: str) -> None:
     """Raise an :class:`~dpap.errors.InputError` unless there is such a method."""
     if name not in methods():
-        raise InputError(f"method {name!r} is not known; there are {', '.join(methods())}")
+        raise InputError(
+            f"method {name!r} is not known; there are {', '.join(methods())}{suggestion(name, methods())}"
+        )
 
 
 def importance_of(method: str) -> str | None:

@@ -10,6 +10,9 @@ from dpap.training.sections import ExecutionConfig
 
 _TORCHRUN = "TORCHELASTIC_RUN_ID"
 
+_MACHINES = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK")
+"""Environment variables by which several machines find each other."""
+
 
 def is_first() -> bool:
     """Whether this process is not one that another process of the training started."""
@@ -34,8 +37,15 @@ def place(config: ExecutionConfig) -> OneProcess:
 
 
 def check_devices(config: ExecutionConfig) -> None:
-    """Raise an :class:`~dpap.errors.InputError` unless the devices are there."""
+    """Raise an :class:`~dpap.errors.InputError` unless devices and machines can be found."""
     device = _device(config.device)
+    missing = [name for name in _MACHINES if name not in os.environ]
+    if config.nodes > 1 and missing and _TORCHRUN not in os.environ:
+        raise InputError(
+            f"execution.nodes is {config.nodes}, and {', '.join(missing)} are not set, by which the machines"
+            " find each other: run the same command on each machine with these environment variables, or by"
+            " torchrun"
+        )
     if device.type == "cuda" and config.devices > torch.cuda.device_count():
         raise InputError(
             f"execution.devices is {config.devices}; this machine has"

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from dpap.config_errors import explained
 from dpap.data import data_set
 from dpap.encoders import Direct
 from dpap.errors import InputError
@@ -22,9 +23,6 @@ from dpap.yaml_reader import MAX_BYTES, read_yaml
 
 DIGITS = "24C3-AP2-48C3-AP2-512FC-10FC"
 """The network for scikit-learn's digits, that of the demonstration."""
-
-_EXPECTED = {"tuple_type": "expected a list", "model_type": "expected fields with their values"}
-"""What pydantic says in Python's terms, in those of a YAML file, by the type of its error."""
 
 _DEFAULT_NETWORKS = {"digits": DIGITS, "digits-events": DIGITS} | {name: name for name in RECIPES}
 
@@ -193,7 +191,7 @@ def make_run_config(
     try:
         return RunConfig.model_validate(raw).whole()
     except ValidationError as error:
-        raise InputError(f"{where}: {_explained(error)}") from error
+        raise InputError(f"{where}: {explained(error, RunConfig, raw)}") from error
 
 
 def differences(one: RunConfig, other: RunConfig) -> list[str]:
@@ -222,19 +220,3 @@ def _flat(value: Any, name: str = "") -> dict[str, Any]:
     for key, inner in value.items():
         found |= _flat(inner, f"{name}.{key}" if name else key)
     return found
-
-
-def _explained(error: ValidationError) -> str:
-    """One line on the first thing that is wrong."""
-    first, *others = error.errors()
-    name = ".".join(str(part) for part in first["loc"])
-    said_by_pydantic = first["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
-    message = _EXPECTED.get(first["type"], said_by_pydantic)
-    if first["type"] == "value_error":
-        said = f"{name}: {message}" if name else message
-    elif first["type"] == "extra_forbidden":
-        said = f"{name} is not a field that there is"
-    else:
-        text = "null" if first["input"] is None else shown(first["input"])
-        said = f"{name or 'it'} is {text}; {message}"
-    return said + (f" (and {len(others)} more)" if others else "")

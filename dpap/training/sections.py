@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dpap.data import Augmentation, data_set
 from dpap.encoders import Encoder
-from dpap.known_names import known_by
+from dpap.known_names import by_name, known_by
 from dpap.neurons import LIF, Neuron
 from dpap.weight_bits import MARGIN, MOST_BITS, WeightBits
 
@@ -39,18 +39,21 @@ class DataConfig(Section):
         Accept fewer samples than the data set has.
     download : bool
         Download what is missing.
+    samples : int, optional
+        Only the first so many samples of each part, to try a run out.
     in_memory : bool
         Encode the samples once and hold them.
     """
 
     name: Annotated[str, known_by(data_set)] = "digits"
     time_steps: int | None = Field(None, ge=1, le=1 << 16)
-    encoder: Encoder | None = None
+    encoder: Annotated[Encoder | None, by_name("kind")] = None
     validation: int = Field(0, ge=0)
     test: bool = True
     augmentation: Augmentation | None = None
     subset: bool = False
     download: bool = False
+    samples: int | None = Field(None, ge=1)
     in_memory: bool = False
 
     @model_validator(mode="after")
@@ -81,7 +84,7 @@ class NetworkConfig(Section):
     """
 
     notation: str | None = Field(None, max_length=4096)
-    neuron: Annotated[Neuron, Field(discriminator="type")] = LIF()
+    neuron: Annotated[Neuron, Field(discriminator="type"), by_name("type", "lif")] = LIF()
     bias: bool = False
     weight_bits: WeightBits = MOST_BITS
     range_margin: float = Field(MARGIN, ge=1, allow_inf_nan=False)

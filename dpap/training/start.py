@@ -1,5 +1,6 @@
 """What a run starts from: its data, and its network before it learns."""
 
+import numpy as np
 import torch
 
 from dpap.data import Split, load
@@ -30,10 +31,13 @@ def load_splits(config: RunConfig) -> dict[str, Split]:
         download=data.download,
         subset=data.subset,
     )
-    return {
-        part: split.in_memory() if data.in_memory else split
-        for part, split in zip(parts, splits, strict=True)
-    }
+    first = {part: first_samples(split, data.samples) for part, split in zip(parts, splits, strict=True)}
+    return {part: split.in_memory() if data.in_memory else split for part, split in first.items()}
+
+
+def first_samples(split: Split, count: int | None) -> Split:
+    """The first so many samples; all where ``count`` is None."""
+    return split if count is None else split.part(np.arange(min(count, len(split))))
 
 
 def build_network(config: RunConfig, split: Split) -> Network:
