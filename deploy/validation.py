@@ -21,11 +21,13 @@ from dpap.neurons.parameters import ARITHMETIC_LIMIT, DECAY_UNITY, SUM_LIMIT, TH
 from dpap.neurons.sigma_delta import MESSAGE_LIMIT
 from dpap.power_of_two import CONSTANT_LIMIT, LARGEST_SHIFT
 from dpap.quantization import BIAS_LIMIT, LOWEST_WEIGHT, WEIGHT_LIMIT, WEIGHT_STEP
+from dpap.shown import shown
 
 MAX_STEPS = 1 << 16
 MAX_INPUT = (1 << 16) - 1
 MAX_NEURONS = 1 << 26
 MAX_WINDOW = 1 << 12
+MAX_NAME = 256
 
 
 def validate_graph(graph: Graph) -> None:
@@ -46,6 +48,10 @@ def validate_graph(graph: Graph) -> None:
     _check_encoder(graph)
     shapes = {INPUT: graph.input_shape}
     for layer in graph.layers:
+        _require(
+            isinstance(layer.name, str) and 0 < len(layer.name) <= MAX_NAME and layer.name.isprintable(),
+            f"the name {shown(layer.name)} of a layer is not 1 to {MAX_NAME} printable letters",
+        )
         _require(layer.name not in shapes, f"the name {layer.name!r} appears twice")
         _require(
             isinstance(layer.neuron, Neuron) != graph.sigma_delta,

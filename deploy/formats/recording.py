@@ -38,9 +38,6 @@ SCHEMA = 1
 CHUNK_BYTES = 1 << 22
 """Bytes of a chunk to aim at, before compression."""
 
-LARGEST_CHUNK = 1 << 30
-"""Bytes of a chunk beyond which a file is refused."""
-
 LEVEL = 1
 """Of zlib: spikes compress well, and a run does not wait for the rest."""
 
@@ -295,5 +292,3 @@ def _check(path: Path, data: h5py.Dataset, kind: np.dtype, shape: tuple[int, ...
     fits = isinstance(data, h5py.Dataset) and data.dtype == kind and data.shape == shape
     if not fits:
         raise FormatError(f"{path}: {data.name} is not {kind} of the shape {shape}, as its graph says")
-    if data.chunks is not None and prod(data.chunks) * kind.itemsize > LARGEST_CHUNK:
-        raise FormatError(f"{path}: {data.name} has chunks of {data.chunks}; at most {LARGEST_CHUNK} bytes")

@@ -6,16 +6,19 @@ torchvision opens only where their checksums are the published ones. A subset is
 ``labels`` uint8 ``(N,)``; nothing in it is unpickled.
 """
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from dpap.arrays import load_arrays
 from dpap.data.data_set import DataSet, Request
 from dpap.data.location import downloading, missing, reading
 from dpap.data.mnist import LEVELS
 from dpap.encoders import Direct
-from dpap.errors import DataError
+from dpap.errors import DataError, InputError
+
+MAX_ARRAY = 1 << 28
+"""Bytes of an array: more than 60,000 images."""
 
 SIDE, CHANNELS, CLASSES = 32, 3, 10
 
@@ -68,12 +71,15 @@ def read_archive(path: Path) -> tuple[np.ndarray, np.ndarray]:
     DataError
         The file is truncated or not such an archive.
     """
-    with reading(path), zipfile.ZipFile(path):
-        archive = np.load(path, allow_pickle=False)
-        absent = {"images", "labels"} - set(archive.files)
-        if absent:
-            raise DataError(f"{path}: has no {' and no '.join(sorted(absent))}; expected images and labels")
-        images, labels = archive["images"], archive["labels"]
+    try:
+        archive = load_arrays(path, MAX_ARRAY, "images and labels")
+    except InputError as error:
+        reason = str(error).removeprefix(f"{path}: ")
+        raise DataError(f"{path}: damaged, or not of the expected form ({reason})") from error
+    absent = {"images", "labels"} - set(archive)
+    if absent:
+        raise DataError(f"{path}: has no {' and no '.join(sorted(absent))}; expected images and labels")
+    images, labels = archive["images"], archive["labels"]
     if images.dtype != np.uint8 or images.shape[1:] != (SIDE, SIDE, CHANNELS) or not len(images):
         raise DataError(
             f"{path}: images are {images.dtype} {images.shape}; expected uint8"

@@ -3,6 +3,7 @@
 HDF5 follows links and virtual data sets into other files, and allocates what a few bytes say an array has.
 """
 
+from math import prod
 from pathlib import Path
 
 import h5py
@@ -19,8 +20,11 @@ MAX_ATTRIBUTES = 64
 MAX_DEPTH = 12
 """Groups within groups; a subgraph takes three, and a graph in a recording five."""
 
-MAX_BYTES = 1 << 31
+MAX_BYTES = 1 << 30
 """Of all arrays that are read at once, unpacked."""
+
+MAX_CHUNK = 1 << 27
+"""Bytes of a chunk, which HDF5 allocates whole, and once more for each filter."""
 
 SMALL_BYTES = 1 << 28
 """What a file of any size may take, unpacked."""
@@ -97,11 +101,15 @@ class _Scan:
         if data.external or data.is_virtual:
             raise FormatError(f"{data.name}: its values are in another file")
         settings = data.id.get_create_plist()
-        filters = {settings.get_filter(index)[0] for index in range(settings.get_nfilters())}
-        if not filters <= _FILTERS:
+        filters = [settings.get_filter(index)[0] for index in range(settings.get_nfilters())]
+        if not _FILTERS.issuperset(filters) or len(set(filters)) < len(filters):
             raise FormatError(
-                f"{data.name}: packed by filters {sorted(filters)}, of which some are not known"
+                f"{data.name}: packed by filters {sorted(filters)}; expected each of {sorted(_FILTERS)}"
+                " at most once"
             )
+        chunk = prod(data.chunks or ()) * data.dtype.itemsize
+        if chunk > min(MAX_CHUNK, self.largest):
+            raise FormatError(f"{data.name}: chunks of {chunk} bytes; at most {MAX_CHUNK}")
         string = h5py.check_string_dtype(data.dtype)
         if string is None and data.dtype.kind not in "iufb":
             raise FormatError(f"{data.name}: of type {data.dtype}; expected numbers or text")

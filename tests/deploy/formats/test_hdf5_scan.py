@@ -60,6 +60,23 @@ def foreign_filter(file, place, other):
     file.create_dataset(place, data=np.arange(3, dtype=np.int32), compression="lzf")
 
 
+def large_chunk(file, place, other):
+    # A chunk is allocated whole, though the data set has three numbers.
+    del file[place]
+    chunks, kept = ((1 << 27) + 1,), (None,)
+    file.create_dataset(place, (3,), np.uint8, chunks=chunks, maxshape=kept, compression="gzip")
+
+
+def packed_twice(file, place, other):
+    del file[place]
+    settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    settings.set_chunk((3,))
+    settings.set_deflate(9)
+    settings.set_deflate(9)
+    space = h5py.h5s.create_simple((3,))
+    h5py.h5d.create(file.id, place.encode(), h5py.h5t.NATIVE_INT32, space, settings)
+
+
 def deep(file, place, other):
     file.create_group("/".join("a" * 20))
 
@@ -78,7 +95,9 @@ def attributes(file, place, other):
         (external_storage, "its values are in another file"),
         (huge, "more than 268435456 bytes of numbers"),
         (many_links, "more than 268435456 bytes of numbers"),
-        (foreign_filter, "packed by filters .*, of which some are not known"),
+        (foreign_filter, "packed by filters .*; expected each of .* at most once"),
+        (packed_twice, "packed by filters .*; expected each of .* at most once"),
+        (large_chunk, "chunks of 134217729 bytes; at most 134217728"),
         (deep, "more than 12 deep"),
         (attributes, "65 attributes; at most 64"),
     ],
