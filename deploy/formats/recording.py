@@ -268,8 +268,12 @@ def _open(file: h5py.File, path: Path) -> Recording:
     _check(path, inputs, kind, (samples, graph.time_steps, *graph.input_shape))
     places = {}
     width = None
-    for index in file.get("spikes", {}):
-        spikes = file["spikes"][index]
+    recorded = file.get("spikes")
+    if not isinstance(recorded, h5py.Group):
+        raise FormatError(f"{path}: no group of spikes")
+    for index, spikes in recorded.items():
+        if not isinstance(spikes, h5py.Dataset):
+            raise FormatError(f"{path}: {spikes.name} is not a data set of spikes")
         name = str(spikes.attrs["layer"])
         if name not in {layer.name for layer in graph.layers} or name in places:
             raise FormatError(f"{path}: spikes of {name!r}, which is no layer of its graph or is there twice")

@@ -59,15 +59,19 @@ class Split:
     ids: np.ndarray | None = None
 
     def __post_init__(self):
+        _check_arrays(self.inputs, self.labels)
         if len(self.inputs) != len(self.labels):
             raise DataError(
                 f"{len(self.inputs)} samples with {len(self.labels)} labels; expected one for each"
             )
+        _check_labels(self.labels)
         kind = "images" if isinstance(self.inputs, np.ndarray) else "events"
         takes = "images" if self.encoder is None else self.encoder.takes
         if takes != kind:
             name = "no encoder" if self.encoder is None else f"{self.encoder.kind} encoding"
             raise DataError(f"the samples are {kind}; {name} takes {takes}")
+        if kind == "images":
+            _check_whole(self.inputs, self.input_max if self.pixel_max is None else self.pixel_max)
         if self.augmentation is not None and (kind == "events" or self.inputs.ndim != 4):
             raise DataError("only images (N, C, H, W) can be augmented")
         if not isinstance(self.seed, int | np.integer) or self.seed < 0:
@@ -214,3 +218,34 @@ class Split:
         """A generator for each sample, made when it is asked for."""
         for identity in self._identities()[chosen]:
             yield np.random.default_rng((self.seed, stream, epoch or 0, int(identity)))
+
+
+def _check_arrays(inputs: object, labels: object) -> None:
+    """Refuse tensors and other things that look like arrays."""
+    for name, values in (("inputs", inputs), ("labels", labels)):
+        if isinstance(values, np.ndarray) or (name == "inputs" and hasattr(values, "sensor")):
+            continue
+        how = f"{name}.numpy()" if hasattr(values, "numpy") else f"numpy.asarray({name})"
+        raise DataError(f"{name} are a {type(values).__name__}; expected a NumPy array; give {how}")
+
+
+def _check_labels(labels: np.ndarray) -> None:
+    if labels.dtype.kind not in "iu" or labels.ndim != 1:
+        raise DataError(
+            f"labels are {labels.dtype} {labels.shape}; expected whole numbers (N,), the classes from 0"
+        )
+    if len(labels) and labels.min() < 0:
+        raise DataError(f"a label is {labels.min()}; expected the classes from 0")
+
+
+def _check_whole(inputs: np.ndarray, largest: int) -> None:
+    if inputs.dtype.kind not in "iu":
+        raise DataError(
+            f"inputs are {inputs.dtype}; expected whole numbers from 0 to {largest}, as"
+            f" (images * {largest}).round().astype(numpy.uint8) makes of images from 0 to 1"
+        )
+    if inputs.size and not (inputs.min() >= 0 and inputs.max() <= largest):
+        raise DataError(
+            f"inputs are from {inputs.min()} to {inputs.max()}; expected 0 to {largest}: scale them, or give"
+            " a larger input_max"
+        )

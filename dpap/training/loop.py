@@ -54,6 +54,13 @@ def train(
     if pruner is not None and not all(hasattr(pruner, name) for name in _PRUNER):
         given = type(pruner).__name__
         raise InputError(f"pruner is a {given}; expected one with {', '.join(_PRUNER)}, as in {call}")
+    classes = network.synaptic_blocks()[-1].output_shape[0]
+    for name, split in (("train_split", train_split), ("test_split", test_split)):
+        if split is not None and len(split) and split.labels.max() >= classes:
+            raise InputError(
+                f"{name} has the label {split.labels.max()}; the network has {classes} outputs, for labels 0"
+                f" to {classes - 1}"
+            )
     learning = Learning(network, config, pruner)
     while not learning.done:
         record = learning.next_epoch(train_split, test_split)

@@ -111,6 +111,12 @@ def test_a_damaged_file_is_refused(stored, damage, message):
         (lambda file: file.attrs.update(samples=10**9), "inputs is not uint8"),
         (lambda file: file["spikes/0"].attrs.update(layer="fc9"), "no layer"),
         (lambda file: file.__delitem__("spikes/2"), "no spikes of its output"),
+        (lambda file: file.__delitem__("spikes"), "no group of spikes"),
+        (
+            lambda file: (file.__delitem__("spikes"), file.create_dataset("spikes", data=[1])),
+            "no group of spikes",
+        ),
+        (lambda file: file.create_group("spikes/9"), "not a data set of spikes"),
         (lambda file: file.__delitem__("inputs"), "damaged"),
         (lambda file: file["spikes/0"].resize((5, *file["spikes/0"].shape[1:])), "as its graph says"),
         (lambda file: file["graph"].attrs.update(input_max=0), "input_max is 0"),

@@ -178,15 +178,21 @@ def test_in_memory_refuses_what_is_drawn_anew():
 @pytest.mark.parametrize(
     ("wrong", "part"),
     [
-        (lambda: Split(np.zeros((3, 1, 2, 2)), np.zeros(2), 1), "3 samples with 2 labels"),
-        (lambda: Split(np.zeros((3, 1, 2, 2)), np.zeros(3), 1, 4, Frames()), "samples are images; frames"),
-        (lambda: Split(HeldRecordings([], (2, 6, 6)), np.zeros(0), 1, 4, Rate()), "samples are events; rate"),
-        (lambda: Split(HeldRecordings([], (2, 6, 6)), np.zeros(0), 1), "samples are events; no encoder"),
-        (lambda: Split(np.zeros((3, 1, 2, 2)), np.zeros(3), 1, None, Rate(), 255), "needs time_steps"),
-        (lambda: Split(np.zeros((3, 1, 2, 2)), np.zeros(3), 1, seed=-1), "seed is -1; expected a whole"),
+        (lambda: Split(np.zeros((3, 1, 2, 2)), np.zeros(2, int), 1), "3 samples with 2 labels"),
+        (
+            lambda: Split(np.zeros((3, 1, 2, 2)), np.zeros(3, int), 1, 4, Frames()),
+            "samples are images; frames",
+        ),
+        (
+            lambda: Split(HeldRecordings([], (2, 6, 6)), np.zeros(0, int), 1, 4, Rate()),
+            "samples are events; rate",
+        ),
+        (lambda: Split(HeldRecordings([], (2, 6, 6)), np.zeros(0, int), 1), "samples are events; no encoder"),
+        (lambda: Split(np.zeros((3, 1, 2, 2)), np.zeros(3, int), 1, None, Rate(), 255), "needs time_steps"),
+        (lambda: Split(np.zeros((3, 1, 2, 2)), np.zeros(3, int), 1, seed=-1), "seed is -1; expected a whole"),
         (lambda: image_split().hold_back(0.2), "0.2 samples cannot be held back"),
         (
-            lambda: Split(np.zeros((1, 1, 2, 2, 4)), np.zeros(1), 1, 4, augmentation=CropFlip()),
+            lambda: Split(np.zeros((1, 1, 2, 2, 4)), np.zeros(1, int), 1, 4, augmentation=CropFlip()),
             "only images",
         ),
     ],
@@ -215,3 +221,41 @@ def test_a_network_learns_from_what_is_encoded(name, options):
     # Ten classes: a tenth by chance, give or take 3 of 100 samples.
     assert history[-1].test_accuracy > 0.3
     assert history[-1].test_accuracy == accuracy(network, test_split)
+
+
+IMAGES, LABELS = np.zeros((2, 1, 4, 4), np.uint8), np.array([0, 1])
+
+
+@pytest.mark.parametrize(
+    ("inputs", "labels", "said"),
+    [
+        (
+            IMAGES / 255,
+            LABELS,
+            r"inputs are float64; expected whole numbers from 0 to 16, as \(images",
+        ),
+        (
+            torch.zeros(2, 1, 4, 4),
+            LABELS,
+            r"inputs are a Tensor; .* give inputs.numpy\(\)",
+        ),
+        (IMAGES.tolist(), LABELS, r"inputs are a list; .* give numpy.asarray\(inputs\)"),
+        (IMAGES + 17, LABELS, "inputs are from 17 to 17; expected 0 to 16"),
+        (IMAGES.astype(int) - 1, LABELS, "inputs are from -1 to -1"),
+        (IMAGES, torch.tensor([0, 1]), "labels are a Tensor"),
+        (IMAGES, [0, 1], "labels are a list"),
+        (IMAGES, np.array([0.0, 1.0]), "labels are float64"),
+        (IMAGES, np.array([[0], [1]]), r"labels are int64 \(2, 1\)"),
+        (IMAGES, np.array([0, -1]), "a label is -1"),
+    ],
+)
+def test_what_is_no_array_of_whole_numbers_is_refused_at_once(inputs, labels, said):
+    with pytest.raises(DataError, match=said):
+        Split(inputs, labels, 16)
+
+
+def test_labels_beyond_the_outputs_are_refused_before_training():
+    network = dpap.networks.build("10FC", (16,), 2, input_max=16)
+    split = Split(IMAGES.reshape(2, 16), np.array([0, 10]), 16)
+    with pytest.raises(dpap.InputError, match="train_split has the label 10; the network has 10 outputs"):
+        train(network, split, None, TrainingConfig(epochs=1))
