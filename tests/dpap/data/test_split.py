@@ -178,9 +178,9 @@ def test_in_memory_refuses_what_is_drawn_anew():
 @pytest.mark.parametrize(
     ("wrong", "part"),
     [
-        (lambda: Split(np.zeros((3, 1, 2, 2)), np.zeros(2, int), 1), "3 samples with 2 labels"),
+        (lambda: Split(np.zeros((3, 1, 2, 2), np.uint8), np.zeros(2, int), 1), "3 samples with 2 labels"),
         (
-            lambda: Split(np.zeros((3, 1, 2, 2)), np.zeros(3, int), 1, 4, Frames()),
+            lambda: Split(np.zeros((3, 1, 2, 2), np.uint8), np.zeros(3, int), 1, 4, Frames()),
             "samples are images; frames",
         ),
         (
@@ -188,11 +188,19 @@ def test_in_memory_refuses_what_is_drawn_anew():
             "samples are events; rate",
         ),
         (lambda: Split(HeldRecordings([], (2, 6, 6)), np.zeros(0, int), 1), "samples are events; no encoder"),
-        (lambda: Split(np.zeros((3, 1, 2, 2)), np.zeros(3, int), 1, None, Rate(), 255), "needs time_steps"),
-        (lambda: Split(np.zeros((3, 1, 2, 2)), np.zeros(3, int), 1, seed=-1), "seed is -1; expected a whole"),
+        (
+            lambda: Split(np.zeros((3, 1, 2, 2), np.uint8), np.zeros(3, int), 1, None, Rate(), 255),
+            "needs time_steps",
+        ),
+        (
+            lambda: Split(np.zeros((3, 1, 2, 2), np.uint8), np.zeros(3, int), 1, seed=-1),
+            "seed is -1; expected a whole",
+        ),
         (lambda: image_split().hold_back(0.2), "0.2 samples cannot be held back"),
         (
-            lambda: Split(np.zeros((1, 1, 2, 2, 4)), np.zeros(1, int), 1, 4, augmentation=CropFlip()),
+            lambda: Split(
+                np.zeros((1, 1, 2, 2, 4), np.uint8), np.zeros(1, int), 1, 4, augmentation=CropFlip()
+            ),
             "only images",
         ),
     ],
