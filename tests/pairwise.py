@@ -52,7 +52,18 @@ def covering(
         best = max(tried, key=lambda row: len(pairs(row) & wanted))
         wanted -= pairs(best)
         rows.append(best)
-    return rows
+    return _most_first(rows)
+
+
+def _most_first(rows: list[Row]) -> list[Row]:
+    """The same rows in an order in which the first of them cover as much as they can."""
+    left, ordered, covered = list(rows), [], set()
+    while left:
+        best = max(left, key=lambda row: len(pairs(row) - covered))
+        left.remove(best)
+        covered |= pairs(best)
+        ordered.append(best)
+    return ordered
 
 
 def pairs(row: Row) -> set[tuple]:

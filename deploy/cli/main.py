@@ -14,6 +14,7 @@ import typer
 from typer.exceptions import TyperException
 
 from deploy.cli import demo, doctor, estimate, export, hardware, quantize, report, simulate, train, verify
+from deploy.cli.interruption import Interrupted
 from deploy.cli.words import in_words_of_commands
 from dpap.errors import InputError, StorageError
 from dpap.known_names import suggestion
@@ -83,6 +84,8 @@ def _run(arguments: list[str], debug: bool) -> int:
         return _report(str(error), BAD_INPUT, debug)
     except StorageError as error:
         return _report(str(error), FAILED, debug)
+    except Interrupted as error:
+        return _report(str(error), INTERRUPTED, debug)
     except (KeyboardInterrupt, typer.Abort):
         return _report("interrupted", INTERRUPTED, debug)
     except Exception as error:

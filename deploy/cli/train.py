@@ -3,14 +3,18 @@
 import math
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from deploy.cli.interruption import Interrupted
 from deploy.cli.output import print_json, print_table
-from deploy.cli.progress import stages
 from dpap.checkpoint import BEST_FILE, LAST_FILE
+
+if TYPE_CHECKING:
+    from dpap.training.run_files import RunFiles
 
 TARGET_SHARE = 0.75
 """Share of the epochs after which a target given as a flag is to be reached."""
@@ -90,6 +94,7 @@ def command(
     from deploy.versions import versions_header
     from dpap.allocator import keep_freed_memory
     from dpap.training.placement import check_devices, is_first
+    from dpap.training.progress import TrainingProgress
     from dpap.training.run import run_training
     from dpap.training.run_files import RunFiles
 
@@ -124,27 +129,43 @@ def command(
     run_config = _configure(config, files if resume else None, changes, goals, min_accuracy, dev_run)
     check_devices(run_config.execution)
     keep_freed_memory()
-    with stages() as progress:
-        total, stage = run_config.training.epochs, f"train {run_config.method}"
-        if is_first():
-            progress(stage, 0, total)
+    done = 0
 
-        def on_epoch(record) -> None:
-            part, accuracy = record.held_out
-            right, pruned = f"{accuracy:6.1%} of {part} right", f"{record.pruning_rate:5.1%} pruned"
-            progress(stage, record.epoch, total, f"loss {record.loss:.4f}, {right}, {pruned}")
+    def on_epoch(record) -> None:
+        nonlocal done
+        done = record.epoch
+        shown.epoch(record)
 
-        result = run_training(
-            run_config,
-            files,
-            resume=resume,
-            on_epoch=on_epoch,
-            header=versions_header("dpap train"),
-            make_meter=budget_meter,
-        )
+    # One process draws: bars of several would overwrite each other.
+    with (
+        TrainingProgress(f"train {run_config.method}", run_config.training.epochs, quiet=json)
+        if is_first()
+        else nullcontext() as shown
+    ):
+        try:
+            result = run_training(
+                run_config,
+                files,
+                resume=resume,
+                on_epoch=on_epoch,
+                on_step=shown and shown.step,
+                on_begin=shown and shown.begin,
+                header=versions_header("dpap train"),
+                make_meter=budget_meter,
+            )
+        except KeyboardInterrupt as error:
+            raise Interrupted(_how_to_go_on(out, done, files)) from error
     if is_first():
         content = _summary(result, out, time.perf_counter() - started)
         print_json(content) if json else _print(content, run_config)
+
+
+def _how_to_go_on(out: Path, done: int, files: "RunFiles") -> str:
+    """What an interruption lost, and the command that goes on."""
+    if not files.last.is_file():
+        return "interrupted before the end of the first epoch; nothing was learned that could be gone on with"
+    how = f"dpap train --resume --out {out}"
+    return f"interrupted after epoch {done}; what was learned since is lost. Go on with: {how}"
 
 
 def field_changes(settings: list[str]) -> dict[str, Any]:

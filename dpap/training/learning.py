@@ -1,7 +1,9 @@
 """A training as it stands between two epochs, which can be kept and gone on with."""
 
+import math
 import time
 import warnings
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from typing import Any
@@ -41,6 +43,8 @@ class Learning:
     silent : tuple of int
         Classes whose output neuron fired for no sample of the last epoch, and which are never answered; empty
         before an epoch.
+    on_step : callable, optional
+        Is given the epoch, from 1, its steps that are done, and how many it has, after each step.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class Learning:
         self.schedules = make_schedules(self.optimizer, config)
         self.history: list[EpochRecord] = []
         self.silent: tuple[int, ...] = ()
+        self.on_step: Callable[[int, int, int], None] | None = None
         self._warned = False
         self._model = self.processes.wrap(network)
         self._loss_of = loss_of(network, config)
@@ -95,7 +100,7 @@ class Learning:
                 learned = learn_epoch(
                     self._model,
                     self.optimizer,
-                    batches(train_split, order, config.batch_size, device, epoch),
+                    self._counted(batches(train_split, order, config.batch_size, device, epoch), len(order)),
                     self._loss_of,
                     backward=self.processes.backward,
                     clip_norm=config.clip_norm,
@@ -151,6 +156,14 @@ class Learning:
             PruningWarning,
             stacklevel=3,
         )
+
+    def _counted(self, learned_from: Iterator[Any], samples: int) -> Iterator[Any]:
+        """The same batches; after each step ``on_step`` is told."""
+        epoch, total = len(self.history) + 1, math.ceil(samples / self.config.batch_size)
+        for done, batch in enumerate(learned_from, start=1):
+            yield batch
+            if self.on_step is not None:
+                self.on_step(epoch, done, total)
 
     def _start_cycle(self, done: int) -> None:
         """Let the learning rate start again, if it does so after so many epochs."""

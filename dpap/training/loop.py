@@ -1,6 +1,7 @@
 """Training of a network, with or without a pruner, in one call."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from dpap.data.split import Split
@@ -10,6 +11,7 @@ from dpap.networks import Network
 from dpap.training.config import TrainingConfig
 from dpap.training.history import EpochRecord
 from dpap.training.learning import Learning
+from dpap.training.progress import TrainingProgress
 
 _PRUNER = ("after_batch", "after_epoch", "pruning_rate")
 
@@ -21,6 +23,7 @@ def train(
     config: TrainingConfig,
     pruner: Any = None,
     on_epoch: Callable[[EpochRecord], None] | None = None,
+    progress: bool = False,
 ) -> list[EpochRecord]:
     """Train, pruning after every epoch if there is a pruner.
 
@@ -37,6 +40,8 @@ def train(
         Has ``after_batch``, ``after_epoch`` and ``pruning_rate``, as :class:`dpap.DPAP`.
     on_epoch : callable, optional
         Is given each epoch's record.
+    progress : bool
+        Show a bar on standard error, or one line an epoch where that is no terminal.
 
     Raises
     ------
@@ -62,8 +67,13 @@ def train(
                 f" to {classes - 1}"
             )
     learning = Learning(network, config, pruner)
-    while not learning.done:
-        record = learning.next_epoch(train_split, test_split)
-        if on_epoch is not None:
-            on_epoch(record)
+    with TrainingProgress("train", config.epochs) if progress else nullcontext() as shown:
+        if shown is not None:
+            learning.on_step = shown.step
+        while not learning.done:
+            record = learning.next_epoch(train_split, test_split)
+            if shown is not None:
+                shown.epoch(record)
+            if on_epoch is not None:
+                on_epoch(record)
     return learning.history

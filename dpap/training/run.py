@@ -116,6 +116,18 @@ class Run:
             self._write()
         return record
 
+    def described(self) -> str:
+        """What runs where, in one line."""
+        config, processes = self.config, self.config.execution.devices * self.config.execution.nodes
+        on = f"{self.processes.device}" + (f", {processes} processes" if processes > 1 else "")
+        if self.processes.device.type == "cpu":
+            on += f", {torch.get_num_threads()} threads"
+        parts = " and ".join(f"{len(split):,} {part}" for part, split in self.splits.items())
+        return (
+            f"{config.method} on {on}: {config.data.name}, {parts} samples, T = {config.data.time_steps},"
+            f" {config.network.notation}"
+        )
+
     def _write(self) -> None:
         learning = self.learning
         if self.best.epoch == len(learning.history):
@@ -177,6 +189,8 @@ def run_training(
     *,
     resume: bool = False,
     on_epoch: Callable[[EpochRecord], None] | None = None,
+    on_step: Callable[[int, int, int], None] | None = None,
+    on_begin: Callable[[str], None] | None = None,
     header: str = "",
     make_meter: MakeMeter | None = None,
 ) -> RunResult:
@@ -192,6 +206,9 @@ def run_training(
         Go on from ``last.safetensors``, or from the start where there is none.
     on_epoch : callable, optional
         Is given the record of each epoch, also of those before the resumption; in the first process alone.
+    on_step, on_begin : callable, optional
+        Are given the epoch, its steps done and all of them after each step, and what runs where before the
+        first; in the first process alone.
     header : str
         Comment for the head of ``config.yaml``.
     make_meter : callable, optional
@@ -220,6 +237,10 @@ def run_training(
             run.resume()
             if first:
                 run.write_what_follows()
+        if first:
+            run.learning.on_step = on_step
+        if first and on_begin is not None:
+            on_begin(run.described())
         if first and on_epoch is not None:
             for record in run.learning.history:
                 on_epoch(record)

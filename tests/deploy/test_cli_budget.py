@@ -96,7 +96,17 @@ def test_accuracy_holds_it_and_it_says_so(capsys, tmp_path):
 
 
 def test_the_table_says_what_came_of_it(capsys, tmp_path):
-    arguments = [*SMALL, "--epochs", 1, "--budget", "synops=100", "--out", tmp_path / "run"]
+    arguments = [
+        *SMALL,
+        "--epochs",
+        1,
+        "--budget",
+        "synops=100",
+        "--min-accuracy",
+        1,
+        "--out",
+        tmp_path / "run",
+    ]
     code, out, _ = run(capsys, "train", *arguments)
     assert code == 0
     text = " ".join(out.split())

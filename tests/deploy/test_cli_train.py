@@ -13,14 +13,15 @@ from test_cli import fails_with_one_line, run
 import dpap
 from dpap.checkpoint import load_checkpoint
 from dpap.training import TrainingConfig, convergence, read_history
+from dpap.training.run import Run
 
 SMALL = ["--network", "4C3-AP2-16FC-10FC", "-T", 4, "--threads", 1, "--device", "cpu"]
 
 
 def train(capsys, *arguments):
-    """The JSON object of a training that went well."""
+    """The JSON object of a training that went well; a tiny network may be warned of."""
     code, out, err = run(capsys, "train", *arguments, "--json")
-    assert (code, err) == (0, "")
+    assert code == 0 and all(line.startswith("dpap: warning: ") for line in err.splitlines()), err
     return json.loads(out)
 
 
@@ -78,7 +79,7 @@ def test_outputs_that_never_fire_are_named(capsys, tmp_path):
     deaf = [*SMALL, "--set", "network.neuron={type: lif, threshold: 1000}", "--epochs", 1, "--out"]
     assert train(capsys, *deaf, tmp_path / "a")["silent_classes"] == list(range(10))
     code, out, err = run(capsys, "train", *deaf, tmp_path / "b")
-    assert (code, err) == (0, "")
+    assert code == 0 and len(err.splitlines()) == 2, "what runs where, and the epoch"
     assert "classes 0, 1, 2" in out and "lower learning rate" in out
 
 
@@ -132,7 +133,7 @@ def test_a_finished_run_is_resumed_as_it_is(capsys, begun):
 
 def test_it_prints_a_table(capsys, tmp_path):
     code, out, err = run(capsys, "train", *SMALL, "--epochs", 1, "--out", tmp_path / "run")
-    assert (code, err) == (0, "")
+    assert code == 0 and len(err.splitlines()) == 2, "what runs where, and the epoch"
     for text in ("test accuracy", "synapses pruned", "best by training accuracy", str(tmp_path / "run")):
         assert text in out.replace("\n", "")
 
@@ -243,7 +244,7 @@ def test_a_loss_that_is_not_finite_is_a_failure(capsys, tmp_path, monkeypatch):
         return lambda output, labels: output.sum() * float("inf")
 
     monkeypatch.setattr(learning, "loss_of", not_finite)
-    outcome = run(capsys, "train", *SMALL, "--epochs", 1, "--out", tmp_path / "run")
+    outcome = run(capsys, "train", *SMALL, "--epochs", 1, "--out", tmp_path / "run", "--json")
     fails_with_one_line(outcome, 1, "epoch 1", "no epoch was completed")
 
 
@@ -272,3 +273,25 @@ def test_its_process_keeps_the_memory_that_it_frees(capsys, tmp_path, monkeypatc
     monkeypatch.setattr("dpap.allocator.keep_freed_memory", lambda: told.append("kept"))
     train(capsys, *SMALL, "--epochs", 1, "--method", "none", "--out", tmp_path / "run")
     assert told == ["kept"]
+
+
+def test_an_interruption_says_what_is_lost_and_how_to_go_on(capsys, tmp_path, monkeypatch):
+    written = Run._write
+
+    def then_stop(self):
+        written(self)
+        if len(self.learning.history) == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Run, "_write", then_stop)
+        code, _, err = run(capsys, "train", *SMALL, "--epochs", 3, "--out", tmp_path / "run")
+    assert code == 130
+    assert "samples, T = 4, 4C3-AP2-16FC-10FC" in err.splitlines()[0]
+    last = err.splitlines()[-1]
+    assert (
+        last.startswith("dpap: error: interrupted after epoch ") and "what was learned since is lost" in last
+    )
+    # The command that is advised works.
+    code, out, _ = run(capsys, *last.rpartition("Go on with: dpap ")[2].split(), "--json")
+    assert code == 0 and json.loads(out)["epochs"] == 3

@@ -38,7 +38,7 @@ def expected(folder, reason):
     ]
 
 
-@pytest.mark.parametrize("room", [100, 5000])
+@pytest.mark.parametrize("room", [pytest.param(100, marks=pytest.mark.slow), 5000])
 def test_every_writer_says_that_nothing_fits_and_leaves_nothing(room, model, tmp_path):
     done = run_worker(model, tmp_path, room)
     assert (done.returncode, done.stderr) == (0, "")
