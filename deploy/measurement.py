@@ -164,6 +164,24 @@ def source_activity(recording: Recording, layer: Layer) -> np.ndarray:
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
 
 
+def total_arriving(recording: Recording) -> dict[str, np.ndarray]:
+    """What arrives at each layer in all samples and steps, by source neuron as in :func:`source_activity`.
+
+    It is summed up part by part, so the recording may be larger than memory.
+
+    Returns
+    -------
+    dict of str to int64 array of shape (source neurons,)
+        A graded input counts by its magnitude.
+    """
+    totals: dict[str, np.ndarray] = {}
+    for part in recording.batches(BATCH):
+        for layer in recording.graph.layers:
+            arrived = source_activity(part, layer).sum(axis=(0, 1), dtype=np.int64)
+            totals[layer.name] = totals.get(layer.name, 0) + arrived
+    return totals
+
+
 def arriving_at(recording: Recording, layer: Layer) -> list[np.ndarray]:
     """What arrives at a layer from each of its sources, ``(N, T, *kept shape)``."""
     return all_arriving(layer, np.asarray(recording.sent_inputs), recording.kept)
@@ -181,11 +199,13 @@ def from_input(measurement: Measurement, name: str) -> tuple[int, int]:
     if layer.sources == (INPUT,):
         return measurement[name].events_in, measurement[name].synops_effective
     events = synops = 0
-    for incoming, part in zip(layer.inputs, arriving_at(measurement.recording, layer), strict=True):
-        if incoming.source == INPUT:
-            arrived = np.count_nonzero(part, axis=(0, 1)).ravel()
-            events += int(arrived.sum())
-            synops += int(arrived @ fan_out(incoming.connection, graph.source_shape(incoming)))
+    fans = [fan_out(incoming.connection, graph.source_shape(incoming)) for incoming in layer.inputs]
+    for batch in measurement.recording.batches(BATCH):
+        for incoming, fan, part in zip(layer.inputs, fans, arriving_at(batch, layer), strict=True):
+            if incoming.source == INPUT:
+                arrived = np.count_nonzero(part, axis=(0, 1)).ravel()
+                events += int(arrived.sum())
+                synops += int(arrived @ fan)
     return events, synops
 
 

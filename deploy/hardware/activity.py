@@ -1,7 +1,7 @@
 """What each core does in each step, counted from a recording."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
@@ -60,20 +60,14 @@ def count_steps(
     memory_bytes : int
         Working memory to aim at; the counts do not depend on it.
     """
-    samples, steps = recording.inputs.shape[:2]
+    steps = recording.inputs.shape[1]
     batch = max(1, memory_bytes // _bytes_a_sample(recording))
     neurons = np.zeros(mapping.cores, np.int64)
     for placed in mapping.layers.values():
         neurons += np.bincount(placed.core_of, minlength=mapping.cores)
-    for start in range(0, samples, batch):
-        chosen = slice(start, start + batch)
-        count = min(batch, samples - start)
+    for part in recording.batches(batch):
+        count = len(part.inputs)
         totals = np.zeros((5, mapping.cores, count * steps), np.int64)
-        part = replace(
-            recording,
-            inputs=recording.inputs[chosen],
-            kept={layer.name: recording.kept[layer.name][chosen] for layer in recording.graph.layers},
-        )
         for layer in recording.graph.layers:
             _count_layer(part, layer, mapping, totals)
         shaped = np.moveaxis(totals.reshape(5, mapping.cores, count, steps), 1, -1)

@@ -19,7 +19,7 @@ from deploy.hardware.rules import check_graph
 from deploy.hardware.structure import Loihi2Structure
 from deploy.hardware.traffic import count_traffic
 from deploy.hardware.workload import ActiveUpdates, LayerWork, Options, Unknown, Workload
-from deploy.measurement import Measurement, source_activity
+from deploy.measurement import Measurement, total_arriving
 from dpap.errors import InputError
 from dpap.expected_objects import expect
 
@@ -116,10 +116,11 @@ def chosen_target(hardware: str | Path | Hardware, cost_set: str | None) -> Hard
 
 def count_work(measurement: Measurement, target: Hardware, mapping: Mapping) -> Workload:
     """Count what a measured network did on the cores that it is mapped to."""
+    arrived = total_arriving(measurement.recording)
     layers = {
         name: LayerWork(
             encoding=mapping.layers[name].encoding,
-            synops=_synaptic_events(measurement, name, mapping.layers[name]),
+            synops=_synaptic_events(arrived[name], mapping.layers[name]),
             updates=layer.neuron_updates,
             updated=layer.neuron_updates_with_input,
             fired=layer.spikes,
@@ -195,11 +196,9 @@ def estimate_operations(measurement: Measurement, target: Hardware, options: Opt
     )
 
 
-def _synaptic_events(measurement: Measurement, name: str, placed: LayerMapping) -> int:
+def _synaptic_events(arrived: np.ndarray, placed: LayerMapping) -> int:
     """Spikes times the synapses that are stored for them; a graded input counts by its magnitude."""
-    activity = source_activity(measurement.recording, measurement.graph[name])
-    arriving = activity.sum(axis=(0, 1), dtype=np.int64)
-    return int(arriving.ravel() @ placed.of_sources(np.asarray(placed.stored.sum(axis=1)).ravel()))
+    return int(arrived @ placed.of_sources(np.asarray(placed.stored.sum(axis=1)).ravel()))
 
 
 def _step_times(

@@ -18,7 +18,7 @@ from deploy.hardware.axons import source_parts
 from deploy.hardware.mapping import Mapping
 from deploy.hardware.mesh import tile_position
 from deploy.hardware.structure import Loihi1Structure
-from deploy.measurement import source_activity
+from deploy.measurement import total_arriving
 from deploy.recording import Recording
 
 
@@ -48,9 +48,9 @@ class Traffic:
 def count_traffic(recording: Recording, mapping: Mapping, structure: Loihi1Structure) -> Traffic:
     """Count packets and hops (see the module)."""
     packets = from_input = east_west = north_south = between = 0
+    totals = total_arriving(recording)
     for layer in recording.graph.layers:
-        placed = mapping.layers[layer.name]
-        arrived = source_activity(recording, layer).sum(axis=(0, 1), dtype=np.int64)
+        placed, arrived = mapping.layers[layer.name], totals[layer.name]
         routes = placed.stored.sign()
         for source, part in source_parts(recording.graph, layer):
             spikes, axons = arrived[part], placed.axon_of[part]

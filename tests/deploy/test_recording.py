@@ -9,6 +9,7 @@ import deploy
 from deploy.errors import FormatError
 from deploy.formats import recording as files
 from deploy.formats.seal import seal
+from deploy.hardware import activity
 from dpap.errors import InputError
 
 
@@ -159,3 +160,28 @@ def test_a_run_that_fails_leaves_no_file(graph, inputs, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="cannot write"):
         deploy.run(graph, inputs, record_to=tmp_path / "none" / "run.h5")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("hardware", ["loihi1", "spinnaker2"])
+def test_a_recording_is_measured_and_priced_part_by_part(stored, graph, inputs, monkeypatch, hardware):
+    expected = deploy.estimate(deploy.measure(graph, deploy.run(graph, inputs)), hardware)
+    read = files._read
+    largest = []
+
+    def watched(path, name, index):
+        values = read(path, name, index)
+        if name == "inputs":
+            largest.append(len(values))
+        return values
+
+    monkeypatch.setattr(files, "_read", watched)
+    # The steps of cores are counted in parts of as many samples as fit into so many bytes.
+    monkeypatch.setattr(activity.count_steps, "__defaults__", (1,))
+    monkeypatch.setattr(files.StoredSpikes, "__getitem__", lambda *_: pytest.fail("all spikes were read"))
+    recording = deploy.load_recording(stored)
+    found = deploy.estimate(deploy.measure(graph, recording), hardware)
+    assert (found.energy, found.traffic, found.cores) == (expected.energy, expected.traffic, expected.cores)
+    # Seconds of steps are summed up in another order.
+    assert found.latency == pytest.approx(expected.latency, rel=1e-12)
+    # Of 75 samples.
+    assert max(largest) == 64
