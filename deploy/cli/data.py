@@ -56,15 +56,7 @@ def load_inputs(
             f"data {data!r} is neither a file nor a data set; use a .npy file of inputs, or one of"
             f" {', '.join(DATA_SETS)}{suggestion(data, DATA_SETS)}"
         )
-    try:
-        # Mapped: a header that names more than the file has is refused before anything is allocated.
-        inputs = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:
-        # What a damaged header raises is the choice of NumPy, its parser and the system.
-        raise DataError(f"{path}: not a .npy file of numbers, or damaged ({error})") from error
-    if not isinstance(inputs, np.ndarray):
-        inputs.close()
-        raise DataError(f"{path}: an archive; expected a .npy file with one array of inputs")
+    inputs = _mapped(path, "inputs")
     if inputs.dtype.kind not in "biuf" or not inputs.ndim:
         raise DataError(
             f"{path}: {inputs.ndim}-dimensional, of type {inputs.dtype}; expected numbers of shape"
@@ -72,6 +64,44 @@ def load_inputs(
         )
     # In memory, in the order and the byte order of this machine.
     return np.array(inputs[:samples], dtype=inputs.dtype.newbyteorder("="), order="C"), None
+
+
+def load_labels(path: Path, count: int, classes: int) -> np.ndarray:
+    """Labels of the first ``count`` samples of a file, from a ``.npy`` file of whole numbers ``(N,)``.
+
+    Raises
+    ------
+    DataError
+        The file is damaged or has fewer, or a label is none of the classes.
+    """
+    labels = _mapped(path, "labels")
+    if labels.dtype.kind not in "iu" or labels.ndim != 1 or len(labels) < count:
+        raise DataError(
+            f"{path}: {labels.dtype} {labels.shape}; expected whole numbers, one for each of {count} samples"
+        )
+    chosen = np.array(labels[:count], np.int64)
+    if count and not 0 <= chosen.min() <= chosen.max() < classes:
+        raise DataError(
+            f"{path}: labels from {chosen.min()} to {chosen.max()}; the model has the classes 0 to"
+            f" {classes - 1}"
+        )
+    return chosen
+
+
+def _mapped(path: Path, holds: str) -> np.ndarray:
+    """The one array of a ``.npy`` file, mapped into memory."""
+    if not path.is_file():
+        raise DataError(f"{path}: no such file of {holds}")
+    try:
+        # Mapped: a header that names more than the file has is refused before anything is allocated.
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:
+        # What a damaged header raises is the choice of NumPy, its parser and the system.
+        raise DataError(f"{path}: not a .npy file of numbers, or damaged ({error})") from error
+    if not isinstance(values, np.ndarray):
+        values.close()
+        raise DataError(f"{path}: an archive; expected a .npy file with one array of {holds}")
+    return values
 
 
 def load_split(

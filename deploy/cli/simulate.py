@@ -32,6 +32,10 @@ def command(
     model: Model,
     data: Data = None,
     split: Part = "test",
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="A .npy file (N,) of the classes of --data FILE.npy, for accuracy."),
+    ] = None,
     encoder: Encoder = None,
     subset: Subset = False,
     backend: Annotated[str, typer.Option(help="fast, lava or loihi2.")] = "fast",
@@ -51,6 +55,7 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Run a model and count its spikes and synaptic operations."""
+    from deploy.cli.data import load_labels
     from deploy.cli.models import load_model
     from deploy.cli.progress import stages
     from deploy.measurement import measure
@@ -59,7 +64,11 @@ def command(
     options = _options(backend, record, record_to, threads)
     read = load_model(model, time_steps=time_steps, input_max=input_max, dt=dt, reset=reset)
     graph = read.graph
-    inputs, labels = read.inputs(data, samples, part=split, encoder=encoder, subset=subset)
+    inputs, known = read.inputs(data, samples, part=split, encoder=encoder, subset=subset)
+    if labels is not None:
+        if known is not None:
+            raise InputError(f"--labels {labels}: {read.data_name(data)} has labels of its own; leave it out")
+        known = load_labels(labels, len(inputs), graph.output.shape[0])
     with stages() as progress:
         if backend == "fast":
             options["compiling"] = lambda kernel, done, total: progress("compile", done, total, kernel)
@@ -69,7 +78,7 @@ def command(
         progress("measure", 0, 1)
         measurement = measure(graph, recording, _measurable(graph, recording))
         progress("measure", 1, 1)
-    accuracy = None if labels is None else recording.accuracy(labels)
+    accuracy = None if known is None else recording.accuracy(known)
     if json:
         speed = {"seconds": recording.seconds, "samples_per_second": len(inputs) / recording.seconds}
         speed["ties"] = "the lowest class"

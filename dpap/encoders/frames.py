@@ -23,7 +23,8 @@ def event_frames(events: np.ndarray, sensor: tuple[int, int, int], time_steps: i
     Parameters
     ----------
     events : structured array with the fields x, y, t, p
-        Times in microseconds.
+        Whole numbers; times in microseconds. Of a sensor one row high, such as the channels of spoken digits,
+        ``y`` may be left out.
     sensor : tuple of int
         (C, H, W); C polarities.
     time_steps : int
@@ -36,11 +37,12 @@ def event_frames(events: np.ndarray, sensor: tuple[int, int, int], time_steps: i
     Raises
     ------
     InputError
-        There are fewer microseconds than bins, or an event lies outside the sensor.
+        A field is missing or not of whole numbers, there are fewer microseconds than bins, or an event lies
+        outside the sensor.
     """
     check_steps(time_steps)
     channels, height, width = sensor
-    t, x, y, p = (np.asarray(events[field], np.int64) for field in "txyp")
+    t, x, y, p = (_column(events, field, height) for field in "txyp")
     span = int(t.max() - t.min()) if len(t) else 0
     window = span // time_steps
     if window < 1:
@@ -56,6 +58,23 @@ def event_frames(events: np.ndarray, sensor: tuple[int, int, int], time_steps: i
     index = ((step * channels + p) * height + y) * width + x
     frames = np.bincount(index[step < time_steps], minlength=time_steps * channels * height * width)
     return frames.reshape(time_steps, channels, height, width)
+
+
+def _column(events: np.ndarray, field: str, height: int) -> np.ndarray:
+    """One field of all events."""
+    names = events.dtype.names or ()
+    if field == "y" and field not in names and height == 1:
+        return np.zeros(len(events), np.int64)
+    if field not in names:
+        raise InputError(
+            f"events have the fields {', '.join(names) or 'of no structured array'}; {field} is missing of"
+            " x, y, t and p (y may be, of a sensor one row high)"
+        )
+    values = events[field]
+    if values.dtype.kind not in "biu":
+        how = "; seconds become microseconds by (t * 1e6).astype(numpy.int64)" if field == "t" else ""
+        raise InputError(f"events have {field} of type {values.dtype}; expected whole numbers{how}")
+    return values.astype(np.int64)
 
 
 class Frames(BaseModel):

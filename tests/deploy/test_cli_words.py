@@ -3,10 +3,13 @@
 import json
 from importlib import metadata
 
+import numpy as np
 import pytest
 import yaml
+from factories import firing_network
 from test_cli import fails_with_one_line, run
 
+import deploy
 from deploy.cli.words import in_words_of_commands
 from dpap.data import load
 from dpap.errors import DataError
@@ -110,3 +113,50 @@ def test_a_run_is_tried_out(capsys, tmp_path, scheduled, method):
     assert yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["data"]["samples"] == 64
     reported = run(capsys, "report", tmp_path / "run", "--samples", 5, "--lava-samples", 1, "--json")
     assert reported[0] == 0 and json.loads(reported[1])["pruned"]["tested"] == 64
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A model, inputs of three samples, and what its output says of them."""
+    network = firing_network("4C3-AP2-12FC-10FC", (1, 8, 8), 4, input_max=16)
+    graph = deploy.compile(network)
+    graph.save(tmp_path / "model.h5")
+    inputs = np.random.default_rng(0).integers(0, 17, (3, 4, 1, 8, 8), np.uint8)
+    np.save(tmp_path / "inputs.npy", inputs)
+    return tmp_path, deploy.run(graph, inputs).predictions
+
+
+def simulate(capsys, folder, *options):
+    arguments = [folder / "model.h5", "--data", folder / "inputs.npy", "--labels", folder / "labels.npy"]
+    return run(capsys, "simulate", *arguments, *options, "--json")
+
+
+def test_labels_of_a_file_give_its_accuracy(capsys, files):
+    folder, predictions = files
+    labels = predictions.copy()
+    labels[2] = (labels[2] + 1) % 10
+    np.save(folder / "labels.npy", labels)
+    assert json.loads(simulate(capsys, folder)[1])["accuracy"] == pytest.approx(2 / 3)
+    assert json.loads(simulate(capsys, folder, "--samples", 2)[1])["accuracy"] == 1
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (np.zeros(2, int), "one for each of 3 samples"),
+        (np.zeros(3), "expected whole numbers"),
+        (np.zeros((3, 1), int), "(3, 1)"),
+        (np.array([0, 1, 10]), "labels from 0 to 10; the model has the classes 0 to 9"),
+        (np.array([0, -1, 1]), "labels from -1 to 1"),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused(capsys, files, labels, said):
+    folder, _ = files
+    np.save(folder / "labels.npy", labels)
+    fails_with_one_line(simulate(capsys, folder), 2, said)
+
+
+def test_labels_of_a_data_set_that_has_its_own_are_refused(capsys, files):
+    folder, _ = files
+    arguments = ["simulate", folder / "model.h5", "--labels", folder / "labels.npy"]
+    fails_with_one_line(run(capsys, *arguments), 2, "digits has labels of its own")

@@ -240,3 +240,28 @@ def test_an_encoder_is_told_by_its_kind():
     assert adapter.validate_python({"kind": "frames", "input_max": 3}) == Frames(input_max=3)
     with pytest.raises(ValidationError):
         adapter.validate_python({"kind": "phase"})
+
+
+def structured(kinds, *rows):
+    return np.array(list(rows), dtype=kinds)
+
+
+def test_events_without_rows_are_of_a_sensor_one_row_high():
+    # As of spoken digits: 4 channels, times 0 to 20 us in two bins of 10.
+    events = structured([("x", int), ("t", int), ("p", int)], (1, 0, 0), (3, 5, 0), (1, 12, 0), (0, 20, 0))
+    frames = event_frames(events, (1, 1, 4), 2)
+    assert frames[:, 0, 0].tolist() == [[0, 1, 0, 1], [0, 1, 0, 0]]
+    with pytest.raises(InputError, match="have the fields x, t, p; y is missing"):
+        event_frames(events, (1, 2, 4), 2)
+
+
+def test_times_in_seconds_are_not_truncated_but_refused():
+    kinds = [("x", int), ("y", int), ("t", float), ("p", int)]
+    events = structured(kinds, (0, 0, 0.0, 0), (0, 0, 1.5, 0))
+    with pytest.raises(InputError, match=r"t of type float64; .* by \(t \* 1e6\)\.astype"):
+        event_frames(events, (1, 1, 1), 2)
+
+
+def test_events_that_are_no_structured_array_are_refused():
+    with pytest.raises(InputError, match="of no structured array"):
+        event_frames(np.zeros((3, 4), int), (1, 1, 1), 2)
