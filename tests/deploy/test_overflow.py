@@ -412,6 +412,6 @@ def test_the_command_line_raises_or_wraps(tmp_path, capsys):
     for command in ("simulate", "verify"):
         options = [command, tmp_path / "model.h5", "--samples", 3]
         fails_with_one_line(
-            run(capsys, *options), 2, "fc1: the current of neuron 0 is ", "on_overflow='wrap'"
+            run(capsys, *options), 2, "fc1: the current of neuron 0 is ", "run with --on-overflow wrap"
         )
         assert run(capsys, *options, "--on-overflow", "wrap")[0] == 0

@@ -17,6 +17,7 @@ from safetensors.torch import save
 import dpap
 from dpap.checkpoint import load_checkpoint, save_checkpoint, sealed_file
 from dpap.checkpoint.sealed_file import read_sealed, write_sealed
+from dpap.errors import StorageError
 
 
 @pytest.fixture
@@ -223,7 +224,7 @@ def test_a_full_disk_leaves_what_was_there_and_nothing_else(file, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(type(file), "open", full)
-    with pytest.raises(dpap.InputError, match=r"cannot write .*No space left on device"):
+    with pytest.raises(StorageError, match=r"cannot write .*No space left on device"):
         write_sealed(file, {}, {"x": torch.zeros(3)})
     assert [path.name for path in file.parent.iterdir()] == [file.name]
     monkeypatch.undo()

@@ -166,10 +166,19 @@ def test_a_state_from_before_a_setting_existed_is_gone_on_with():
         learning(cycles=[2, 2]).load_state_dict(state)
 
 
-@pytest.mark.parametrize("damage", [{}, {"history": 3}, {"optimizer": {}}, {"schedules": []}, {"config": {}}])
-def test_a_damaged_state_is_refused(damage):
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ({}, "training: "),
+        ({"history": 3}, "history is a int; expected a list of epochs"),
+        ({"optimizer": {}}, "optimizer: the state lacks param_groups"),
+        ({"schedules": []}, "schedules: expected a list of 1"),
+        ({"config": {}}, "training: "),
+    ],
+)
+def test_a_damaged_state_is_refused(damage, said):
     here = learning()
     here.next_epoch(some(), some(40))
     state = here.state_dict() | damage if damage else {}
-    with pytest.raises(dpap.InputError, match="training"):
+    with pytest.raises(dpap.InputError, match=said):
         learning().load_state_dict(state)
