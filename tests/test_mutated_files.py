@@ -27,7 +27,7 @@ def mutated(count, *options):
 
 @pytest.mark.parametrize("kind", [""])
 def test_mutated_files_are_read_or_refused(kind):
-    mutated(100, "--only", kind)
+    mutated(60, "--only", kind)
 
 
 @pytest.mark.slow

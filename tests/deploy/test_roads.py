@@ -74,7 +74,7 @@ def makes_sense(row):
 
 ROWS = covering(FACTORS, makes_sense)
 
-SHORT = 20
+SHORT = 14
 """Rows that run in minutes; they have every value of every factor, and most pairs. The others are slow."""
 
 
