@@ -24,8 +24,11 @@ def python(program):
 
 @pytest.mark.parametrize(
     "program",
-    [RUN + LAVA, LAVA + RUN, TQDM + LAVA],
-    ids=["after", "before", "tqdm"],
+    [
+        pytest.param(RUN + LAVA, id="after"),
+        pytest.param(LAVA + RUN, id="before", marks=pytest.mark.slow),
+        pytest.param(TQDM + LAVA, id="tqdm", marks=pytest.mark.slow),
+    ],
 )
 def test_in_a_process(program):
     ended = python(program + METHOD)

@@ -20,8 +20,11 @@ CALLS = {
 }
 """May not be called."""
 
-SAFE_LOADERS = {"SafeLoader", "CSafeLoader"}
+SAFE_LOADERS = {"SafeLoader", "CSafeLoader", "SafeConstructor"}
 """What ``yaml.load`` may be given, besides classes made of these."""
+
+
+UNSAFE_BASES = {"Loader", "UnsafeLoader", "FullLoader", "Constructor", "UnsafeConstructor", "FullConstructor"}
 
 
 def dotted(node):
@@ -39,12 +42,12 @@ def offences(text):
         elif isinstance(node, ast.ImportFrom):
             names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
     found = [name for name in names.values() if set(name.split(".")) & MODULES]
-    safe = SAFE_LOADERS | {
-        node.name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ClassDef)
-        and {dotted(base).split(".")[-1] for base in node.bases} & SAFE_LOADERS
-    }
+    safe = set(SAFE_LOADERS)
+    for node in ast.walk(tree):
+        # What a loader makes of values is its constructor's; no other may be among the bases.
+        bases = {dotted(base).split(".")[-1] for base in getattr(node, "bases", ())}
+        if isinstance(node, ast.ClassDef) and bases & safe and not bases & UNSAFE_BASES:
+            safe.add(node.name)
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
             continue
@@ -81,6 +84,7 @@ def test_no_code_unpickles(path):
         "import yaml\nyaml.load('x')",
         "import yaml\nyaml.load('x', Loader=yaml.Loader)",
         "import yaml\nyaml.unsafe_load('x')",
+        "import yaml\nclass L(yaml.FullConstructor, yaml.SafeLoader): pass\nyaml.load('x', Loader=L)",
         "eval('x')",
     ],
 )

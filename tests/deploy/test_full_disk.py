@@ -46,6 +46,7 @@ def test_every_writer_says_that_nothing_fits_and_leaves_nothing(room, model, tmp
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0 or not sys.platform.startswith("linux"), reason="only root can mount")
 def test_a_file_system_that_is_full(model, tmp_path):
     mount = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(tmp_path)]
