@@ -42,12 +42,14 @@ def offences(text):
         elif isinstance(node, ast.ImportFrom):
             names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
     found = [name for name in names.values() if set(name.split(".")) & MODULES]
-    safe = set(SAFE_LOADERS)
-    for node in ast.walk(tree):
-        # What a loader makes of values is its constructor's; no other may be among the bases.
-        bases = {dotted(base).split(".")[-1] for base in getattr(node, "bases", ())}
-        if isinstance(node, ast.ClassDef) and bases & safe and not bases & UNSAFE_BASES:
-            safe.add(node.name)
+    safe, classes = set(SAFE_LOADERS), [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    # Once for each, since a class may stand before its base in the tree.
+    for _ in classes:
+        for node in classes:
+            # What a loader makes of values is its constructor's; no other may be among the bases.
+            bases = {dotted(base).split(".")[-1] for base in node.bases}
+            if bases & safe and not bases & UNSAFE_BASES:
+                safe.add(node.name)
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
             continue
