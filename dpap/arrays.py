@@ -31,6 +31,34 @@ def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
     write_bytes(path, buffer.getvalue())
 
 
+def map_array(path: str | Path) -> np.ndarray:
+    """The array of a ``.npy`` file, mapped into memory, so that nothing is allocated of what its header says.
+
+    Raises
+    ------
+    ValueError
+        The file is damaged, not of this form, or holds no numbers; and what else NumPy raises.
+    """
+    with Path(path).open("rb") as file:
+        if file.peek(len(_ARCHIVE)).startswith(_ARCHIVE):
+            raise ValueError("an archive; expected one array")
+        version = np.lib.format.read_magic(file)
+        if version not in _HEADERS:
+            raise ValueError(f"format {version[0]}.{version[1]}; arrays of numbers have 1.0 or 2.0")
+        shape, _, dtype = _HEADERS[version](file)
+    # NumPy divides by an item's size where an extent is negative, and a division by zero ends the process.
+    if dtype.itemsize == 0 or min(shape, default=0) < 0:
+        raise ValueError(f"items of type {dtype} in the shape {shape}")
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+_ARCHIVE = b"PK\x03\x04"
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+
+
 def load_arrays(path: str | Path, largest: int, holds: str) -> dict[str, np.ndarray]:
     """Read what :func:`save_arrays` wrote; nothing in the file is executed.
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from deploy.graph import Graph
+from dpap.arrays import map_array
 from dpap.data import DATA_SETS, DataSet, Split, load
 from dpap.encoders import ENCODED_MAX, ENCODERS, Direct, Frames, Latency, Rate
 from dpap.errors import DataError
@@ -94,14 +95,10 @@ def _mapped(path: Path, holds: str) -> np.ndarray:
         raise DataError(f"{path}: no such file of {holds}")
     try:
         # Mapped: a header that names more than the file has is refused before anything is allocated.
-        values = np.load(path, mmap_mode="r", allow_pickle=False)
+        return map_array(path)
     except Exception as error:
         # What a damaged header raises is the choice of NumPy, its parser and the system.
         raise DataError(f"{path}: not a .npy file of numbers, or damaged ({error})") from error
-    if not isinstance(values, np.ndarray):
-        values.close()
-        raise DataError(f"{path}: an archive; expected a .npy file with one array of {holds}")
-    return values
 
 
 def load_split(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dpap.arrays import map_array
 from dpap.data.data_set import UNKNOWN_TIME_STEPS, DataSet, Request
 from dpap.data.location import downloading, missing, reading
 from dpap.data.recordings import Recordings
@@ -44,7 +45,7 @@ MICROSECONDS = 1000
 def check_array(path: Path) -> None:
     """Raise a :class:`~dpap.errors.DataError` unless a file holds events as tonic expects them."""
     with reading(path):
-        events = np.load(path, mmap_mode="r", allow_pickle=False)
+        events = map_array(path)
     if events.ndim != 2 or events.shape[1] != 4 or not len(events) or events.dtype.kind not in "uif":
         raise DataError(f"{path}: {events.dtype} {events.shape}; expected numbers (events, 4): x, y, p, t")
     whole = events.dtype.kind != "f"

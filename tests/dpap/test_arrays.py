@@ -5,7 +5,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from dpap.arrays import MAX_MEMBERS, load_arrays, save_arrays
+from dpap.arrays import MAX_MEMBERS, load_arrays, map_array, save_arrays
 from dpap.errors import InputError
 
 
@@ -44,3 +44,19 @@ def test_archives_made_to_do_harm(tmp_path, members, message):
     with pytest.raises(InputError, match=message):
         load_arrays(path, 1 << 20, "masks")
     assert time.process_time() - started < 10
+
+
+def test_an_array_is_mapped(tmp_path):
+    np.save(tmp_path / "a.npy", np.arange(6).reshape(2, 3))
+    assert map_array(tmp_path / "a.npy").tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+@pytest.mark.parametrize("descr", ["|V0", "|S0", "<f8"])
+@pytest.mark.parametrize("shape", [(-1,), (2, -3)])
+def test_a_header_that_ends_the_process_in_numpy_is_refused(tmp_path, descr, shape):
+    path = tmp_path / "a.npy"
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": descr, "fortran_order": False, "shape": shape})
+        file.write(bytes(64))
+    with pytest.raises(ValueError, match=r"items of type .* in the shape \(.*-"):
+        map_array(path)
