@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import math
 import shutil
 import struct
 import warnings
@@ -227,6 +228,21 @@ def _npy(source: Path, to: Path, random: Random) -> None:
     to.write_bytes(_npy_bytes(source.read_bytes(), random))
 
 
+def _idx(source: Path, to: Path, random: Random) -> None:
+    """A header of other dimensions, with as many bytes as it says or as there were."""
+    content = source.read_bytes()
+    sizes = [random.choice((0, 1, 9, 20, 28, 1 << 31, (1 << 32) - 1)) for _ in range(content[3])]
+    kind = random.choice((8, 8, 8, 9, 13, 255))
+    header = struct.pack(f">4B{len(sizes)}I", 0, 0, kind, random.choice((len(sizes), 0, 255)), *sizes)
+    size = math.prod(sizes)
+    body = content[len(header) :]
+    to.write_bytes(header + (random.randbytes(size) if size <= 1 << 16 and random.random() < 0.7 else body))
+
+
+def _bytes(source: Path, to: Path, random: Random) -> None:
+    to.write_bytes(changed_bytes(source.read_bytes(), random))
+
+
 def _npz(source: Path, to: Path, random: Random) -> None:
     with zipfile.ZipFile(source) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
@@ -290,5 +306,7 @@ FAMILIES: dict[str, Mutate] = {
     "npz": _npz,
     "csv": _csv,
     "json": _json,
+    "idx": _idx,
+    "bytes": _bytes,
 }
 """What changes a file of each family; the checksum, where there is one, is right."""

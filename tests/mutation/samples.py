@@ -1,6 +1,7 @@
 """Small files of every kind that the program reads, and how each is read."""
 
 import importlib.util
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ import dpap
 from deploy.cli.data import load_inputs
 from deploy.hardware import load_hardware
 from deploy.inputs import validate_inputs
-from deploy.simulator.cost_file import load_costs, save_costs
+from deploy.simulator.cost_file import DEFAULT_COSTS, load_costs, save_costs
 from dpap.checkpoint import load_checkpoint, read_checkpoint, save_checkpoint
 from dpap.data.cifar10 import read_archive
 from dpap.pruning import read_development
@@ -25,6 +26,7 @@ from dpap.training.processes import OneProcess
 from dpap.training.run import Run
 from dpap.training.run_config import make_run_config, read_run_config
 from dpap.training.run_files import RunFiles
+from mutation.data_files import data_files
 
 SHAPE, STEPS = (1, 6, 6), 3
 
@@ -46,7 +48,7 @@ def make_samples(folder: Path) -> list[Sample]:
     network = firing_network("3C3-AP2-8FC-4FC", SHAPE, STEPS, input_max=4)
     graph = deploy.compile(network)
     inputs = random_inputs(network, 3)
-    made = [*_runs(folder), *_tables(folder)]
+    made = [*_runs(folder), *_tables(folder), *(Sample(*file) for file in data_files(folder))]
 
     own = folder / "by-hand.safetensors"
     # The same blocks, but described one by one and not by the notation.
@@ -150,9 +152,19 @@ def _tables(folder: Path) -> list[Sample]:
         path = folder / f"{name}.yaml"
         path.write_text((root / "hardware_configs" / f"{name}.yaml").read_text(encoding="utf-8"))
         made.append(Sample(f"hardware/{name}.yaml", path, "yaml", load_hardware))
-    costs = save_costs(deploy.simulator.cost_file.DEFAULT_COSTS, folder / "kernel-costs.json")
-    made.append(Sample("kernel-costs.json", costs, "json", load_costs))
+    costs = save_costs(DEFAULT_COSTS, folder / "kernel-costs.json")
+    made.append(Sample("kernel-costs.json", costs, "json", _read_costs))
     return made
+
+
+def _read_costs(path: Path) -> None:
+    """A damaged table is not used, and a warning says so."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        costs = load_costs(path)
+    if costs is DEFAULT_COSTS:
+        assert said
+        raise dpap.InputError(str(said[0].message))
 
 
 TYPED = (dpap.InputError, dpap.TrainingError, deploy.BackendError)
