@@ -6,9 +6,13 @@ been asked for, which numba does when it starts its threads, and tqdm and torch'
 the method is ``fork`` already. So it is taken back, if it is ``fork``, just before Lava sets it to the same.
 """
 
+import contextlib
+import importlib
+import io
 import multiprocessing
 import sys
 from importlib.abc import MetaPathFinder
+from types import ModuleType
 
 SETS_START_METHOD = "lava.magma.runtime.message_infrastructure.multiprocessing"
 """The module of Lava that does so."""
@@ -26,3 +30,12 @@ def let_lava_be_imported() -> None:
     """Look out for Lava's import in this process; once is enough."""
     if not any(isinstance(finder, _BeforeLava) for finder in sys.meta_path):
         sys.meta_path.insert(0, _BeforeLava())
+
+
+def import_lava_dl(name: str) -> ModuleType:
+    """Import a module of lava-dl, without the notes that it and torch's extensions print of optional tools.
+
+    Lava takes seconds and sets the start method of processes, so it is imported where it is needed.
+    """
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        return importlib.import_module(f"lava.lib.dl.{name}")

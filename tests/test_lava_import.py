@@ -51,3 +51,8 @@ def test_in_a_notebook(tmp_path):
     assert "".join(output.text for output in notebook.cells[1].outputs if output.name == "stdout").endswith(
         "fork\n"
     )
+
+
+def test_what_lava_dl_prints_of_tools_it_lacks_is_kept_away():
+    ended = python(RUN + "dpap.to_slayer(network)")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")

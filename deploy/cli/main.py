@@ -63,7 +63,12 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
-    sys.exit(_run(arguments, debug))
+    try:
+        status = _run(arguments, debug)
+    except KeyboardInterrupt:
+        # While an error was on its way here.
+        status = _report("interrupted", INTERRUPTED, debug)
+    sys.exit(status)
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:

@@ -165,7 +165,8 @@ def _how_to_go_on(out: Path, done: int, files: "RunFiles") -> str:
     if not files.last.is_file():
         return "interrupted before the end of the first epoch; nothing was learned that could be gone on with"
     how = f"dpap train --resume --out {out}"
-    return f"interrupted after epoch {done}; what was learned since is lost. Go on with: {how}"
+    after = f" after epoch {done}" if done else ""
+    return f"interrupted{after}; what was learned since the last whole epoch is lost. Go on with: {how}"
 
 
 def field_changes(settings: list[str]) -> dict[str, Any]:

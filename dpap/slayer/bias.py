@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from dpap.errors import NetworkError
+from dpap.lava_import import import_lava_dl
 from dpap.slayer.masking import MaskedQuantizer
 
 _NORMS = "lava.lib.dl.slayer.neuron.norm"
@@ -37,9 +38,9 @@ def whole_units(values: torch.Tensor, descale: bool = False, *, scale: int) -> t
 
 def set_bias(neuron: nn.Module, bias: torch.Tensor) -> None:
     """Give a stock neuron a bias in integer units, by a norm that does not update."""
-    from lava.lib.dl.slayer.neuron.norm import MeanOnlyBatchNorm
-
-    norm = MeanOnlyBatchNorm(len(bias), pre_hook_fx=partial(whole_units, scale=neuron.w_scale))
+    norm = import_lava_dl("slayer.neuron.norm").MeanOnlyBatchNorm(
+        len(bias), pre_hook_fx=partial(whole_units, scale=neuron.w_scale)
+    )
     norm.running_mean = -bias.detach().clone() / neuron.w_scale
     norm.update = False
     neuron.norm = norm

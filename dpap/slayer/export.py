@@ -20,6 +20,7 @@ from dpap.blocks import (
 )
 from dpap.blocks.window import window_extent
 from dpap.errors import InputError, NetworkError
+from dpap.lava_import import import_lava_dl
 from dpap.networks import INPUT, Network
 from dpap.neurons import LIF
 from dpap.neurons.parameters import DECAY_UNITY
@@ -144,9 +145,7 @@ def _stock(name: str, layer: nn.Module) -> nn.Module:
         kind = StockSumPool if isinstance(layer, SumPool) else StockMaxPool
         return kind(layer.window, layer.stride, layer.padding)
     if isinstance(layer, Flatten):
-        from lava.lib.dl.slayer.block import cuba
-
-        return cuba.Flatten()
+        return import_lava_dl("slayer.block.cuba").Flatten()
     if isinstance(layer, Addition):
         return Addition()
     if isinstance(layer, Delay):
@@ -161,9 +160,7 @@ def _no_counterpart(name: str, layer: nn.Module) -> NetworkError:
 
 
 def _stock_delay(layer: Delay) -> nn.Module:
-    from lava.lib.dl.slayer.axon import Delay as AxonDelay
-
-    delay = AxonDelay(max_delay=layer.highest).to(layer.delay.device)
+    delay = import_lava_dl("slayer.axon").Delay(max_delay=layer.highest).to(layer.delay.device)
     delay.delay.data = layer.delay.detach().clone()
     # Or it would draw new ones in its first pass.
     delay.init = True
@@ -171,15 +168,11 @@ def _stock_delay(layer: Delay) -> nn.Module:
 
 
 def _stock_dropout(layer: Dropout) -> nn.Module:
-    from lava.lib.dl.slayer.neuron import Dropout as NeuronDropout
-
-    return NeuronDropout(layer.probability)
+    return import_lava_dl("slayer.neuron").Dropout(layer.probability)
 
 
 def _stock_block(name: str, block: SynapticBlock) -> nn.Module:
-    # Lava takes seconds and sets the start method of processes.
-    from lava.lib.dl.slayer.block import cuba
-
+    cuba = import_lava_dl("slayer.block.cuba")
     integers = block.integer_parameters()
     weight = integers.weight.detach()
     parameters = {

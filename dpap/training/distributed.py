@@ -3,6 +3,11 @@
 Importing this module takes seconds; it is imported when there are several processes.
 """
 
+import logging
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -38,10 +43,30 @@ class FabricProcesses(OneProcess):
         if TorchElasticEnvironment.detect():
             devices, nodes = _started_by_torchrun()
         # Masks and statistics are the same in all processes after every epoch; they need not be sent.
-        strategy = DDPStrategy(broadcast_buffers=False)
-        self._fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, strategy=strategy)
-        self._fabric.launch()
+        self._strategy = DDPStrategy(broadcast_buffers=False)
+        self._fabric = Fabric(
+            accelerator=accelerator, devices=devices, num_nodes=nodes, strategy=self._strategy
+        )
+        try:
+            with _holding_interruptions(), _without_notes():
+                self._fabric.launch()
+        except BaseException:
+            self.stop()
+            raise
         super().__init__(self._fabric.device)
+
+    def stop(self) -> None:
+        """End the processes that this one started."""
+        launcher = self._strategy.launcher
+        if launcher is None:
+            return
+        started = list(launcher.procs)
+        # Lightning's observer ends this process, too, where one of the others has ended.
+        launcher.procs.clear()
+        for process in started:
+            process.kill()
+        for process in started:
+            process.wait()
 
     @property
     def rank(self) -> int:
@@ -69,8 +94,30 @@ class FabricProcesses(OneProcess):
         self._fabric.barrier()
 
 
-def _started_by_torchrun() -> tuple[int, int]:
-    import os
+@contextmanager
+def _holding_interruptions() -> Iterator[None]:
+    """Hold SIGINT back until the end, and for good from processes that are started meanwhile.
 
+    Ctrl-C reaches every process of a terminal. The first alone is to take it, and ends the others.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _without_notes() -> Iterator[None]:
+    """Keep Lightning from writing what it starts; the program says so in a line of its own."""
+    before = logging.root.manager.disable
+    logging.disable(max(before, logging.INFO))
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def _started_by_torchrun() -> tuple[int, int]:
     devices = int(os.environ["LOCAL_WORLD_SIZE"])
     return devices, int(os.environ["WORLD_SIZE"]) // devices

@@ -41,3 +41,6 @@ class OneProcess:
 
     def barrier(self) -> None:
         """Wait for the others."""
+
+    def stop(self) -> None:
+        """End the others, where this process failed."""

@@ -5,8 +5,8 @@ replaced after every epoch, by moving a file that is whole. A run that goes on f
 uninterrupted one would have drawn, and so ends at the same weights on the same machine.
 """
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -226,6 +226,7 @@ def run_training(
     first = processes.rank == 0
     count = config.execution.threads
     with ExitStack() as held:
+        held.enter_context(_stopping_others(processes))
         if count:
             held.enter_context(threads(count))
         run = Run(config, files, processes, make_meter)
@@ -255,6 +256,16 @@ def run_training(
         budget = budget_outcome(config, pruner.budget, history, classes)
     rates = {} if pruner is None else pruner.pruning_rates
     return RunResult(history, run.best, rates, budget, run.learning.silent)
+
+
+@contextmanager
+def _stopping_others(processes: OneProcess) -> Iterator[None]:
+    """End the other processes where this one fails; they would wait for it, and say so."""
+    try:
+        yield
+    except BaseException:
+        processes.stop()
+        raise
 
 
 def _finite(network: Network) -> bool:

@@ -289,9 +289,8 @@ def test_an_interruption_says_what_is_lost_and_how_to_go_on(capsys, tmp_path, mo
     assert code == 130
     assert "samples, T = 4, 4C3-AP2-16FC-10FC" in err.splitlines()[0]
     last = err.splitlines()[-1]
-    assert (
-        last.startswith("dpap: error: interrupted after epoch ") and "what was learned since is lost" in last
-    )
+    assert last.startswith("dpap: error: interrupted after epoch ")
+    assert "what was learned since the last whole epoch is lost" in last
     # The command that is advised works.
     code, out, _ = run(capsys, *last.rpartition("Go on with: dpap ")[2].split(), "--json")
     assert code == 0 and json.loads(out)["epochs"] == 3

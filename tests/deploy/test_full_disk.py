@@ -75,3 +75,17 @@ def test_the_command_line_says_it_in_a_line(command, model, tmp_path):
     assert lines[-1].startswith(f"dpap: error: cannot write {out}: File too large; nothing of it is left")
     assert "Traceback" not in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["inputs.npy"]
+
+
+def test_training_says_it_in_a_line_and_keeps_what_was_finished(model, tmp_path):
+    folder = tmp_path / "run"
+    arguments = ["--network", "4C3-AP2-10FC", "--dev-run", "--out", str(folder)]
+    done = run_worker(model, tmp_path, 5000, "train", *arguments)
+    assert done.returncode == 1, done.stderr
+    file = folder / "checkpoint.safetensors"
+    assert done.stderr.splitlines()[-1] == (
+        f"dpap: error: cannot write {file}: File too large; nothing of it is left: free some space, or choose"
+        " another folder"
+    )
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in folder.iterdir()] == ["config.yaml"]

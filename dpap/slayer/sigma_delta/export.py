@@ -5,6 +5,7 @@ from torch import nn
 
 from dpap.blocks import Conv, DeltaEncoder, Dropout, Flatten, MaxPool, SumPool, SynapticBlock
 from dpap.errors import NetworkError
+from dpap.lava_import import import_lava_dl
 from dpap.networks import INPUT, Network
 from dpap.slayer.pool import SumPool as StockSumPool
 from dpap.slayer.sigma_delta.encoder import DeltaEncoder as StockDeltaEncoder
@@ -23,8 +24,7 @@ def to_stock(network: Network) -> nn.Sequential:
     NetworkError
         A layer has no counterpart, named with what to do.
     """
-    from lava.lib.dl.slayer.block import sigma_delta  # Lava takes seconds and changes how processes start.
-
+    sigma_delta = import_lava_dl("slayer.block.sigma_delta")
     _check_chain(network)
     found = [(block, block.integer_parameters()) for block in network.synaptic_blocks()]
     # What a block drops of its sums is the scale of the one before.
