@@ -1,4 +1,4 @@
-"""What it brings that ``dpap train`` keeps freed memory (:mod:`dpap.allocator`), in one run.
+"""What it brings that ``dpap train`` keeps freed memory (:mod:`dpap.runtime.allocator`), in one run.
 
 Fresh processes take turns, in the opposite order every other round, each of which takes training steps of
 the paper's network for MNIST with DPAP's tracking, T = 8, one thread. The ratio is that of two processes of
@@ -18,8 +18,8 @@ import torch
 from rounds import HERE, in_turns, ratio, resident, training_step
 
 import dpap
-from dpap.allocator import keep_freed_memory
-from dpap.threads import threads
+from dpap.runtime.allocator import keep_freed_memory
+from dpap.runtime.threads import threads
 
 VARIANTS = ("returned", "kept")
 BATCH = 64

@@ -19,7 +19,7 @@ import torch
 
 from deploy.cli.train import field_changes
 from dpap.data import Split
-from dpap.threads import threads
+from dpap.runtime.threads import threads
 from dpap.training import rate_loss
 from dpap.training.epoch import batches, learn_epoch, measured
 from dpap.training.optimization import make_optimizer

@@ -14,7 +14,7 @@ import torch
 import dpap
 from dpap.data import load
 from dpap.networks import RECIPES
-from dpap.threads import threads
+from dpap.runtime.threads import threads
 from dpap.training import TrainingConfig, train
 from dpap.training.run_config import DIGITS
 

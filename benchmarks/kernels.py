@@ -23,8 +23,8 @@ from scipy import sparse
 
 import deploy
 import dpap
-from deploy.graph import Geometry, Graph, MatrixConnection
-from deploy.graph.encoding import encode_convolution
+from deploy.ir import Geometry, Graph, MatrixConnection
+from deploy.ir.encoding import encode_convolution
 from deploy.simulator import KERNELS, KernelChoice, KernelCosts, calibrate, save_costs
 from deploy.simulator import kernels as lanes_kernels
 from deploy.simulator.calibration import planned

@@ -17,9 +17,9 @@ import time
 import numpy as np
 from scipy import sparse
 
-from deploy.graph import INPUT, ConvConnection, Geometry, Graph, Incoming, Layer, MatrixConnection, Neuron
 from deploy.hardware import estimate
-from deploy.measurement import measure
+from deploy.ir import INPUT, ConvConnection, Geometry, Graph, Incoming, Layer, MatrixConnection, Neuron
+from deploy.measurement.measurement import measure
 from deploy.recording import Recording
 
 NEURON = Neuron(current_decay=4096, voltage_decay=1024, threshold=640)

@@ -15,7 +15,7 @@ import json
 from typing import Any
 
 import deploy
-from deploy.trained_run import TrainedRun, read_trained_run
+from deploy.workflow.trained_run import TrainedRun, read_trained_run
 from dpap.checkpoint import read_checkpoint
 from dpap.data import Split
 from dpap.networks import Network

@@ -21,7 +21,7 @@ import dpap
 from deploy.backends import fast
 from dpap.data import load
 from dpap.encoders import Direct
-from dpap.threads import threads
+from dpap.runtime.threads import threads
 from dpap.training import rate_loss
 
 NOTATION, STEPS, BATCH, LEARNING_RATE = "15C3-AP2-40C3-AP2-300FC-10FC", 20, 100, 2e-3

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from deploy.budget import BudgetMeter, budget_meter
-    from deploy.compiler import compile
+    from deploy.compiler.compilation import compile
     from deploy.errors import (
         ActivationOverflow,
         BackendError,
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from deploy.formats.nir import from_nir
     from deploy.formats.recording import load_recording
     from deploy.formats.registry import export
-    from deploy.graph import Graph
     from deploy.hardware import Comparison, Estimate, compare, estimate, list_hardware, load_hardware
     from deploy.hardware.stopping import early_exit, stop_when_confident
-    from deploy.measurement import Measurement, measure
+    from deploy.ir import Graph
+    from deploy.measurement.measurement import Measurement, measure
     from deploy.recording import Recording
     from deploy.runner import run
     from deploy.simulator import Simulator
-    from deploy.verification import Certificate, certify, verify
+    from deploy.verification.verification import Certificate, certify, verify
 
 _MODULES = {
     "deploy.budget": ("BudgetMeter", "budget_meter"),
@@ -44,7 +44,7 @@ _MODULES = {
     "deploy.formats.nir": ("from_nir",),
     "deploy.formats.recording": ("load_recording",),
     "deploy.formats.registry": ("export",),
-    "deploy.graph": ("Graph",),
+    "deploy.ir": ("Graph",),
     "deploy.hardware": ("Comparison", "Estimate", "compare", "estimate", "list_hardware", "load_hardware"),
     "deploy.measurement": ("Measurement", "measure"),
     "deploy.recording": ("Recording",),

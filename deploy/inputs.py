@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from deploy.graph import Graph
+from deploy.ir import Graph
 from dpap.errors import InputError
 
 

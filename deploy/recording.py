@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from deploy.graph import Graph
-from deploy.graph.geometry import Shape
+from deploy.ir import Graph
+from deploy.ir.geometry import Shape
 from deploy.measured import Measured
 from dpap.errors import InputError
-from dpap.files import write_atomically
+from dpap.files.writing import write_atomically
 
 BYTE = 8
 """Samples whose spikes share a byte of a recording."""

@@ -3,10 +3,10 @@
 import numpy as np
 
 from deploy.backends import get_backend
-from deploy.graph import Graph
 from deploy.inputs import validate_inputs
+from deploy.ir import Graph
 from deploy.recording import Recording
-from dpap.expected_objects import expect
+from dpap.errors.expected_objects import expect
 
 
 def run(graph: Graph, inputs: np.ndarray, backend: str = "fast", **options) -> Recording:

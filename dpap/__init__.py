@@ -7,8 +7,8 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from dpap.kernel_cache import ensure_writable
-from dpap.lava_import import let_lava_be_imported
+from dpap.runtime.kernel_cache import ensure_writable
+from dpap.runtime.lava_import import let_lava_be_imported
 
 if sys.version_info[:2] != (3, 10):
     raise ImportError(
@@ -21,7 +21,6 @@ let_lava_be_imported()
 
 if TYPE_CHECKING:
     from dpap import data, encoders, networks, plasticity, pruning, slayer
-    from dpap.calibration import calibrate
     from dpap.errors import (
         ActivationOverflow,
         ConversionWarning,
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     )
     from dpap.neurons import LIF, ReLU
     from dpap.post_training import quantize
+    from dpap.post_training.scale_calibration import calibrate
     from dpap.pruning import (
         DPAP,
         SDSNN,
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _MODULES = {
-    "dpap.calibration": ("calibrate",),
+    "dpap.post_training.scale_calibration": ("calibrate",),
     "dpap.errors": (
         "ActivationOverflow",
         "ConversionWarning",

@@ -17,7 +17,7 @@ class PrunerCallback(Callback):
 
     Takes in every batch after its optimiser step, develops at the end of every training epoch, logs
     ``pruning_rate``, and keeps the pruner's state in Lightning's checkpoints. Statistics are summed over
-    the processes of DDP (:mod:`dpap.reduction`).
+    the processes of DDP (:mod:`dpap.runtime.reduction`).
 
     A checkpoint is exact where it is written at the end of a training epoch, after this callback:
     ``ModelCheckpoint(save_on_train_epoch_end=True)``. Lightning unpickles its checkpoints: load none that you

@@ -9,7 +9,7 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 
 from dpap.errors import InputError
-from dpap.shown import shown
+from dpap.errors.shown import shown
 
 Record = TypeVar("Record")
 

@@ -5,7 +5,7 @@ import torch
 from scipy import sparse
 
 import dpap
-from deploy.graph import INPUT, Graph, Incoming, Layer, MatrixConnection, Neuron
+from deploy.ir import INPUT, Graph, Incoming, Layer, MatrixConnection, Neuron
 from dpap.blocks import Delay
 
 

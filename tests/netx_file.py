@@ -6,8 +6,8 @@ import h5py
 import numpy as np
 from scipy import sparse
 
-from deploy.graph import INPUT, Geometry, Graph, Incoming, Layer, MatrixConnection, Neuron
-from deploy.graph.encoding import encode_convolution
+from deploy.ir import INPUT, Geometry, Graph, Incoming, Layer, MatrixConnection, Neuron
+from deploy.ir.encoding import encode_convolution
 
 
 def read_netx(path: str | Path, time_steps: int) -> Graph:

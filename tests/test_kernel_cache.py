@@ -11,7 +11,7 @@ from factories import firing_network, random_inputs
 
 import deploy
 import dpap
-from dpap import kernel_cache
+from dpap.runtime import kernel_cache
 
 SMALL = """
 import numpy, numba

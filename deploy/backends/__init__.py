@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib import import_module
 
 from dpap.errors import InputError
-from dpap.known_names import suggestion
+from dpap.errors.known_names import suggestion
 
 BACKENDS = {
     "fast": "deploy.backends.fast",

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deploy.backends.recorded import recorded_layers
-from deploy.currents import locate_overflow
-from deploy.graph import INPUT, Graph
+from deploy.ir import INPUT, Graph
+from deploy.ir.currents import locate_overflow
 from deploy.recording import BYTE, PackedSpikes, Recording
 from deploy.simulator import KERNELS, KernelChoice, KernelName, Workspace, load_costs, plan, run_block
 from deploy.simulator.compilation import Compiling, batch_calls, compile_kernels
@@ -24,7 +24,7 @@ from deploy.simulator.kernels import pack_spikes
 from deploy.simulator.plan import LayerPlan
 from deploy.simulator.sigma_delta import plan_messages, run_messages
 from dpap.errors import InputError
-from dpap.files import write_atomically
+from dpap.files.writing import write_atomically
 from dpap.neurons.currents import OnOverflow, check_on_overflow
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from deploy.graph import Graph
+from deploy.ir import Graph
 from dpap.errors import InputError
 
 

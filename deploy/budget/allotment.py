@@ -17,10 +17,10 @@ for the budget.
 """
 
 from deploy.budget.units import Units
-from deploy.graph import Graph
 from deploy.hardware.config import Hardware
 from deploy.hardware.layer_mapping import INPUT_AXONS, SYNAPSE_MEMORY, LayerMapping
 from deploy.hardware.mapping import Mapping, map_graph
+from deploy.ir import Graph
 
 CORES_AT_A_TIME = 16
 """Part of the surplus cores, one in so many, that a layer gives up before the layers are compared again."""

@@ -4,8 +4,8 @@ import numpy as np
 
 from deploy.budget.units import Units, by_channel
 from deploy.hardware.result import CostSetEstimate, Estimate
-from deploy.measurement import Measurement, source_activity
-from deploy.synapses import fan_out
+from deploy.measurement.measurement import Measurement, source_activity
+from deploy.measurement.synapses import fan_out
 
 
 def add_synops(units: Units, measurement: Measurement) -> None:

@@ -6,15 +6,15 @@ from torch import nn
 from deploy.budget.allotment import add_cores
 from deploy.budget.energy import add_energy, add_synops
 from deploy.budget.units import Units
-from deploy.compiler import compile
+from deploy.compiler.compilation import compile
 from deploy.errors import HardwareError
-from deploy.graph import Graph
 from deploy.hardware import check_graph, estimate, map_graph
 from deploy.hardware.config import Hardware
 from deploy.hardware.estimate import chosen_target
 from deploy.hardware.operations import OperationCosts
 from deploy.hardware.quantity import UNITS, quantities
-from deploy.measurement import Measurement, measure
+from deploy.ir import Graph
+from deploy.measurement.measurement import Measurement, measure
 from deploy.recording import Recording
 from deploy.runner import run
 from dpap.errors import InputError

@@ -3,9 +3,9 @@
 import numpy as np
 from torch import nn
 
-from deploy.graph import INPUT, Graph, Incoming, Layer
-from deploy.graph.geometry import pooled_shape
 from deploy.hardware.axons import source_parts
+from deploy.ir import INPUT, Graph, Incoming, Layer
+from deploy.ir.geometry import pooled_shape
 from dpap.blocks import Concatenation
 from dpap.errors import InputError
 from dpap.pruning import UnitPrices

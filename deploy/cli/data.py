@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from deploy.graph import Graph
-from dpap.arrays import map_array
+from deploy.ir import Graph
 from dpap.data import DATA_SETS, DataSet, Split, load
 from dpap.encoders import ENCODED_MAX, ENCODERS, Direct, Frames, Latency, Rate
 from dpap.errors import DataError
-from dpap.known_names import suggestion
+from dpap.errors.known_names import suggestion
+from dpap.files.arrays import map_array
 from dpap.networks import Network
 
 PARTS = ("train", "test")

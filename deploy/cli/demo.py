@@ -28,8 +28,8 @@ def command(
     """Learn handwritten digits while pruning, run the result on Lava, and report what pruning saved."""
     started = time.perf_counter()
     # Imported here, so that help and mistakes in the arguments do not wait for torch.
-    from deploy.demo import DemoConfig, run_demo
-    from deploy.run_directory import RunDirectory
+    from deploy.workflow.demo import DemoConfig, run_demo
+    from deploy.workflow.run_directory import RunDirectory
     from dpap.training import TrainingConfig
 
     defaults = DemoConfig()

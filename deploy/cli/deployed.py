@@ -6,7 +6,7 @@ from deploy.cli.output import print_table
 
 
 def print_deployed(result: Any) -> None:
-    """Print a :class:`deploy.deployment.Deployment`: one column a network, the pruned one first."""
+    """Print a :class:`deploy.workflow.deployment.Deployment`: one column a network, the pruned one first."""
     from deploy.report.quantities import si
 
     variants = [one for one in (result.pruned, result.control) if one is not None]

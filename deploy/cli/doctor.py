@@ -12,8 +12,8 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Say which versions are installed and what of Lava and Loihi works here."""
-    from deploy.doctor import BROKEN, examine
-    from deploy.versions import versions
+    from deploy.workflow.doctor import BROKEN, examine
+    from deploy.workflow.versions import versions
 
     installed, checks = versions(), examine()
     if json:

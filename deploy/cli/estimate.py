@@ -54,7 +54,7 @@ def command(
     from deploy.cli.models import load_model
     from deploy.errors import HardwareError
     from deploy.hardware import estimate, load_hardware
-    from deploy.measurement import measure
+    from deploy.measurement.measurement import measure
     from deploy.runner import run
 
     targets = [load_hardware(name.strip()) for name in hardware.split(",")]

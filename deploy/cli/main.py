@@ -17,7 +17,7 @@ from deploy.cli import demo, doctor, estimate, export, hardware, quantize, repor
 from deploy.cli.interruption import Interrupted
 from deploy.cli.words import in_words_of_commands
 from dpap.errors import InputError, StorageError
-from dpap.known_names import suggestion
+from dpap.errors.known_names import suggestion
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 

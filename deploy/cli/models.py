@@ -11,7 +11,7 @@ from dpap.errors import DataError, InputError
 if TYPE_CHECKING:
     import numpy as np
 
-    from deploy.graph import Graph
+    from deploy.ir import Graph
     from dpap.data import Split
     from dpap.networks import Network
     from dpap.training.run_config import RunConfig
@@ -45,7 +45,7 @@ class Model:
         """The integers; a network is compiled, which raises as :func:`deploy.compile`."""
         if self.compiled is not None:
             return self.compiled
-        from deploy.compiler import compile
+        from deploy.compiler.compilation import compile
 
         return compile(self.network)
 
@@ -98,7 +98,7 @@ class Model:
 
     def _run_split(self, part: str, encoder: str | None, subset: bool) -> "Split":
         from deploy.cli.data import load_split
-        from deploy.trained_run import run_split
+        from deploy.workflow.trained_run import run_split
 
         if encoder is not None:
             subset = subset or self.config.data.subset

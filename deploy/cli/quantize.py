@@ -11,7 +11,7 @@ from deploy.cli.output import print_json, print_table
 from dpap.checkpoint import BEST_FILE
 
 if TYPE_CHECKING:
-    from deploy.run_directory import RunDirectory
+    from deploy.workflow.run_directory import RunDirectory
     from dpap.training.run_files import RunFiles
 
 
@@ -39,8 +39,8 @@ def command(
     import numpy as np
 
     from deploy.cli.models import load_model
-    from deploy.compiler import compile
-    from deploy.run_directory import RunDirectory
+    from deploy.compiler.compilation import compile
+    from deploy.workflow.run_directory import RunDirectory
     from dpap.checkpoint import save_checkpoint
     from dpap.errors import InputError
     from dpap.post_training import quantize

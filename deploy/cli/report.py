@@ -27,8 +27,8 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Compile, verify, measure and price what a run trained, and report; status 1 where a spike differs."""
-    from deploy.deployment import DeploymentConfig
-    from deploy.run_report import report_run
+    from deploy.workflow.deployment import DeploymentConfig
+    from deploy.workflow.run_report import report_run
     from dpap.errors import InputError
 
     for name, value, known in (

@@ -21,7 +21,7 @@ from deploy.cli.output import print_json, print_table
 from dpap.errors import InputError
 
 if TYPE_CHECKING:
-    from deploy.graph import Graph
+    from deploy.ir import Graph
     from deploy.recording import Recording
 
 PROGRESSING = ("fast", "lava")
@@ -58,7 +58,7 @@ def command(
     from deploy.cli.data import load_labels
     from deploy.cli.models import load_model
     from deploy.cli.progress import stages
-    from deploy.measurement import measure
+    from deploy.measurement.measurement import measure
     from deploy.runner import run
 
     options = _options(backend, record, record_to, threads)
@@ -125,7 +125,7 @@ def _options(backend: str, record: str | None, record_to: Path | None, threads: 
 
 def _measurable(graph: "Graph", recording: "Recording") -> list[str]:
     """Layers that were recorded with all that they hear."""
-    from deploy.graph import INPUT
+    from deploy.ir import INPUT
 
     known = {INPUT, *recording.kept}
     return [layer.name for layer in graph.layers if known.issuperset({layer.name, *layer.sources})]

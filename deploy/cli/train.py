@@ -91,8 +91,8 @@ def command(
     started = time.perf_counter()
     # Imported here, so that help and mistakes in the arguments do not wait for torch.
     from deploy.budget import budget_meter
-    from deploy.versions import versions_header
-    from dpap.allocator import keep_freed_memory
+    from deploy.workflow.versions import versions_header
+    from dpap.runtime.allocator import keep_freed_memory
     from dpap.training.placement import check_devices, is_first
     from dpap.training.progress import TrainingProgress
     from dpap.training.run import run_training
@@ -174,7 +174,7 @@ def field_changes(settings: list[str]) -> dict[str, Any]:
     import yaml
 
     from dpap.errors import InputError
-    from dpap.yaml_reader import read_yaml
+    from dpap.files.yaml_reader import read_yaml
 
     changes = {}
     for setting in settings:

@@ -50,7 +50,7 @@ def command(
     What differs is said with its layer, step, neuron and the two values.
     """
     from deploy.cli.models import load_model
-    from deploy.verification import verify, verify_backends
+    from deploy.verification.verification import verify, verify_backends
     from dpap.checkpoint import load_checkpoint
 
     read = load_model(model, time_steps=time_steps, input_max=input_max, dt=dt, reset=reset)

@@ -39,7 +39,7 @@ from deploy.formats.hdf5.scan import scan_hdf5
 from deploy.formats.hdf5.writing import write_hdf5
 from deploy.formats.heaps import check_heaps
 from deploy.formats.seal import BLOCK_BYTES, check_seal, seal
-from deploy.graph import (
+from deploy.ir import (
     Connection,
     ConvConnection,
     DeltaEncoder,
@@ -53,8 +53,8 @@ from deploy.graph import (
     NeuronKind,
     SigmaDelta,
 )
-from deploy.validation import validate_graph
-from dpap.files import write_atomically
+from deploy.ir.validation import validate_graph
+from dpap.files.writing import write_atomically
 
 FORMAT = "dpap-graph"
 SCHEMA = 4

@@ -29,7 +29,7 @@ from deploy.formats.hdf5.scan import scan_hdf5
 from deploy.formats.hdf5.writing import ClosableFile
 from deploy.formats.heaps import check_heaps
 from deploy.formats.seal import BLOCK_BYTES, check_seal, seal
-from deploy.graph import Graph
+from deploy.ir import Graph
 from deploy.recording import BYTE, Recording, unpacked
 
 FORMAT = "dpap-recording"
@@ -48,7 +48,7 @@ class RecordingWriter:
     Parameters
     ----------
     path : path
-        Written in place; see :func:`dpap.files.write_atomically`.
+        Written in place; see :func:`dpap.files.writing.write_atomically`.
     graph : Graph
     samples : int
     lanes : int

@@ -1,7 +1,7 @@
 """What formats of spiking neurons cannot say."""
 
 from deploy.errors import ExportError
-from deploy.graph import Graph
+from deploy.ir import Graph
 
 
 def refuse_sigma_delta(graph: Graph, format_name: str) -> None:

@@ -4,9 +4,9 @@ from importlib import import_module
 from pathlib import Path
 
 from deploy.errors import ExportError
-from deploy.graph import Graph
-from dpap.expected_objects import expect
-from dpap.known_names import suggestion
+from deploy.ir import Graph
+from dpap.errors.expected_objects import expect
+from dpap.errors.known_names import suggestion
 
 FORMATS = {
     "h5": "deploy.formats.h5",

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from deploy.graph import INPUT, Layer
 from deploy.hardware.axons import source_parts
 from deploy.hardware.layer_mapping import LayerMapping
 from deploy.hardware.mapping import Mapping
-from deploy.measurement import arriving_at
+from deploy.ir import INPUT, Layer
+from deploy.measurement.measurement import arriving_at
+from deploy.measurement.synapses import reached
 from deploy.recording import Recording
-from deploy.synapses import reached
 
 MEMORY_BYTES = 64 << 20
 """Working memory that a batch of samples is chosen for."""

@@ -3,7 +3,7 @@
 from deploy.hardware.quantity import Power
 from deploy.hardware.result import Part
 from deploy.hardware.workload import Workload
-from deploy.measurement import Measurement
+from deploy.measurement.measurement import Measurement
 
 
 def unknown_parts(parts: tuple[Part, ...]) -> tuple[str, ...]:

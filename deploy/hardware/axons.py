@@ -13,8 +13,8 @@ from math import prod
 
 import numpy as np
 
-from deploy.graph import INPUT, Graph, Incoming, Layer
-from deploy.graph.geometry import pooled_shape
+from deploy.ir import INPUT, Graph, Incoming, Layer
+from deploy.ir.geometry import pooled_shape
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,6 @@ from pathlib import Path
 
 import numpy as np
 
-from deploy.graph import Graph
 from deploy.hardware.config import Hardware
 from deploy.hardware.counterfactual import with_all_neurons, with_stored_zeros
 from deploy.hardware.estimate import (
@@ -37,9 +36,10 @@ from deploy.hardware.mapping import Mapping, map_graph
 from deploy.hardware.placement import Oversized
 from deploy.hardware.result import Estimate
 from deploy.hardware.workload import ActiveUpdates, Options, Unknown
-from deploy.measurement import Measurement, from_input, measure
+from deploy.ir import Graph
+from deploy.measurement.measurement import Measurement, from_input, measure
 from dpap.errors import InputError
-from dpap.expected_objects import expect
+from dpap.errors.expected_objects import expect
 
 
 @dataclass(frozen=True)

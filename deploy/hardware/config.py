@@ -23,11 +23,11 @@ from deploy.hardware.structure import (
     OperationsStructure,
     SynapseFormat,
 )
-from dpap.config_errors import located
-from dpap.files import read_limited
-from dpap.known_names import suggestion
-from dpap.shown import shown
-from dpap.yaml_reader import MAX_BYTES, read_yaml
+from dpap.errors.config_errors import located
+from dpap.errors.known_names import suggestion
+from dpap.errors.shown import shown
+from dpap.files.writing import read_limited
+from dpap.files.yaml_reader import MAX_BYTES, read_yaml
 
 SUFFIXES = (".yaml", ".yml")
 

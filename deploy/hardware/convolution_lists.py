@@ -22,8 +22,8 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
-from deploy.graph import ConvConnection
-from deploy.graph.geometry import Shape
+from deploy.ir import ConvConnection
+from deploy.ir.geometry import Shape
 
 RATIO = 0x9E3779B97F4A7C15
 """The odd number whose powers tell indices apart: 2^64 over the golden ratio."""

@@ -10,9 +10,9 @@ from math import prod
 import numpy as np
 from scipy import sparse
 
-from deploy.graph import INPUT, ConvConnection, Graph, Incoming, Layer, MatrixConnection
-from deploy.graph.encoding import encode_convolution
-from deploy.graph.geometry import Shape, pooled_shape
+from deploy.ir import INPUT, ConvConnection, Graph, Incoming, Layer, MatrixConnection
+from deploy.ir.encoding import encode_convolution
+from deploy.ir.geometry import Shape, pooled_shape
 from deploy.recording import Recording
 
 STORED_ZERO = 1

@@ -19,9 +19,9 @@ from deploy.hardware.rules import check_graph
 from deploy.hardware.structure import Loihi2Structure
 from deploy.hardware.traffic import count_traffic
 from deploy.hardware.workload import ActiveUpdates, LayerWork, Options, Unknown, Workload
-from deploy.measurement import Measurement, total_arriving
+from deploy.measurement.measurement import Measurement, total_arriving
 from dpap.errors import InputError
-from dpap.expected_objects import expect
+from dpap.errors.expected_objects import expect
 
 
 def estimate(

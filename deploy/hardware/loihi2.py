@@ -22,9 +22,9 @@ from math import ceil, prod
 
 import numpy as np
 
-from deploy.graph import ConvConnection, Graph, Layer
-from deploy.graph.geometry import Shape, pooled_shape
 from deploy.hardware.structure import Loihi2Structure
+from deploy.ir import ConvConnection, Graph, Layer
+from deploy.ir.geometry import Shape, pooled_shape
 
 
 @dataclass(frozen=True)

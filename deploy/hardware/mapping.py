@@ -24,7 +24,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from deploy.errors import HardwareError
-from deploy.graph import Graph, Layer
 from deploy.hardware.axons import axons_of, source_parts
 from deploy.hardware.layer_mapping import (
     INPUT_AXONS,
@@ -37,6 +36,7 @@ from deploy.hardware.mesh import tiles_used
 from deploy.hardware.placed_synapses import placed_synapses
 from deploy.hardware.placement import Oversized, Placement
 from deploy.hardware.structure import Loihi1Structure, SynapseFormat
+from deploy.ir import Graph, Layer
 
 
 @dataclass(frozen=True, eq=False)

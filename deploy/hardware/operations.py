@@ -26,11 +26,11 @@ Sources of the two countings: Yik et al., NeuroBench, Nature Communications 16, 
 
 from typing import Literal
 
-from deploy.graph import Maximum
 from deploy.hardware.quantity import Description, Energy, Quantity, Time, name_fields
 from deploy.hardware.result import Kind, Part
 from deploy.hardware.workload import Unknown
-from deploy.measurement import LayerMeasurement, Measurement, from_input
+from deploy.ir import Maximum
+from deploy.measurement.measurement import LayerMeasurement, Measurement, from_input
 
 Counting = Literal["spikes", "every_synapse"]
 

@@ -13,9 +13,6 @@ import numpy as np
 from scipy import sparse
 
 from deploy.errors import HardwareError
-from deploy.graph import ConvConnection, Graph, Layer
-from deploy.graph.connection import unrolled
-from deploy.graph.geometry import pooled_shape
 from deploy.hardware.axons import Axons
 from deploy.hardware.structure import SynapseFormat
 from deploy.hardware.synapse_memory import (
@@ -27,7 +24,10 @@ from deploy.hardware.synapse_memory import (
     index_bits,
 )
 from deploy.hardware.unrolled_lists import distinct_lists
-from deploy.synapses import fan_in, fan_out
+from deploy.ir import ConvConnection, Graph, Layer
+from deploy.ir.connection import unrolled
+from deploy.ir.geometry import pooled_shape
+from deploy.measurement.synapses import fan_in, fan_out
 
 UNROLLED_SYNAPSES = 50_000_000
 """Synapses of kernels that a layer is unrolled to at most; about 2 GB while it is done."""

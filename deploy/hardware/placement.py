@@ -8,7 +8,6 @@ from typing import Literal
 
 import numpy as np
 
-from deploy.graph import Layer
 from deploy.hardware.axons import Axons
 from deploy.hardware.layer_mapping import (
     ADVICE,
@@ -20,6 +19,7 @@ from deploy.hardware.layer_mapping import (
 )
 from deploy.hardware.placed_synapses import PlacedSynapses, placement_order
 from deploy.hardware.violation import PlacementError, Violation
+from deploy.ir import Layer
 
 SAMPLED_CORES = 128
 """Cores that are looked at while the number of cores is searched for."""

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from deploy.graph import ConvConnection, Graph, Layer
 from deploy.hardware.config import Hardware
 from deploy.hardware.layer_mapping import ADVICE, INPUT_AXONS, LayerMapping
 from deploy.hardware.mapping import Mapping, map_graph
 from deploy.hardware.structure import Loihi1Structure, Loihi2Structure
 from deploy.hardware.violation import Violation
+from deploy.ir import ConvConnection, Graph, Layer
 
 
 def check_graph(graph: Graph, target: Hardware, mapping: Mapping | None = None) -> tuple[Violation, ...]:

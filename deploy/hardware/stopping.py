@@ -30,10 +30,10 @@ from deploy.hardware.mapping import map_graph
 from deploy.hardware.operations import OperationCosts
 from deploy.hardware.result import Estimate
 from deploy.hardware.workload import Options
-from deploy.measurement import measure
+from deploy.measurement.measurement import measure
 from deploy.recording import Recording
 from dpap.errors import InputError
-from dpap.expected_objects import expect
+from dpap.errors.expected_objects import expect
 
 Curve = tuple[float | None, ...]
 

@@ -30,8 +30,8 @@ import numpy as np
 from scipy import sparse
 
 from deploy.errors import HardwareError
-from deploy.graph import Connection, ConvConnection
 from deploy.hardware.structure import SynapseFormat
+from deploy.ir import Connection, ConvConnection
 
 DENSE, SPARSE, CONVOLUTION = "dense", "sparse", "convolution"
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from deploy.graph import INPUT
 from deploy.hardware.axons import source_parts
 from deploy.hardware.mapping import Mapping
 from deploy.hardware.mesh import tile_position
 from deploy.hardware.structure import Loihi1Structure
-from deploy.measurement import total_arriving
+from deploy.ir import INPUT
+from deploy.measurement.measurement import total_arriving
 from deploy.recording import Recording
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from deploy.graph import INPUT
-from deploy.measurement import LayerMeasurement
+from deploy.ir import INPUT
+from deploy.measurement.measurement import LayerMeasurement
 from deploy.report.bars import Series, bars, network_keys
 from deploy.report.data import ReportData, Variant
 from deploy.report.figure import Key, Panel, figure

@@ -1,6 +1,6 @@
 """Tables at the end: measurement by layer, assumptions, settings."""
 
-from deploy.measurement import LayerMeasurement
+from deploy.measurement.measurement import LayerMeasurement
 from deploy.report.data import ReportData, Variant
 from deploy.report.markup import Html, bullets, paragraph, section, table, tag
 from deploy.report.quantities import exact, percent, si

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from deploy.currents import CurrentRange
+from deploy.ir.currents import CurrentRange
 from deploy.report.data import ReportData
 from deploy.report.markup import Html, paragraph, section, table, tag
 from deploy.report.quantities import MISSING, exact
-from deploy.verification import LayerComparison, Mismatch
+from deploy.verification.verification import LayerComparison, Mismatch
 from dpap.neurons.parameters import SUM_LIMIT
 
 _HEAD = ("backend", "layer", "compared", "mismatches", "spikes", "unheard neurons", "first mismatch")

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from deploy.graph import Graph
 from deploy.hardware import Comparison, Estimate
 from deploy.hardware.stopping import EarlyExit
-from deploy.measurement import Measurement
+from deploy.ir import Graph
+from deploy.measurement.measurement import Measurement
 from deploy.recording import Recording
-from deploy.verification import Certificate
+from deploy.verification.verification import Certificate
 from dpap.pruning import DevelopmentRecord
 from dpap.training import EpochRecord
 

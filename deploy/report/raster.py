@@ -5,7 +5,7 @@ import math
 import numpy as np
 import plotly.graph_objects as go
 
-from deploy.graph import Layer
+from deploy.ir import Layer
 from deploy.report.data import ReportData
 from deploy.report.figure import Key, Panel, figure
 from deploy.report.markup import Html, section

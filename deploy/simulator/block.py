@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from deploy.arrivals import delayed
-from deploy.graph import INPUT
+from deploy.ir import INPUT
+from deploy.ir.arrivals import delayed
 from deploy.simulator import kernels
 from deploy.simulator.choice import KernelChoice
 from deploy.simulator.plan import LayerPlan, Synapses

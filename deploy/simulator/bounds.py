@@ -1,7 +1,7 @@
 """Whether 32 bits hold every synaptic sum of a graph, whatever arrives."""
 
-from deploy.graph import Graph
-from deploy.validation import validate_graph
+from deploy.ir import Graph
+from deploy.ir.validation import validate_graph
 from dpap.errors import InputError
 from dpap.neurons.parameters import ARITHMETIC_LIMIT
 

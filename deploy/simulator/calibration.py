@@ -12,8 +12,8 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import nnls
 
-from deploy.graph import Connection, Geometry, Graph, Incoming, Layer, MatrixConnection, Neuron
-from deploy.graph.encoding import encode_convolution
+from deploy.ir import Connection, Geometry, Graph, Incoming, Layer, MatrixConnection, Neuron
+from deploy.ir.encoding import encode_convolution
 from deploy.simulator.choice import KernelChoice
 from deploy.simulator.costs import KERNELS, EventCosts, KernelCosts, KernelName, LaneCosts, SumCosts, Work
 from deploy.simulator.plan import SMALL_SUMS, LayerPlan, plan

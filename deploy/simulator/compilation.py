@@ -10,7 +10,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from deploy.graph import INPUT
+from deploy.ir import INPUT
 from deploy.simulator import event_driven, events, kernels
 from deploy.simulator.block import NO_SYNAPSES, convolution_arguments
 from deploy.simulator.choice import KernelChoice

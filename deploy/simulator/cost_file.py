@@ -7,8 +7,8 @@ from pydantic import ValidationError
 
 from deploy.simulator.costs import EventCosts, KernelCosts, LaneCosts, SumCosts
 from dpap.errors import InputError
-from dpap.files import cannot_write, read_limited, write_text
-from dpap.kernel_cache import user_cache
+from dpap.files.writing import cannot_write, read_limited, write_text
+from dpap.runtime.kernel_cache import user_cache
 
 DEFAULT_COSTS = KernelCosts(
     source="deploy.simulator.calibrate() on one core of an AMD EPYC (family 25, model 17, AVX-512) at 2.6 GHz"

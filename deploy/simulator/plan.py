@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deploy.graph import INPUT, ConvConnection, Graph, Incoming, Layer
-from deploy.graph.connection import sums_by_sign
-from deploy.graph.geometry import Shape, pooled_shape
+from deploy.ir import INPUT, ConvConnection, Graph, Incoming, Layer
+from deploy.ir.connection import sums_by_sign
+from deploy.ir.geometry import Shape, pooled_shape
 from deploy.simulator.bounds import check_bounds
 from dpap.neurons.parameters import DECAY_UNITY, STATE_SHIFT
 

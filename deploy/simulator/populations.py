@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from deploy.graph import Layer
+from deploy.ir import Layer
 from deploy.simulator import events
 from deploy.simulator.plan import LayerPlan
 from deploy.simulator.sigma_delta import MaximumPlan, UnitPlan

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deploy.graph import INPUT, Graph, Layer, Maximum, SigmaDelta
-from deploy.graph.connection import sums_by_sign, unrolled
+from deploy.ir import INPUT, Graph, Layer, Maximum, SigmaDelta
+from deploy.ir.connection import sums_by_sign, unrolled
 from deploy.simulator import kernels
 from deploy.simulator.plan import Synapses, synapses_of
 from deploy.simulator.sigma_delta_kernels import send_changes, send_maxima

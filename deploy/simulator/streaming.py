@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import sparse
 
-from deploy.graph import INPUT, Graph
 from deploy.inputs import validate_step
+from deploy.ir import INPUT, Graph
 from deploy.simulator import events
 from deploy.simulator.compilation import Compiling, compile_kernels, step_calls
 from deploy.simulator.latency import Latency, StepTimes

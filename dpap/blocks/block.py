@@ -12,7 +12,6 @@ from typing import Literal
 import torch
 from torch import nn
 
-from dpap import straight_through
 from dpap.blocks.dynamics import Dynamics, Integers, Pass
 from dpap.blocks.norm import BatchNorm, Statistics
 from dpap.blocks.rectifying import RectifiedIntegers, Rectifying
@@ -20,7 +19,8 @@ from dpap.blocks.spiking import Spiking
 from dpap.errors import NetworkError
 from dpap.neurons import Neuron
 from dpap.neurons.currents import OnOverflow
-from dpap.weight_bits import MARGIN, MOST_BITS, quantized_alone
+from dpap.quantization import straight_through
+from dpap.quantization.weight_bits import MARGIN, MOST_BITS, quantized_alone
 
 Shape = tuple[int, ...]
 
@@ -67,8 +67,8 @@ class SynapticBlock(nn.Module, ABC):
     scale : int, optional
         Integer units of a real weight of 1, where it is not the block's to choose (a block that comes from
         stock SLAYER); its weights are then clipped to -256 to 254. By default
-        :func:`dpap.quantization.weight_scale` or :func:`dpap.power_of_two.weight_exponent` chooses it in
-        every pass.
+        :func:`dpap.quantization.scaling.weight_scale` or
+        :func:`dpap.quantization.power_of_two.weight_exponent` chooses it in every pass.
     bias : bool
         Whether a learned constant is added to each membrane potential in every step, or to each activation.
     norm : bool
@@ -85,9 +85,9 @@ class SynapticBlock(nn.Module, ABC):
     mask : Tensor
         1 where a synapse lives, 0 where it is pruned; broadcast over a convolution's kernel.
     weight_bits : int or None
-        1 to 8 bits for each weight (:mod:`dpap.weight_bits`); 8 at first. None: weights are not rounded, and
-        the block cannot be compiled; each sum is then rounded to the finest unit of the neurons that is safe.
-        Of no effect where the block has a ``scale`` of its own.
+        1 to 8 bits for each weight (:mod:`dpap.quantization.weight_bits`); 8 at first. None: weights are not
+        rounded, and the block cannot be compiled; each sum is then rounded to the finest unit of the neurons
+        that is safe. Of no effect where the block has a ``scale`` of its own.
     current_range : Tensor
         Of spiking neurons: the largest magnitude of a current in real units that training or
         :func:`dpap.calibrate` observed, 0 before that. It sets the scale where no proof leaves the weights

@@ -2,8 +2,8 @@ r"""Synaptic sums that are exact on every device.
 
 The sums are of whole numbers and decide spikes by a comparison, so they have to be right, not close. In
 float32 every number and every partial sum below 2**24 is exact in whatever order it is added
-(:func:`dpap.quantization.weight_scale` keeps the sums of a layer below 2**17 on either side of zero), so a
-convolution or product that multiplies and adds is exact. On the CPU torch's do just that.
+(:func:`dpap.quantization.scaling.weight_scale` keeps the sums of a layer below 2**17 on either side of zero),
+so a convolution or product that multiplies and adds is exact. On the CPU torch's do just that.
 
 On CUDA two things stand against it:
 

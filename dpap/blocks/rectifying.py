@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from dpap import power_of_two, quantization, straight_through
 from dpap.blocks.dynamics import Dynamics
 from dpap.blocks.exact_products import exact_sums
 from dpap.neurons.activations import first_overflow, state_limit
 from dpap.neurons.sigma_delta import decoded, messages
-from dpap.quantization import WEIGHT_STEP
-from dpap.weight_bits import largest_weight, narrowed, step_for
+from dpap.quantization import power_of_two, scaling, straight_through
+from dpap.quantization.scaling import WEIGHT_STEP
+from dpap.quantization.weight_bits import largest_weight, narrowed, step_for
 
 if TYPE_CHECKING:
     from dpap.blocks.block import SynapticBlock
@@ -72,7 +72,10 @@ class Rectifying(Dynamics):
     def integers(
         self, block: "SynapticBlock", weight: torch.Tensor, bias: torch.Tensor | None
     ) -> RectifiedIntegers:
-        """At the block's own scale, or at the largest power of two that fits (:mod:`dpap.power_of_two`)."""
+        """At the block's own scale, or at the largest power of two that fits.
+
+        See :mod:`dpap.quantization.power_of_two`.
+        """
         drop, divisor, bits = self.drop(block), block.input_divisor, block.weight_bits
         if block.scale is None:
             weight = weight if bits is None else narrowed(weight, bits)
@@ -98,7 +101,7 @@ class Rectifying(Dynamics):
             bias = power_of_two.quantize_bias(bias, scale * divisor)
         threshold = math.ceil(block.neuron.threshold * scale * divisor)
         if block.scale is not None:
-            integers = quantization.clip_weight(integers)
+            integers = scaling.clip_weight(integers)
             power_of_two.check_integers(integers, bias, max(threshold, 1), shift, block.name)
         return RectifiedIntegers(integers, scale, max(threshold, 1 << shift), bias, shift)
 

@@ -2,13 +2,13 @@
 
 import torch
 
-from dpap import straight_through
 from dpap.blocks import exact_sums
 from dpap.blocks.block import SynapticBlock
 from dpap.blocks.dynamics import Pass
 from dpap.neurons import LIF
 from dpap.neurons.currents import first_overflow, largest_current
 from dpap.neurons.recurrent import recurrent_lif
+from dpap.quantization import straight_through
 
 
 class Recurrent(SynapticBlock):

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from dpap import quantization, straight_through
 from dpap.blocks.dynamics import Dynamics, Integers, Pass
 from dpap.errors import ActivationOverflow
 from dpap.neurons import Population, lif, lif_pool
 from dpap.neurons.currents import first_overflow, largest_current
 from dpap.neurons.parameters import ARITHMETIC_LIMIT
-from dpap.quantization import WEIGHT_STEP
-from dpap.reduction import largest_over_ranks
-from dpap.weight_bits import MOST_BITS, highest_level, narrowed, weight_grid
+from dpap.quantization import scaling, straight_through
+from dpap.quantization.scaling import WEIGHT_STEP
+from dpap.quantization.weight_bits import MOST_BITS, highest_level, narrowed, weight_grid
+from dpap.runtime.reduction import largest_over_ranks
 
 if TYPE_CHECKING:
     from dpap.blocks.block import SynapticBlock
@@ -26,9 +26,9 @@ class Spiking(Dynamics):
     """:class:`dpap.LIF` neurons: what a block gives is spikes, 0 or 1.
 
     Where no proof keeps the currents of a block within range at a scale that leaves its weights their bits
-    (:func:`dpap.weight_bits.weight_grid`), the scale follows from the largest current that was observed: a
-    range as in quantisation-aware training (Jacob et al. 2018, section 3.1), which training widens at once
-    and narrows slowly, and which evaluation leaves as it is.
+    (:func:`dpap.quantization.weight_bits.weight_grid`), the scale follows from the largest current that was
+    observed: a range as in quantisation-aware training (Jacob et al. 2018, section 3.1), which training
+    widens at once and narrows slowly, and which evaluation leaves as it is.
     """
 
     sum_limit = ARITHMETIC_LIMIT
@@ -42,7 +42,7 @@ class Spiking(Dynamics):
         return 1
 
     def integers(self, block: "SynapticBlock", weight: torch.Tensor, bias: torch.Tensor | None) -> Integers:
-        """At the block's own scale, or at the largest that is safe (:mod:`dpap.weight_bits`)."""
+        """At the block's own scale, or at the largest that is safe (:mod:`dpap.quantization.weight_bits`)."""
         if block.scale is not None:
             return self._at_own_scale(block, weight, bias, block.scale)
         if block.weight_bits is not None:
@@ -60,17 +60,17 @@ class Spiking(Dynamics):
             margin=block.range_margin,
         )
         weight = straight_through.quantize_weight(weight, scale, step) if step else weight * scale
-        threshold = quantization.threshold_mantissa(block.neuron, scale, block.input_divisor)
+        threshold = scaling.threshold_mantissa(block.neuron, scale, block.input_divisor)
         if bias is not None:
             bias = straight_through.quantize_bias(bias, scale * block.input_divisor)
         return Integers(weight, scale, threshold, bias, proven, by_range)
 
     def _at_own_scale(self, block, weight, bias, scale: int) -> Integers:
-        integers = quantization.clip_weight(straight_through.quantize_weight(weight, scale))
+        integers = scaling.clip_weight(straight_through.quantize_weight(weight, scale))
         threshold = int(block.neuron.threshold * scale * block.input_divisor)
         if bias is not None:
             bias = straight_through.quantize_bias(bias, scale * block.input_divisor)
-        proven = quantization.check_integers(
+        proven = scaling.check_integers(
             integers.detach(),
             threshold,
             block.neuron,
@@ -117,7 +117,7 @@ class Spiking(Dynamics):
         if block.observing:
             reach, real, *_ = self._measured(block, found)
             block.observe(real)
-        if reach < quantization.SUM_LIMIT:
+        if reach < scaling.SUM_LIMIT:
             return found
         raise self._overflow(block, found)
 
@@ -134,7 +134,7 @@ class Spiking(Dynamics):
             if not found.integers.by_range:
                 return found
             reach, real, rounding, changed = self._measured(block, found, before)
-            if reach < quantization.SUM_LIMIT:
+            if reach < scaling.SUM_LIMIT:
                 block.observe(real, rounding)
                 if known is not None or not reach:
                     return found
@@ -144,15 +144,15 @@ class Spiking(Dynamics):
             if not changed:
                 break
             before = found.integers.scale
-        return found if reach < quantization.SUM_LIMIT else self._clipped(block, found)
+        return found if reach < scaling.SUM_LIMIT else self._clipped(block, found)
 
     def _clipped(self, block: "SynapticBlock", found: Pass) -> Pass:
         """Sums that no smaller scale brings into range, clipped as a quantiser clips.
 
         They were normalised by a batch far from the running statistics, which set the scale.
         """
-        gain, _ = quantization.state_gain(block.neuron, block.time_steps)
-        limit = int((quantization.SUM_LIMIT - 1) / gain)
+        gain, _ = scaling.state_gain(block.neuron, block.time_steps)
+        limit = int((scaling.SUM_LIMIT - 1) / gain)
         return found._replace(values=found.values.clamp(-limit, limit))
 
     def _measured(

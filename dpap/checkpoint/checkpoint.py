@@ -15,7 +15,7 @@ from dpap.errors import InputError
 from dpap.networks import Network, build
 from dpap.networks.network import check_time_steps
 from dpap.neurons import LIF, ReLU
-from dpap.weight_bits import check_weight_bits
+from dpap.quantization.weight_bits import check_weight_bits
 
 FORMAT = "dpap-checkpoint"
 SCHEMA = 3

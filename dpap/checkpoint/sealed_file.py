@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from dpap.errors import InputError
-from dpap.files import write_atomically
+from dpap.files.writing import write_atomically
 
 MOST_BYTES = 1 << 34
 """Bytes of a file."""

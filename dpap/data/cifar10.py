@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from dpap.arrays import load_arrays
 from dpap.data.data_set import DataSet, Request
 from dpap.data.location import downloading, missing, reading
 from dpap.data.mnist import LEVELS
 from dpap.encoders import Direct
 from dpap.errors import DataError, InputError
+from dpap.files.arrays import load_arrays
 
 MAX_ARRAY = 1 << 28
 """Bytes of an array: more than 60,000 images."""

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from dpap.arrays import map_array
 from dpap.data.data_set import UNKNOWN_TIME_STEPS, DataSet, Request
 from dpap.data.location import downloading, missing, reading
 from dpap.data.recordings import Recordings
 from dpap.encoders import Frames
 from dpap.errors import DataError
+from dpap.files.arrays import map_array
 
 SENSOR = (2, 128, 128)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dpap.errors import DataError
-from dpap.kernel_cache import user_cache
+from dpap.runtime.kernel_cache import user_cache
 
 VARIABLE = "DPAP_DATA"
 """Environment variable that names the folder of data sets."""

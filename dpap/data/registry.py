@@ -12,7 +12,7 @@ from dpap.data import (
 )
 from dpap.data.data_set import DataSet
 from dpap.errors import DataError
-from dpap.known_names import suggestion
+from dpap.errors.known_names import suggestion
 
 DATA_SETS: dict[str, DataSet] = {
     module.DATA_SET.name: module.DATA_SET

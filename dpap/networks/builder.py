@@ -21,7 +21,7 @@ from dpap.blocks import (
     SynapticBlock,
 )
 from dpap.errors import NetworkError
-from dpap.expected_objects import expect
+from dpap.errors.expected_objects import expect
 from dpap.networks.network import INPUT, Network, check_time_steps
 from dpap.neurons import LIF, Neuron, ReLU
 from dpap.notation import (
@@ -35,7 +35,7 @@ from dpap.notation import (
     Token,
     parse,
 )
-from dpap.weight_bits import MARGIN, MOST_BITS, check_weight_bits
+from dpap.quantization.weight_bits import MARGIN, MOST_BITS, check_weight_bits
 
 MAX_NEURONS = 1 << 26
 """Neurons or weights of one layer beyond which a description is taken for a mistake."""
@@ -75,11 +75,12 @@ def build(
     bias : bool
         Whether every synaptic block has biases; those with BN have them in any case.
     weight_bits : int or None
-        1 to 8 bits for each weight (:mod:`dpap.weight_bits`). None: weights are not rounded, and the network
-        has to go through :func:`dpap.quantize` before it can be compiled.
+        1 to 8 bits for each weight (:mod:`dpap.quantization.weight_bits`). None: weights are not rounded, and
+        the network has to go through :func:`dpap.quantize` before it can be compiled.
     range_margin : float
         How much larger than those observed in training or by :func:`dpap.calibrate` the currents of spiking
-        neurons may become, where no proof leaves the weights their bits (:mod:`dpap.weight_bits`).
+        neurons may become, where no proof leaves the weights their bits
+        (:mod:`dpap.quantization.weight_bits`).
 
     Raises
     ------

@@ -12,7 +12,7 @@ from dpap.blocks.block import DYNAMICS
 from dpap.errors import NetworkError
 from dpap.neurons import Neuron
 from dpap.neurons.currents import OnOverflow, check_on_overflow
-from dpap.weight_bits import check_margin
+from dpap.quantization.weight_bits import check_margin
 
 INPUT = "input"
 """Name of the network's input among the sources of a layer."""

@@ -14,7 +14,7 @@ and neurons, and without padding, it is the LeNet that comes with Caffe. Both ha
 from dataclasses import dataclass
 
 from dpap.errors import NetworkError
-from dpap.known_names import suggestion
+from dpap.errors.known_names import suggestion
 from dpap.networks.builder import build
 from dpap.networks.network import Network
 from dpap.neurons import Neuron, ReLU

@@ -195,7 +195,7 @@ def lif(current: torch.Tensor, population: Population, bias: torch.Tensor | None
     ----------
     current : float32 Tensor of shape (T, N, ...) or (1, N, ...)
         Synaptic sums :math:`a[t]` of integer weights: whole numbers below 2**17 in magnitude
-        (:func:`dpap.quantization.weight_scale` sees to it). A single step is the same at every step.
+        (:func:`dpap.quantization.scaling.weight_scale` sees to it). A single step is the same at every step.
     population : Population
     bias : float32 Tensor of shape (channels,) or (neurons,), optional
         Whole numbers, one for each entry of the current's third axis.

@@ -15,9 +15,9 @@ import torch
 from dpap.plasticity.importance import Constants, Synapses, TracePlasticity, criterion
 from dpap.plasticity.pairing import add_pairs
 from dpap.plasticity.threshold import SlidingThreshold, SlotThreshold
-from dpap.reduction import ranks
+from dpap.plasticity.trace_kernels import slide_and_drive
+from dpap.runtime.reduction import ranks
 from dpap.state import Shape
-from dpap.trace_kernels import slide_and_drive
 
 
 def bcm(

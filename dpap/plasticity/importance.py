@@ -7,11 +7,11 @@ from typing import Any, Protocol
 import torch
 
 from dpap.errors import InputError
-from dpap.known_names import suggestion
+from dpap.errors.known_names import suggestion
 from dpap.plasticity.spines import spine_plasticity, unit_spine_plasticity
-from dpap.reduction import ranks, sum_over_ranks
+from dpap.plasticity.traces import spiking_trace
+from dpap.runtime.reduction import ranks, sum_over_ranks
 from dpap.state import Shape, checked_state
-from dpap.traces import spiking_trace
 
 
 class Constants(Protocol):
@@ -81,7 +81,7 @@ class Importance(ABC):
         """Take in a batch: what :meth:`summarize` made of the inputs (real units) and of the activity."""
 
     def reduce(self) -> None:  # noqa: B027 (not all gather)
-        """Add up what the processes that share the batches gathered (:mod:`dpap.reduction`).
+        """Add up what the processes that share the batches gathered (:mod:`dpap.runtime.reduction`).
 
         Called at the end of an epoch, before :meth:`synapses` and :meth:`neurons`.
         """

@@ -20,7 +20,7 @@ import torch
 
 from dpap.plasticity.importance import TracePlasticity, criterion
 from dpap.plasticity.pairing import add_pairs
-from dpap.traces import population, trace_history
+from dpap.plasticity.traces import population, trace_history
 
 
 @criterion("stdp")

@@ -7,7 +7,7 @@ r"""The sliding threshold of BCM plasticity.
 whose :math:`S_{post}` it is: here the batch's mean, one threshold a neuron (:class:`SlidingThreshold`). The
 authors' code keeps one for every position in the batch (:class:`SlotThreshold`).
 
-Where several processes share a batch (:mod:`dpap.reduction`), its mean is that of all of them.
+Where several processes share a batch (:mod:`dpap.runtime.reduction`), its mean is that of all of them.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from dpap.errors import InputError
-from dpap.reduction import mean_over_ranks, most_over_ranks, rank, ranks, sum_over_ranks
+from dpap.runtime.reduction import mean_over_ranks, most_over_ranks, rank, ranks, sum_over_ranks
 from dpap.state import Shape
 
 

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 
 import torch
 
-from dpap.calibration import calibrate, check_samples, input_batches, widen_ranges
 from dpap.data.split import Split
 from dpap.errors import InputError, NetworkError
-from dpap.levels import warn_of_lost_levels
 from dpap.networks import Network
 from dpap.post_training.calibration import Calibrator, Candidate, candidates
 from dpap.post_training.result import LayerQuantization, Quantization
-from dpap.weight_bits import MOST_BITS, check_weight_bits
+from dpap.post_training.scale_calibration import calibrate, check_samples, input_batches, widen_ranges
+from dpap.quantization.levels import warn_of_lost_levels
+from dpap.quantization.weight_bits import MOST_BITS, check_weight_bits
 
 
 @torch.no_grad()

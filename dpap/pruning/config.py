@@ -4,12 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from dpap.known_names import known_by
+from dpap.errors.known_names import known_by
 from dpap.plasticity import find_criterion
 from dpap.pruning.floor import FloorConfig
 from dpap.pruning.schedule import ScheduleConfig
+from dpap.pruning.survival import UPPER_PERCENTILE, Normalization
 from dpap.pruning.target import TargetConfig
-from dpap.survival import UPPER_PERCENTILE, Normalization
 
 
 class SurvivalConfig(BaseModel):

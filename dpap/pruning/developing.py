@@ -8,9 +8,9 @@ from dpap.plasticity import find_criterion
 from dpap.pruning.config import DPAPConfig, SurvivalConfig
 from dpap.pruning.layer import PrunedLayer
 from dpap.pruning.prunable import Prunable
-from dpap.reduction import sum_over_ranks
+from dpap.pruning.survival import decay_factor, normalize, survival_update
+from dpap.runtime.reduction import sum_over_ranks
 from dpap.state import check_keys, checked_state
-from dpap.survival import decay_factor, normalize, survival_update
 
 SMALLEST_FACTOR = 1e-30
 """Below it a structure has settled; a limit for divisions."""
@@ -136,7 +136,7 @@ class DevelopingLayer(PrunedLayer):
         self._observations.clear()
 
     def reduce(self) -> None:
-        """Add up what the processes that share the batches gathered (:mod:`dpap.reduction`)."""
+        """Add up what the processes that share the batches gathered (:mod:`dpap.runtime.reduction`)."""
         self.importance.reduce()
         if self.counts_spikes:
             counts = sum_over_ranks(torch.cat([self.spikes, self.spikes.new_full((1,), self.samples)]))

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from dpap.arrays import save_arrays
 from dpap.errors import InputError
+from dpap.files.arrays import save_arrays
 from dpap.pruning.pruner import Pruner
 from dpap.pruning.turnover import Turnover
 from dpap.pruning.unit_record import UnitRecord

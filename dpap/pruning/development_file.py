@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dpap.arrays import load_arrays
 from dpap.errors import InputError
+from dpap.files.arrays import load_arrays
 from dpap.networks.builder import MAX_NEURONS
 from dpap.pruning.development import KINDS, QUANTILES
 from dpap.pruning.turnover import FLOWS

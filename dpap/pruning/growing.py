@@ -13,7 +13,7 @@ from dpap.pruning.layer import PrunedLayer
 from dpap.pruning.neurotrophic import count_alive, least_important
 from dpap.pruning.prunable import Prunable
 from dpap.pruning.sdsnn_config import SDSNNConfig, StructureConfig
-from dpap.reduction import ranks, sum_over_ranks
+from dpap.runtime.reduction import ranks, sum_over_ranks
 from dpap.state import check_keys, checked_state
 
 
@@ -63,7 +63,7 @@ class GrowingLayer(PrunedLayer):
         self.gradient += gradient
 
     def reduce(self) -> None:
-        """Take the mean of the gradients of the processes that share the batches (:mod:`dpap.reduction`)."""
+        """Take the mean of the gradients of the processes that share the batches."""
         sum_over_ranks(self.gradient).div_(ranks())
 
     @property

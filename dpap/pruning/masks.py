@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from dpap.arrays import load_arrays, save_arrays
 from dpap.errors import InputError
+from dpap.files.arrays import load_arrays, save_arrays
 from dpap.networks.builder import MAX_NEURONS
 from dpap.pruning.prunable import prunable_layers
 from dpap.pruning.sources import living_synapses, source_names

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from dpap.errors import InputError
-from dpap.reduction import rank, ranks, sum_over_ranks
+from dpap.runtime.reduction import rank, ranks, sum_over_ranks
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,7 @@ that sign, :math:`-\sum \partial L`, summed over the kernel.
 
 import torch
 
-from dpap.selection import kth_smallest
+from dpap.pruning.selection import kth_smallest
 
 
 def percentile_of_growth(elapsed: int, start: float, base: float, most: float) -> float:

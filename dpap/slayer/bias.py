@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from dpap.errors import NetworkError
-from dpap.lava_import import import_lava_dl
+from dpap.runtime.lava_import import import_lava_dl
 from dpap.slayer.masking import MaskedQuantizer
 
 _NORMS = "lava.lib.dl.slayer.neuron.norm"

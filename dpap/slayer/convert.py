@@ -5,16 +5,16 @@ from typing import Any
 from torch import nn
 
 from dpap import blocks
-from dpap.calibration import calibrate
 from dpap.errors import NetworkError
 from dpap.networks import INPUT, Network, check_arguments
+from dpap.post_training.scale_calibration import calibrate
+from dpap.quantization.weight_bits import MARGIN
 from dpap.slayer import graph, sigma_delta
 from dpap.slayer.check import check_forward
 from dpap.slayer.conversion import Conversion, Stage
 from dpap.slayer.converter import Converter
 from dpap.slayer.place import Place
 from dpap.slayer.stock import blocks_of, label
-from dpap.weight_bits import MARGIN
 
 
 def from_slayer(

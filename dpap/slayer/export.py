@@ -20,10 +20,10 @@ from dpap.blocks import (
 )
 from dpap.blocks.window import window_extent
 from dpap.errors import InputError, NetworkError
-from dpap.lava_import import import_lava_dl
 from dpap.networks import INPUT, Network
 from dpap.neurons import LIF
 from dpap.neurons.parameters import DECAY_UNITY
+from dpap.runtime.lava_import import import_lava_dl
 from dpap.slayer import graph, sigma_delta
 from dpap.slayer.bias import set_bias
 from dpap.slayer.pool import MaxPool as StockMaxPool

@@ -17,7 +17,7 @@ from lightning.fabric.strategies import DDPStrategy
 from torch import nn
 
 from dpap.blocks.norm import BatchNorm
-from dpap.reduction import ranks, sum_over_ranks
+from dpap.runtime.reduction import ranks, sum_over_ranks
 from dpap.training.processes import OneProcess
 
 

@@ -18,7 +18,7 @@ from torch import nn
 from dpap.data.split import Split
 from dpap.errors import ActivationOverflow, PrecisionWarning, TrainingError
 from dpap.networks import Network
-from dpap.reduction import rank, ranks, sum_over_ranks
+from dpap.runtime.reduction import rank, ranks, sum_over_ranks
 
 EVALUATION_BATCH = 512
 

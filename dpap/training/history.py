@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dpap.errors import InputError
-from dpap.files import read_limited
+from dpap.files.writing import read_limited
 from dpap.state import checked_record
 
 MAX_BYTES = 1 << 26

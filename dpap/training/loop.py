@@ -6,7 +6,7 @@ from typing import Any
 
 from dpap.data.split import Split
 from dpap.errors import InputError
-from dpap.expected_objects import expect
+from dpap.errors.expected_objects import expect
 from dpap.networks import Network
 from dpap.training.config import TrainingConfig
 from dpap.training.history import EpochRecord

@@ -1,7 +1,7 @@
 """Methods of pruning, by name."""
 
 from dpap.errors import InputError
-from dpap.known_names import suggestion
+from dpap.errors.known_names import suggestion
 from dpap.networks import Network
 from dpap.plasticity import criteria
 from dpap.pruning import DPAP, SDSNN, DPAPConfig, Measure, Pruner, SDSNNConfig

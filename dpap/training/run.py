@@ -16,8 +16,8 @@ from dpap.checkpoint import read_checkpoint, save_checkpoint
 from dpap.errors import InputError, TrainingError
 from dpap.networks import Network
 from dpap.pruning import Development
+from dpap.runtime.threads import threads
 from dpap.state import check_keys
-from dpap.threads import threads
 from dpap.training.best import Best
 from dpap.training.budget import BudgetOutcome, MakeMeter, budget_outcome, meter_for
 from dpap.training.history import EpochRecord, history_csv

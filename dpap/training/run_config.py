@@ -7,19 +7,19 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from dpap.config_errors import explained
 from dpap.data import data_set
 from dpap.encoders import Direct
 from dpap.errors import InputError
-from dpap.files import read_limited
-from dpap.known_names import known_by
+from dpap.errors.config_errors import explained
+from dpap.errors.known_names import known_by
+from dpap.errors.shown import shown
+from dpap.files.writing import read_limited
+from dpap.files.yaml_reader import MAX_BYTES, read_yaml
 from dpap.networks import RECIPES
 from dpap.pruning import DPAPConfig, SDSNNConfig
-from dpap.shown import shown
 from dpap.training.config import TrainingConfig
 from dpap.training.method import NO_PRUNING, REGROWING, check_method, importance_of
 from dpap.training.sections import DataConfig, ExecutionConfig, NetworkConfig, Section
-from dpap.yaml_reader import MAX_BYTES, read_yaml
 
 DIGITS = "24C3-AP2-48C3-AP2-512FC-10FC"
 """The network for scikit-learn's digits, that of the demonstration."""

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from dpap.checkpoint import BEST_FILE, LAST_FILE, OLD_FILES
 from dpap.errors import InputError
-from dpap.files import cannot_write, write_text
-from dpap.scratch import locked
+from dpap.files.scratch import locked
+from dpap.files.writing import cannot_write, write_text
 
 MADE_OF_CHECKPOINT = (
     "model.h5",

@@ -6,9 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dpap.data import Augmentation, data_set
 from dpap.encoders import Encoder
-from dpap.known_names import by_name, known_by
+from dpap.errors.known_names import by_name, known_by
 from dpap.neurons import LIF, Neuron
-from dpap.weight_bits import MARGIN, MOST_BITS, WeightBits
+from dpap.quantization.weight_bits import MARGIN, MOST_BITS, WeightBits
 
 
 class Section(BaseModel):

@@ -10,7 +10,7 @@ import deploy
 from deploy.cli.main import main
 from deploy.formats.registry import export
 from dpap.errors import StorageError
-from dpap.files import write_bytes
+from dpap.files.writing import write_bytes
 
 WAYS = {
     **{name: lambda out, name=name: export(graph, out, name) for name in ("h5", "netx", "nir", "sana-fe")},

@@ -5,7 +5,7 @@ import time
 import psutil
 import pytest
 
-from deploy.background import Background
+from deploy.workflow.background import Background
 
 
 def count(number, report):

@@ -5,7 +5,7 @@ import pytest
 from handmade_graphs import layer
 
 import deploy
-from deploy.graph import Graph
+from deploy.ir import Graph
 from deploy.simulator import KERNELS, plan
 from dpap.errors import InputError
 

@@ -9,7 +9,7 @@ import pytest
 from test_cli import fails_with_one_line, run
 
 import deploy
-from deploy import deployment
+from deploy.workflow import deployment
 from dpap.checkpoint import load_checkpoint
 from dpap.data import load_digits
 from dpap.training import accuracy
@@ -106,7 +106,7 @@ def test_a_run_is_compiled_verified_measured_priced_and_reported(capsys, runs, m
 
 @pytest.mark.parametrize("method", ["dpap", "sdsnn"])
 def test_the_pruning_rate_is_the_training_s(runs, method):
-    from deploy.trained_run import read_trained_run
+    from deploy.workflow.trained_run import read_trained_run
 
     trained = read_trained_run(runs / method)
     pruning = deployment.layer_pruning(trained.network, trained.trained().masks)

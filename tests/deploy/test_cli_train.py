@@ -270,7 +270,7 @@ def test_two_processes_learn_as_one(capsys, tmp_path):
 
 def test_its_process_keeps_the_memory_that_it_frees(capsys, tmp_path, monkeypatch):
     told = []
-    monkeypatch.setattr("dpap.allocator.keep_freed_memory", lambda: told.append("kept"))
+    monkeypatch.setattr("dpap.runtime.allocator.keep_freed_memory", lambda: told.append("kept"))
     train(capsys, *SMALL, "--epochs", 1, "--method", "none", "--out", tmp_path / "run")
     assert told == ["kept"]
 

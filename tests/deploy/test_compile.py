@@ -5,8 +5,8 @@ from factories import firing_network, only_connection, random_inputs
 
 import deploy
 import dpap
-from deploy.graph import ConvConnection, MatrixConnection
-from deploy.graph.connection import unrolled
+from deploy.ir import ConvConnection, MatrixConnection
+from deploy.ir.connection import unrolled
 
 
 def test_integers_scales_and_thresholds_by_hand():

@@ -10,8 +10,8 @@ from factories import firing_network, random_inputs
 
 import deploy
 import dpap
-from deploy.currents import CurrentRange, current_ranges, locate_overflow, signed_bounds
 from deploy.formats.seal import seal
+from deploy.ir.currents import CurrentRange, current_ranges, locate_overflow, signed_bounds
 
 STILL = dpap.LIF(current_decay=0.0, voltage_decay=0.5)
 

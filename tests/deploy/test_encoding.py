@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import deploy
-from deploy.graph import ConvConnection, Geometry, MatrixConnection
-from deploy.graph.connection import unrolled
-from deploy.graph.encoding import as_convolution, as_matrix, encode_convolution, unrolled_weights
-from deploy.graph.geometry import pooled_shape
+from deploy.ir import ConvConnection, Geometry, MatrixConnection
+from deploy.ir.connection import unrolled
+from deploy.ir.encoding import as_convolution, as_matrix, encode_convolution, unrolled_weights
+from deploy.ir.geometry import pooled_shape
 
 pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
 

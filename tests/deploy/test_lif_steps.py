@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from deploy.graph import Neuron
-from deploy.lif_steps import clipped, fires_by_bias, kept, step, unwrapped, wrapped
+from deploy.ir import Neuron
+from deploy.ir.lif_steps import clipped, fires_by_bias, kept, step, unwrapped, wrapped
 from dpap.neurons import reference
 from dpap.neurons.parameters import STATE_LIMIT, VOLTAGE_LIMIT
 

@@ -18,11 +18,11 @@ from test_cli import fails_with_one_line, run
 
 import deploy
 import dpap
-from deploy.arrivals import arriving
-from deploy.graph import INPUT, Graph
-from deploy.lif_steps import step, unwrapped
+from deploy.ir import INPUT, Graph
+from deploy.ir.arrivals import arriving
+from deploy.ir.lif_steps import step, unwrapped
 from deploy.simulator import KERNELS
-from deploy.verification import verify_backends
+from deploy.verification.verification import verify_backends
 from dpap.errors import InputError
 from dpap.neurons import Population, membrane
 from dpap.neurons.parameters import STATE_LIMIT, VOLTAGE_LIMIT
@@ -90,7 +90,7 @@ def same(one, other):
 def by_steps(graph, inputs, spikes):
     """How often a voltage ends at its lower limit and a current wraps, and whether the spikes are right.
 
-    By :mod:`deploy.lif_steps`, for what the sources sent.
+    By :mod:`deploy.ir.lif_steps`, for what the sources sent.
     """
     sent, clips, wraps = {INPUT: inputs} | spikes, 0, 0
     for each in graph.layers:

@@ -12,7 +12,7 @@ import torch
 from netx_file import read_netx
 
 import deploy
-from deploy.validation import validate_graph
+from deploy.ir.validation import validate_graph
 from dpap.neurons import LIF, membrane
 from dpap.neurons.function import Population
 

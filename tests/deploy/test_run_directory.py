@@ -3,7 +3,7 @@ import json
 import pytest
 import yaml
 
-from deploy.run_directory import RunDirectory
+from deploy.workflow.run_directory import RunDirectory
 from dpap.errors import InputError
 from dpap.training import EpochRecord
 

@@ -9,7 +9,7 @@ from torch import nn
 
 import deploy
 import dpap
-from deploy.graph import DeltaEncoder, Maximum, SigmaDelta
+from deploy.ir import DeltaEncoder, Maximum, SigmaDelta
 from dpap.slayer.sigma_delta import DeltaEncoder as StockEncoder
 from dpap.slayer.sigma_delta import MaxPool as StockMaxPool
 

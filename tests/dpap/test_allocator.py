@@ -3,12 +3,12 @@ import sys
 
 import pytest
 
-from dpap.allocator import keep_freed_memory
+from dpap.runtime.allocator import keep_freed_memory
 
 PAGES_OF_A_ROUND = 3 * (16 << 20) // 4096
 SCRIPT = """
 import resource
-from dpap.allocator import keep_freed_memory
+from dpap.runtime.allocator import keep_freed_memory
 
 {before}
 def faults():

@@ -5,8 +5,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from dpap.arrays import MAX_MEMBERS, load_arrays, map_array, save_arrays
 from dpap.errors import InputError
+from dpap.files.arrays import MAX_MEMBERS, load_arrays, map_array, save_arrays
 
 
 def array_bytes(values):

@@ -12,7 +12,7 @@ from torch import nn
 
 import deploy
 import dpap
-from deploy.currents import current_ranges
+from deploy.ir.currents import current_ranges
 from dpap.data.split import Split
 from dpap.errors import PrecisionWarning
 

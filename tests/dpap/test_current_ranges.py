@@ -17,7 +17,7 @@ from torch import nn
 
 import deploy
 import dpap
-from deploy.currents import current_ranges
+from deploy.ir.currents import current_ranges
 from dpap.checkpoint import load_checkpoint, save_checkpoint
 from dpap.data.split import Split
 from dpap.errors import PrecisionWarning

@@ -6,7 +6,7 @@ import torch
 from factories import firing_network
 
 import dpap
-from dpap.traces import spiking_trace
+from dpap.plasticity.traces import spiking_trace
 
 QUICK = dpap.DPAPConfig(
     beta=1.0,

@@ -5,7 +5,7 @@ import torch
 from handmade_layers import chain, steps
 
 import dpap
-from dpap.survival import decay_factor, normalize
+from dpap.pruning.survival import decay_factor, normalize
 
 
 def test_the_defaults_differ_from_the_papers_form_in_two_fields():

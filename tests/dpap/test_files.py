@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.run_directory import RunDirectory
+from deploy.workflow.run_directory import RunDirectory
 from dpap.errors import InputError, StorageError
-from dpap.files import move_into_place, write_atomically, write_text
+from dpap.files.writing import move_into_place, write_atomically, write_text
 
 
 def test_a_link_stays_and_its_target_is_replaced(tmp_path):

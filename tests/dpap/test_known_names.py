@@ -2,7 +2,7 @@ import pytest
 from pydantic import BaseModel
 
 import dpap
-from dpap.known_names import nearest, suggestion
+from dpap.errors.known_names import nearest, suggestion
 from dpap.training.run_config import make_run_config
 
 NAMES = ("learning_rate", "batch_size", "epochs", "loihi2-scaled", "MNIST", "schedule")

@@ -10,9 +10,9 @@ from torch import nn
 
 import deploy
 import dpap
-from deploy.demo import DemoConfig
+from deploy.workflow.demo import DemoConfig
 from dpap.errors import PrecisionWarning
-from dpap.levels import FEWEST_LEVELS, VANISHED_SHARE, levels_of, warn_of_lost_levels
+from dpap.quantization.levels import FEWEST_LEVELS, VANISHED_SHARE, levels_of, warn_of_lost_levels
 
 STILL = dpap.LIF(current_decay=0.0, voltage_decay=0.5)
 

@@ -6,7 +6,7 @@ from plain_loop import plain_lif
 
 import dpap
 from dpap.blocks import Conv, Dense
-from dpap.straight_through import quantize_weight
+from dpap.quantization.straight_through import quantize_weight
 
 
 def normalized(steps=5, seed=0, neuron=None, **options):

@@ -8,14 +8,14 @@ from hypothesis.extra import numpy as arrays
 from dpap import NetworkError
 from dpap.neurons import LIF
 from dpap.neurons.parameters import SUM_LIMIT, THRESHOLD_LIMIT
-from dpap.quantization import (
+from dpap.quantization.scaling import (
     WeightExtent,
     state_gain,
     threshold_mantissa,
     weight_extents,
     weight_scale,
 )
-from dpap.straight_through import quantize_weight
+from dpap.quantization.straight_through import quantize_weight
 
 BINARY = {"input_bound": 1, "input_divisor": 1, "time_steps": 8, "name": "fc1"}
 

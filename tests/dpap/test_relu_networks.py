@@ -13,7 +13,7 @@ import dpap
 from dpap.blocks import exact_products
 from dpap.checkpoint import load_checkpoint, save_checkpoint
 from dpap.data import Split, load_digits
-from dpap.traces import spiking_trace
+from dpap.plasticity.traces import spiking_trace
 from dpap.training import TrainingConfig, train
 from dpap.training.epoch import measured
 

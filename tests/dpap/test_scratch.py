@@ -5,12 +5,12 @@ import sys
 import pytest
 
 import dpap
-from dpap.scratch import locked, scratch_folder
+from dpap.files.scratch import locked, scratch_folder
 from dpap.training.run_files import RunFiles
 
 HELD = """
 import sys, time
-from dpap.scratch import scratch_folder
+from dpap.files.scratch import scratch_folder
 with scratch_folder(sys.argv[1], ".name.", ".part") as folder:
     (folder / "file").write_text("begun")
     print(folder, flush=True)

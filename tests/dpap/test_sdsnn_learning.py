@@ -9,7 +9,7 @@ from mild_structure import MILD, QUICK
 import dpap
 from dpap.checkpoint import load_checkpoint, save_checkpoint
 from dpap.data import Split, load_digits
-from dpap.threads import threads
+from dpap.runtime.threads import threads
 from dpap.training import TrainingConfig, train
 
 

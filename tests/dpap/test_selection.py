@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpap.selection import kth_smallest
+from dpap.pruning.selection import kth_smallest
 
 
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.3, 0.6, 0.95, 0.999, 1.0])

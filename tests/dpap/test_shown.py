@@ -1,6 +1,6 @@
 import pytest
 
-from dpap.shown import shown
+from dpap.errors.shown import shown
 from dpap.training.run_config import make_run_config, read_run_config
 
 ITSELF = [1]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import dpap
 from dpap.pruning.steering import cost_of
-from dpap.survival import survival_update
+from dpap.pruning.survival import survival_update
 
 
 def learn(pruner, network, epochs, seed=0):

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpap.survival import NORMALIZATIONS, normalize, survival_update
+from dpap.pruning.survival import NORMALIZATIONS, normalize, survival_update
 
 CONSTANTS = {"epsilon": 0.65, "protection": 5.0, "eta": 12.0, "gamma": 0.999}
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from dpap.traces import spiking_trace, trace_weights
+from dpap.plasticity.traces import spiking_trace, trace_weights
 
 
 def test_dense_trace_by_hand():

@@ -12,10 +12,10 @@ import dpap
 from dpap.checkpoint import load_checkpoint, save_checkpoint
 from dpap.neurons import LIF
 from dpap.neurons.parameters import ARITHMETIC_LIMIT, SUM_LIMIT
-from dpap.quantization import weight_scale
-from dpap.straight_through import quantize_weight
+from dpap.quantization.scaling import weight_scale
+from dpap.quantization.straight_through import quantize_weight
+from dpap.quantization.weight_bits import coarsest_step, highest_level, narrowed, weight_grid
 from dpap.training.run_config import make_run_config
-from dpap.weight_bits import coarsest_step, highest_level, narrowed, weight_grid
 
 BINARY = {"input_bound": 1, "input_divisor": 1, "time_steps": 8, "name": "fc1"}
 

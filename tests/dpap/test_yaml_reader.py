@@ -4,7 +4,7 @@ import time
 import pytest
 import yaml
 
-from dpap.yaml_reader import MAX_BYTES, MAX_DEPTH, MAX_NODES, read_yaml
+from dpap.files.yaml_reader import MAX_BYTES, MAX_DEPTH, MAX_NODES, read_yaml
 
 PAIRS = zip("abcdefgh", "bcdefghi", strict=True)
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(

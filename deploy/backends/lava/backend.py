@@ -13,13 +13,13 @@ from deploy.backends.lava.batches import STORES, batches
 from deploy.backends.lava.child import Outcome, run_worker
 from deploy.backends.lava.job import Job
 from deploy.backends.recorded import recorded_layers
+from deploy.backends.sigma_delta_states import check_recorded_states
 from deploy.errors import BackendError, BackendUnavailable
-from deploy.graph import Graph
+from deploy.ir import Graph
 from deploy.recording import Recording
-from deploy.sigma_delta_states import check_recorded_states
 from dpap.errors import InputError
+from dpap.files.scratch import scratch_folder
 from dpap.neurons.currents import OnOverflow, check_on_overflow
-from dpap.scratch import scratch_folder
 
 MEMORY_BYTES = 1 << 30
 """Memory for the inputs and spikes of a batch to aim at."""

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-from deploy.graph import Graph
+from deploy.ir import Graph
 from deploy.recording import BYTE, PackedSpikes
 
 MESSAGE_BYTES = 4

@@ -36,8 +36,8 @@ import numpy as np
 from scipy import sparse
 
 from deploy.errors import ActivationOverflow
-from deploy.graph import INPUT, Graph, Incoming, Layer, Maximum
-from deploy.graph.connection import unrolled
+from deploy.ir import INPUT, Graph, Incoming, Layer, Maximum
+from deploy.ir.connection import unrolled
 from dpap.neurons.currents import Overflow
 from dpap.neurons.parameters import STATE_SHIFT
 

@@ -15,14 +15,14 @@ from deploy.backends import fast
 from deploy.backends.lava.child import run_worker
 from deploy.backends.loihi2.job import Board, Job
 from deploy.backends.recorded import recorded_layers
-from deploy.currents import current_ranges
 from deploy.errors import BackendError, BackendUnavailable
 from deploy.formats.netx import one_sample_a_run
-from deploy.graph import Graph
+from deploy.ir import Graph
+from deploy.ir.currents import current_ranges
 from deploy.recording import Recording
 from dpap.errors import InputError
+from dpap.files.scratch import scratch_folder
 from dpap.neurons.currents import OnOverflow, check_on_overflow
-from dpap.scratch import scratch_folder
 
 WORKER = Path(__file__).resolve().with_name("worker")
 """The program that the child runs; see its ``__main__.py``."""
@@ -74,7 +74,7 @@ def run(
         Layers whose spikes are kept; by default all. Those of the output are always.
     on_overflow : str
         ``raise``, or ``wrap``. A board does not say that a current left its 24 bits, so with ``raise`` the
-        fast simulator runs the samples before, where a range is not proven (:mod:`deploy.currents`).
+        fast simulator runs the samples before, where a range is not proven (:mod:`deploy.ir.currents`).
 
     Raises
     ------

@@ -23,7 +23,7 @@ import numpy as np
 
 from deploy.errors import BackendError
 from deploy.formats.netx import Block, netx_blocks, save
-from deploy.graph import Graph
+from deploy.ir import Graph
 from deploy.measured import Measured
 
 

@@ -17,7 +17,7 @@ def write_hdf5(path: Path, fill: Callable[[h5py.File], None], block_bytes: int =
     Parameters
     ----------
     path : Path
-        Written in place; see :func:`dpap.files.write_atomically`.
+        Written in place; see :func:`dpap.files.writing.write_atomically`.
     fill : callable
         Takes the open file.
     block_bytes : int

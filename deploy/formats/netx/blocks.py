@@ -8,11 +8,11 @@ from deploy.errors import ExportError
 from deploy.formats.netx.start import bias_spikes, check_start
 from deploy.formats.netx.weights import check_weights
 from deploy.formats.refusal import refuse_sigma_delta
-from deploy.graph import INPUT, ConvConnection, Geometry, Graph, Incoming, Layer
-from deploy.graph.connection import unrolled
-from deploy.graph.encoding import as_convolution
-from deploy.graph.geometry import Shape
-from dpap.quantization import WEIGHT_STEP
+from deploy.ir import INPUT, ConvConnection, Geometry, Graph, Incoming, Layer
+from deploy.ir.connection import unrolled
+from deploy.ir.encoding import as_convolution
+from deploy.ir.geometry import Shape
+from dpap.quantization.scaling import WEIGHT_STEP
 
 MAX_DELAY = 62
 """Largest delay that netx does not clip."""

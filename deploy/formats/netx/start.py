@@ -22,12 +22,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from deploy.arrivals import delayed
 from deploy.errors import ExportError
-from deploy.graph import INPUT, Graph, Layer, Neuron
-from deploy.graph.connection import unrolled
-from deploy.graph.geometry import Shape
-from deploy.lif_steps import fires_by_bias, step
+from deploy.ir import INPUT, Graph, Layer, Neuron
+from deploy.ir.arrivals import delayed
+from deploy.ir.connection import unrolled
+from deploy.ir.geometry import Shape
+from deploy.ir.lif_steps import fires_by_bias, step
 
 
 @dataclass(frozen=True)

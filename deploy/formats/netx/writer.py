@@ -8,8 +8,8 @@ import numpy as np
 
 from deploy.formats.hdf5.writing import write_hdf5
 from deploy.formats.netx.blocks import Block, netx_blocks, one_sample_a_run
-from deploy.graph import Graph
-from dpap.files import write_atomically
+from deploy.ir import Graph
+from dpap.files.writing import write_atomically
 
 
 def save(graph: Graph, path: str | Path) -> None:

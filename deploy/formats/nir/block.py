@@ -12,7 +12,7 @@ from deploy.formats.nir.synapses import Synapses
 from dpap import blocks
 from dpap.networks.builder import MAX_NEURONS
 from dpap.neurons import LIF
-from dpap.quantization import LOWEST_WEIGHT, WEIGHT_LIMIT
+from dpap.quantization.scaling import LOWEST_WEIGHT, WEIGHT_LIMIT
 
 WHOLE = 1e-2
 """How near to a whole number a weight must be, in integer units, to be that: float32 is nearer."""

@@ -12,11 +12,11 @@ from deploy.formats.nir.reach import unreachable
 from deploy.formats.nir.reader import read_nir
 from deploy.formats.nir.reset import reset_doubt
 from deploy.formats.nir.topology import kind, topology
-from dpap.calibration import calibrate
 from dpap.errors import ConversionWarning, NetworkError
-from dpap.levels import warn_of_lost_levels
 from dpap.networks import Network
-from dpap.weight_bits import MARGIN
+from dpap.post_training.scale_calibration import calibrate
+from dpap.quantization.levels import warn_of_lost_levels
+from dpap.quantization.weight_bits import MARGIN
 
 
 def from_nir(
@@ -31,13 +31,13 @@ def from_nir(
     calibration=None,
     range_margin: float = MARGIN,
 ) -> Network:
-    """A network from NIR, quantised at each layer's scale (:mod:`dpap.quantization`); it can be compiled.
+    """A network from NIR, quantised at each layer's scale, which can be compiled.
 
-    Taken are LIF, CubaLIF and IF (:mod:`deploy.formats.nir.neuron`), Linear, Affine, Conv2d, SumPool2d,
-    AvgPool2d, Flatten, Delay, sums of branches (:mod:`deploy.formats.nir.synapses`), recurrence through one
-    Linear or Affine, and subgraphs of these. Thresholds and gains that differ between the neurons of a layer
-    go into their weights; decays are rounded to multiples of 1/4096. Layers that :func:`deploy.export` wrote
-    keep their integers.
+    Scales are those of :mod:`dpap.quantization.scaling`. Taken are LIF, CubaLIF and IF
+    (:mod:`deploy.formats.nir.neuron`), Linear, Affine, Conv2d, SumPool2d, AvgPool2d, Flatten, Delay, sums of
+    branches (:mod:`deploy.formats.nir.synapses`), recurrence through one Linear or Affine, and subgraphs of
+    these. Thresholds and gains that differ between the neurons of a layer go into their weights; decays are
+    rounded to multiples of 1/4096. Layers that :func:`deploy.export` wrote keep their integers.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def from_nir(
         delays look as though written for another than the default; or nearly none of a layer's neurons can
         reach their threshold.
     PrecisionWarning
-        Rounding leaves a layer few levels, or many of its weights become 0 (:mod:`dpap.levels`).
+        Rounding leaves a layer few levels, or many of its weights become 0 (:mod:`dpap.quantization.levels`).
     """
     graph = read_nir(source) if isinstance(source, (str, Path)) else source
     if kind(graph) != "NIRGraph":

@@ -6,8 +6,9 @@ constant b stays, over T steps, at
 .. math::
     v \le g_v(T)\, (g_u(T)\, P m + b)^+
 
-with the gains of current and voltage in :func:`dpap.quantization.gains`. Where that is no more than the
-threshold the neuron is silent for every input, which a wrong resistance, time constant or step brings about.
+with the gains of current and voltage in :func:`dpap.quantization.scaling.gains`. Where that is no more than
+the threshold the neuron is silent for every input, which a wrong resistance, time constant or step brings
+about.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,7 +21,7 @@ from deploy.formats.nir.topology import kind
 from dpap.blocks import SynapticBlock
 from dpap.networks import Network
 from dpap.networks.network import MOST_STEPS
-from dpap.quantization import gains
+from dpap.quantization.scaling import gains
 
 FEW = 0.01
 """Share of a layer's neurons up to which nearly none can reach the threshold."""

@@ -42,11 +42,11 @@ import numpy as np
 from deploy.errors import ExportError
 from deploy.formats.nir.package import STEP_SECONDS, import_nir
 from deploy.formats.refusal import refuse_sigma_delta
-from deploy.graph import INPUT, ConvConnection, Graph, Incoming, Layer
-from deploy.graph.connection import unrolled
-from deploy.graph.encoding import as_convolution
-from deploy.graph.geometry import Shape, pooled_shape
-from dpap.files import write_bytes
+from deploy.ir import INPUT, ConvConnection, Graph, Incoming, Layer
+from deploy.ir.connection import unrolled
+from deploy.ir.encoding import as_convolution
+from deploy.ir.geometry import Shape, pooled_shape
+from dpap.files.writing import write_bytes
 from dpap.neurons.parameters import DECAY_UNITY, STATE_SHIFT
 
 NO_DECAY = 2.0**-40

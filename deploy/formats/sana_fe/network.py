@@ -7,9 +7,9 @@ from scipy import sparse
 
 from deploy.errors import ExportError
 from deploy.formats.sana_fe.architecture import DENDRITE, INPUT_SOMA, INPUTS_PER_CORE, SOMA, SYNAPSE
-from deploy.graph import INPUT, Graph, Layer
-from deploy.graph.connection import unrolled
 from deploy.hardware.mapping import Mapping
+from deploy.ir import INPUT, Graph, Layer
+from deploy.ir.connection import unrolled
 from dpap.neurons.parameters import DECAY_UNITY
 
 BIAS = "bias"

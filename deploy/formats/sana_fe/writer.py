@@ -8,12 +8,12 @@ from deploy.errors import ExportError
 from deploy.formats.refusal import refuse_sigma_delta
 from deploy.formats.sana_fe.architecture import INPUTS_PER_CORE, architecture
 from deploy.formats.sana_fe.network import BIAS, depths, input_neurons, lines
-from deploy.graph import INPUT, Graph
 from deploy.hardware.config import load_hardware
 from deploy.hardware.mapping import map_graph
 from deploy.inputs import validate_inputs
-from deploy.run_directory import RunDirectory
-from dpap.files import write_atomically
+from deploy.ir import INPUT, Graph
+from deploy.workflow.run_directory import RunDirectory
+from dpap.files.writing import write_atomically
 
 ARCHITECTURE_FILE, NETWORK_FILE = "architecture.yaml", "network.yaml"
 

@@ -5,8 +5,8 @@ from torch import nn
 
 from dpap.blocks import Conv, DeltaEncoder, Dropout, Flatten, MaxPool, SumPool, SynapticBlock
 from dpap.errors import NetworkError
-from dpap.lava_import import import_lava_dl
 from dpap.networks import INPUT, Network
+from dpap.runtime.lava_import import import_lava_dl
 from dpap.slayer.pool import SumPool as StockSumPool
 from dpap.slayer.sigma_delta.encoder import DeltaEncoder as StockDeltaEncoder
 from dpap.slayer.sigma_delta.pool import MaxPool as StockMaxPool

@@ -13,7 +13,7 @@ from scipy import sparse
 import deploy
 from deploy.backends.lava.batches import SpikeStore, batches
 from deploy.backends.lava.job import Job
-from deploy.graph import Graph, Incoming, Layer, MatrixConnection, Neuron
+from deploy.ir import Graph, Incoming, Layer, MatrixConnection, Neuron
 from dpap import LIF, InputError
 
 

@@ -10,7 +10,7 @@ from netx_runs import add, different_layers, judge, spikes_of
 import deploy
 import dpap
 from deploy.formats.netx import netx_blocks
-from deploy.graph import MatrixConnection
+from deploy.ir import MatrixConnection
 from dpap import LIF
 from dpap.blocks import SpikingPool
 

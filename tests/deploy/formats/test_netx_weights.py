@@ -10,7 +10,7 @@ from scipy import sparse
 import deploy
 import dpap
 from deploy.formats.netx import blocks
-from deploy.graph import Incoming, MatrixConnection, Neuron
+from deploy.ir import Incoming, MatrixConnection, Neuron
 
 
 def layer_of(graph, name, matrices, threshold, bias=None):

@@ -4,8 +4,8 @@ import numpy as np
 import yaml
 from scipy import sparse
 
-from deploy.graph import ConvConnection, Geometry, Graph, Incoming, Layer, MatrixConnection, Neuron
 from deploy.hardware import load_hardware
+from deploy.ir import ConvConnection, Geometry, Graph, Incoming, Layer, MatrixConnection, Neuron
 from deploy.recording import Recording
 
 NEURON = Neuron(current_decay=4096, voltage_decay=4096, threshold=1)

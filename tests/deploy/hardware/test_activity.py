@@ -6,10 +6,10 @@ from factories import firing_network, halved, random_inputs, with_random_states
 from handmade import dense, graph, pulses, small_chip
 
 import deploy
-from deploy.graph import INPUT
-from deploy.graph.connection import unrolled
 from deploy.hardware import count_traffic, map_graph
 from deploy.hardware.activity import count_steps
+from deploy.ir import INPUT
+from deploy.ir.connection import unrolled
 
 COUNTS = ("updated", "fired", "sent", "received", "synops")
 

@@ -12,8 +12,8 @@ from factories import firing_network
 from handmade import dense, graph, recording, small_chip
 
 import deploy
-from deploy.graph import INPUT, Neuron
 from deploy.hardware import count_traffic, estimate, load_hardware, map_graph
+from deploy.ir import INPUT, Neuron
 
 sanafe = pytest.importorskip(
     "sanafe", reason="the SANA-FE simulator is not installed (dependency group oracles)"

@@ -8,10 +8,10 @@ from factories import firing_network, random_inputs, with_random_states
 from handmade import dense, graph, pulses, recording, small_chip
 
 import deploy
-from deploy.graph import INPUT, ConvConnection
-from deploy.graph.encoding import as_matrix
 from deploy.hardware import compare, estimate
 from deploy.hardware.counterfactual import STORED_ZERO, with_all_neurons, with_stored_zeros
+from deploy.ir import INPUT, ConvConnection
+from deploy.ir.encoding import as_matrix
 
 CAUSES = ["fewer spikes", "fewer synapses", "fewer neurons", "fewer cores"]
 

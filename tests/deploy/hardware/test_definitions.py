@@ -9,7 +9,7 @@ from handmade import convolution, dense, graph, pulses, recording
 from torch import nn
 
 import deploy
-from deploy.graph import INPUT
+from deploy.ir import INPUT
 
 TEXT = (files("hardware_configs") / "README.md").read_text()
 

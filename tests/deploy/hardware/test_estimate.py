@@ -7,8 +7,8 @@ from factories import firing_network, halved, random_inputs
 from handmade import dense, graph, loihi1_text, pulses, recording, small_chip
 
 import deploy
-from deploy.graph import INPUT
 from deploy.hardware import estimate, load_hardware
+from deploy.ir import INPUT
 
 
 def by_hand(samples=1):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from handmade import convolution, dense, graph
 
-from deploy.graph import INPUT
 from deploy.hardware import load_hardware
 from deploy.hardware.loihi2 import Population, core_range, graph_populations
+from deploy.ir import INPUT
 
 STRUCTURE = load_hardware("loihi2").structure
 

@@ -6,10 +6,10 @@ from factories import firing_network, halved
 from handmade import convolution, dense, graph, small_chip
 
 import deploy
-from deploy.graph import INPUT
-from deploy.graph.connection import unrolled
 from deploy.hardware import load_hardware, map_graph
 from deploy.hardware.placement import split
+from deploy.ir import INPUT
+from deploy.ir.connection import unrolled
 
 LOIHI1 = load_hardware("loihi1")
 

@@ -7,9 +7,9 @@ import yaml
 from handmade import dense, graph, pulses, recording
 
 import deploy
-from deploy.graph import INPUT
 from deploy.hardware import estimate, load_hardware
-from deploy.measurement import from_input
+from deploy.ir import INPUT
+from deploy.measurement.measurement import from_input
 
 
 def measured(input_max=1):

@@ -10,10 +10,6 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 import deploy
-from deploy.graph import INPUT, Geometry, Incoming, Layer, MatrixConnection
-from deploy.graph.connection import unrolled
-from deploy.graph.encoding import encode_convolution
-from deploy.graph.geometry import pooled_shape
 from deploy.hardware import load_hardware
 from deploy.hardware.axons import axons_of
 from deploy.hardware.placed_synapses import (
@@ -24,6 +20,10 @@ from deploy.hardware.placed_synapses import (
 )
 from deploy.hardware.placement import split
 from deploy.hardware.synapse_memory import bits_per_axon, core_bits, index_bits
+from deploy.ir import INPUT, Geometry, Incoming, Layer, MatrixConnection
+from deploy.ir.connection import unrolled
+from deploy.ir.encoding import encode_convolution
+from deploy.ir.geometry import pooled_shape
 
 LAYOUT = load_hardware("loihi1").synapse_format
 

@@ -5,9 +5,9 @@ import pytest
 from handmade import NEURON, convolution, dense, graph, recording, small_chip
 
 import deploy
-from deploy.graph import INPUT
 from deploy.hardware import PlacementError, check_graph, estimate, load_hardware, map_graph
 from deploy.hardware.rules import weight_bits
+from deploy.ir import INPUT
 
 LOIHI1 = load_hardware("loihi1")
 

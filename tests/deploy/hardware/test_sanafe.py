@@ -3,11 +3,11 @@ import pytest
 from handmade import dense, graph, recording
 
 import deploy
-from deploy.graph import INPUT
 from deploy.hardware import Traffic, estimate, load_hardware, map_graph
 from deploy.hardware.activity import StepCounts
 from deploy.hardware.sync import stepwise
 from deploy.hardware.workload import LayerWork, Options, Workload
+from deploy.ir import INPUT
 
 LOIHI1 = load_hardware("loihi1")
 COSTS = LOIHI1.cost_sets["sanafe_fit"]

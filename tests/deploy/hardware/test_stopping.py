@@ -7,7 +7,7 @@ from factories import firing_network, random_inputs, with_random_states
 from handmade import dense, graph, recording
 
 import deploy
-from deploy.graph import INPUT
+from deploy.ir import INPUT
 
 
 def three_samples():

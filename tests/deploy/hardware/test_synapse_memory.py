@@ -5,9 +5,9 @@ from handmade import convolution, dense
 from scipy import sparse
 
 import deploy
-from deploy.graph import INPUT, MatrixConnection
 from deploy.hardware import load_hardware
 from deploy.hardware.synapse_memory import bits_per_axon, core_bits, encodings_of, index_bits
+from deploy.ir import INPUT, MatrixConnection
 
 LAYOUT = load_hardware("loihi1").synapse_format
 

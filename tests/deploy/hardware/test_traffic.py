@@ -6,11 +6,11 @@ from factories import firing_network, random_inputs, with_random_states
 from handmade import dense, graph, pulses, recording, small_chip
 
 import deploy
-from deploy.graph import INPUT
-from deploy.graph.connection import unrolled
 from deploy.hardware import Traffic, count_traffic, load_hardware, map_graph
 from deploy.hardware.mesh import tile_position
-from deploy.measurement import arriving_at
+from deploy.ir import INPUT
+from deploy.ir.connection import unrolled
+from deploy.measurement.measurement import arriving_at
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import numpy as np
 from factories import firing_network, random_inputs
 
 import deploy
-from deploy.deployment import layer_pruning
 from deploy.hardware import estimate
 from deploy.report import ReportData, Variant
+from deploy.workflow.deployment import layer_pruning
 from dpap.training import EpochRecord
 
 SAMPLES = 3

@@ -6,7 +6,7 @@ import pytest
 from report_pages import SAMPLES, TIME_STEPS, Page, numbers, report_data
 
 from deploy.report import render
-from deploy.verification import Mismatch
+from deploy.verification.verification import Mismatch
 
 HOSTILE = "</script><script>alert(1)</script><b>&amp;"
 

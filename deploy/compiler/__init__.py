@@ -1,0 +1,5 @@
+"""From a trained network to its integer graph."""
+
+from deploy.compiler.compilation import compile
+
+__all__ = ["compile"]

@@ -1,0 +1,113 @@
+r"""What activations can be, whatever the input: intervals, from layer to layer.
+
+For each channel of a layer the interval of its activation as listeners know it,
+:math:`X[t] = \sum_{t' \le t} m[t']`, follows from those of its sources (interval arithmetic, Moore 1966):
+
+.. math::
+    A \in b + \sum_{w > 0} w\, [l, h] - \sum_{w < 0} |w|\, [l, h]
+
+and a unit that never reaches its threshold from zero never sends. A message is rounded down, so that with
+every change X falls behind by less than 1: over T steps X is at least
+:math:`\lfloor y\, 2^{-k} \rfloor - (T - 1)` for the activation y that was sent last.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from deploy.ir import INPUT, Connection, ConvConnection, Graph, Incoming, Layer, Maximum
+
+LARGE = 1e60
+"""Bounds end here: they only have to stay finite."""
+
+
+class Range(NamedTuple):
+    """The least and the largest value of each channel, with zero between them; float64 arrays.
+
+    Sums below :math:`2^{53}` are exact in them. Of larger ones only that they are large counts.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+
+
+def silent_channels(graph: Graph) -> dict[str, np.ndarray]:
+    """Channels of each layer that send nothing, whatever the input; bool arrays by layer."""
+    channels, largest = graph.input_shape[0], graph.encoder.gain * graph.input_max
+    known = {INPUT: Range(np.zeros(channels), np.full(channels, float(largest)))}
+    silent = {}
+    for layer in graph.layers:
+        if isinstance(layer.neuron, Maximum):
+            sent = _largest(layer, graph, known)
+            silent[layer.name] = (sent.low == 0) & (sent.high == 0)
+        else:
+            states = _states(layer, graph, known)
+            silent[layer.name] = ~_reached(layer, states)
+            sent = _sent(layer, states, graph.time_steps)
+        sends = ~silent[layer.name]
+        known[layer.name] = Range(*(np.clip(bound, -LARGE, LARGE) * sends for bound in sent))
+    return silent
+
+
+def _states(layer: Layer, graph: Graph, known: dict[str, Range]) -> Range:
+    """What sums and biases can be."""
+    low, high = np.zeros(len(layer.kept)), np.zeros(len(layer.kept))
+    for incoming in layer.inputs:
+        sums = _sums(incoming.connection, known[incoming.source])
+        # Positions of a channel have the same kernels; zero is what a border leaves of them.
+        low += sums.low.reshape(len(low), -1).min(1)
+        high += sums.high.reshape(len(high), -1).max(1)
+    bias = 0 if layer.bias is None else layer.bias
+    return Range(low + bias, high + bias)
+
+
+def _sums(connection: Connection, source: Range) -> Range:
+    """Of the sums of each row, over all windows of a pool and any part of a kernel."""
+    channels = len(source.low)
+    if isinstance(connection, ConvConnection):
+        count, rows, columns = connection.outputs, connection.rows, connection.indices
+        weights, axes = connection.kernels, (1, 2)
+    else:
+        matrix = connection.matrix
+        count, rows = matrix.shape[0], np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+        columns = matrix.indices // (matrix.shape[1] // channels)
+        weights, axes = matrix.data[:, None], 1
+    area = connection.pool**2
+    raising = area * weights.clip(min=0).sum(axes, dtype=np.float64)
+    lowering = -area * weights.clip(max=0).sum(axes, dtype=np.float64)
+    low, high = source.low[columns], source.high[columns]
+    return Range(
+        np.bincount(rows, raising * low - lowering * high, count),
+        np.bincount(rows, raising * high - lowering * low, count),
+    )
+
+
+def _reached(layer: Layer, states: Range) -> np.ndarray:
+    """Whether a unit can reach its threshold from zero, where its first message starts."""
+    threshold = layer.neuron.threshold
+    reached = states.high >= threshold
+    return reached if layer.neuron.rectified else reached | (states.low <= -threshold)
+
+
+def _sent(layer: Layer, states: Range, steps: int) -> Range:
+    unit = 2.0**-layer.neuron.shift
+    low = np.zeros_like(states.low) if layer.neuron.rectified else np.minimum(states.low, 0)
+    behind = steps - 1 if layer.neuron.shift else 0
+    return Range(np.floor(low * unit) - behind, np.floor(np.maximum(states.high, 0) * unit))
+
+
+def _largest(layer: Layer, graph: Graph, known: dict[str, Range]) -> Range:
+    low, high = np.zeros(len(layer.kept)), np.zeros(len(layer.kept))
+    for incoming in layer.inputs:
+        heard, source = _heard(incoming, len(low), graph), known[incoming.source]
+        low = np.minimum(low, np.where(heard, source.low, 0).min(1))
+        high = np.maximum(high, np.where(heard, source.high, 0).max(1))
+    return Range(low, high)
+
+
+def _heard(incoming: Incoming, targets: int, graph: Graph) -> np.ndarray:
+    connection = incoming.connection
+    if isinstance(connection, ConvConnection):
+        return connection.between_channels(connection.kernels != 0)
+    sources = graph.source_shape(incoming)[0]
+    return connection.between_channels(connection.matrix.data != 0, targets, sources)

@@ -1,0 +1,253 @@
+"""From a trained network to its integer graph."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import nn
+
+import dpap
+from deploy.compiler.compaction import compact
+from deploy.compiler.rectifying import encoder_of, largest_of, messages_to, relay, sigma_delta_unit
+from deploy.compiler.routes import Route, maximum_routes, population_shape, populations, routes_to
+from deploy.errors import CompileError
+from deploy.ir import (
+    ConvConnection,
+    Geometry,
+    Graph,
+    Incoming,
+    Layer,
+    MatrixConnection,
+    Neuron,
+    NeuronKind,
+)
+from deploy.ir.encoding import ENCODINGS, Encoding, encode_convolution
+from dpap.blocks import (
+    Conv,
+    Dense,
+    Integers,
+    MaxPool,
+    RectifiedIntegers,
+    Recurrent,
+    SpikingPool,
+    SynapticBlock,
+)
+from dpap.blocks.window import pair
+from dpap.neurons.parameters import DECAY_UNITY, SUM_LIMIT
+from dpap.quantization.levels import warn_of_lost_levels
+from dpap.quantization.scaling import WEIGHT_STEP
+
+MEMORYLESS = Neuron(current_decay=DECAY_UNITY, voltage_decay=DECAY_UNITY, threshold=1)
+"""Fires where a single spike of the least weight arrives, and forgets: the OR of its inputs."""
+
+
+@torch.no_grad()
+def compile(network: nn.Module, encoding: Encoding | Mapping[str, Encoding] = "smaller") -> Graph:
+    """Compile a network exactly: the same integers, the same spikes, and only what survived.
+
+    Weights are quantised at each layer's scale as the network itself does in every pass, batch
+    normalisations folded in. Average pools are folded into the next layer's synapses, their area into its
+    threshold; a maximum over spikes becomes a layer of neurons without memory, an addition synapses from
+    both its sources. Rectified linear units become sigma-delta units (:mod:`deploy.compiler.rectifying`).
+    Then dead channels, neurons and synapses are left out (:mod:`deploy.compiler.compaction`).
+
+    Parameters
+    ----------
+    network : dpap.networks.Network
+        Made by :func:`dpap.networks.build`, or a network of stock SLAYER blocks converted by
+        :func:`dpap.from_slayer`.
+    encoding : str, or dict of str by layer
+        How convolutions are stored: ``shared``, by kernel; ``sparse``, every synapse by itself; or
+        ``smaller``, whichever takes fewer bits. It changes no spike. Layers that a dict does not name have
+        the smaller; what is stored by synapse in any case has no choice.
+
+    Raises
+    ------
+    CompileError
+        A layer cannot be compiled (named, with what to use in its place), all its weights become 0, the
+        network is of another kind, or an encoding is not known or of a layer that is no convolution.
+
+    Warns
+    -----
+    PrecisionWarning
+        Rounding leaves a layer few levels, or many of its weights become 0 (:mod:`dpap.quantization.levels`).
+    """
+    if not isinstance(network, dpap.networks.Network):
+        raise CompileError(
+            f"cannot compile a {type(network).__name__}; build the network with dpap.networks.build, or"
+            " convert one of stock SLAYER blocks with dpap.from_slayer"
+        )
+    _check_units(network)
+    try:
+        warn_of_lost_levels(network)
+    except dpap.NetworkError as error:
+        raise CompileError(str(error)) from error
+    names = populations(network)
+    if not names:
+        raise CompileError("the network has no synaptic block; nothing to compile")
+    if names[-1] != list(network.layers)[-1]:
+        raise CompileError(
+            f"{list(network.layers)[-1]} stands at the end of the network, where there is no layer to fold it"
+            " into; remove it"
+        )
+    encoder = None if network.neuron.type == "lif" else encoder_of(network)
+    graph = Graph(
+        input_shape=network.input_shape,
+        input_max=network.input_max,
+        time_steps=network.time_steps,
+        layers=tuple(_layer(network, name) for name in names),
+        description={"notation": network.notation, "dpap": dpap.__version__},
+        encoder=encoder,
+    )
+    return compact(graph, _encodings(graph, encoding))
+
+
+def _encodings(graph: Graph, encoding: Encoding | Mapping[str, Encoding]) -> dict[str, Encoding]:
+    convolutions = [
+        layer.name for layer in graph.layers if any(i.convolution is not None for i in layer.inputs)
+    ]
+    chosen = dict(encoding) if isinstance(encoding, Mapping) else dict.fromkeys(convolutions, encoding)
+    if not isinstance(encoding, Mapping) and encoding not in ENCODINGS:
+        raise CompileError(f"encoding {encoding!r} is not known; use one of {', '.join(ENCODINGS)}")
+    for name, wanted in chosen.items():
+        if wanted not in ENCODINGS:
+            raise CompileError(f"{name}: encoding {wanted!r} is not known; use one of {', '.join(ENCODINGS)}")
+        if name not in convolutions:
+            what = (
+                "has no kernels to share" if name in [layer.name for layer in graph.layers] else "is no layer"
+            )
+            raise CompileError(
+                f"{name} {what}, so its encoding cannot be chosen; the convolutions are"
+                f" {', '.join(convolutions) or 'none'}"
+            )
+    return chosen
+
+
+def _check_units(network: dpap.networks.Network) -> None:
+    kinds = {name: block.neuron.type for name, block in network.layers.items() if hasattr(block, "neuron")}
+    for name, kind in kinds.items():
+        if kind != network.neuron.type:
+            raise CompileError(
+                f"{name} has {kind} neurons in a network of {network.neuron.type} neurons, which cannot be"
+                " compiled: build the network with one kind of neuron"
+            )
+
+
+def _layer(network: dpap.networks.Network, name: str) -> Layer:
+    describe = _spiking if network.neuron.type == "lif" else _rectifying
+    inputs, neuron, scale, bias = describe(network, name)
+    shape = population_shape(network, name)
+    return Layer(
+        name=name,
+        shape=shape,
+        kept=np.arange(shape[0], dtype=np.int32),
+        unheard=np.zeros(0, np.int32),
+        neuron=neuron,
+        inputs=inputs,
+        scale=scale,
+        bias=None if bias is None else bias.cpu().numpy().astype(np.int32),
+        observed_current=_observed_current(network.layers[name]),
+    )
+
+
+def _observed_current(block: nn.Module) -> int | None:
+    """The largest current that the scale of a block rests on, in units of synaptic sums."""
+    if not isinstance(block, SynapticBlock) or "current_range" not in block.dynamics.buffers():
+        return None
+    integers = _integers(block)
+    if integers.proven or block.observed_range is None:
+        return None
+    return min(math.ceil(block.observed_range * integers.scale * block.input_divisor), SUM_LIMIT - 1)
+
+
+Description = tuple[tuple[Incoming, ...], NeuronKind, float, torch.Tensor | None]
+"""Synapses of a layer, its neurons, their scale and their biases."""
+
+
+def _spiking(network: dpap.networks.Network, name: str) -> Description:
+    """A layer of spiking neurons."""
+    block = network.layers[name]
+    if isinstance(block, MaxPool):
+        (route,) = maximum_routes(network, name)
+        return (_maximum(block, route),), MEMORYLESS, float(WEIGHT_STEP), None
+    integers = _integers(block)
+    inputs = tuple(_incoming(block, integers, route) for route in routes_to(network, name))
+    if isinstance(block, Recurrent):
+        own = integers.weight[:, block.input_shape[0] :]
+        inputs += (Incoming(name, MatrixConnection(_matrix(own))),)
+    neuron = Neuron(
+        current_decay=DECAY_UNITY - block.neuron.current_keep,
+        voltage_decay=DECAY_UNITY - block.neuron.voltage_keep,
+        threshold=integers.threshold,
+    )
+    return inputs, neuron, integers.scale, integers.bias
+
+
+def _rectifying(network: dpap.networks.Network, name: str) -> Description:
+    """A layer of units that send changes of activations."""
+    block = network.layers[name]
+    if isinstance(block, SynapticBlock):
+        integers = _integers(block)
+        inputs = tuple(_incoming(block, integers, route) for route in messages_to(network, name))
+        return inputs, sigma_delta_unit(integers, block.neuron), integers.scale, integers.bias
+    if isinstance(block, MaxPool):
+        incoming, neuron = largest_of(network, name)
+        return (incoming,), neuron, float(WEIGHT_STEP), None
+    return *relay(network, name), float(WEIGHT_STEP), None
+
+
+def _integers(block: SynapticBlock) -> Integers | RectifiedIntegers:
+    try:
+        block.check_quantized()
+        return block.integer_parameters()
+    except dpap.NetworkError as error:
+        raise CompileError(str(error)) from error
+
+
+def _incoming(block: SynapticBlock, integers: Integers | RectifiedIntegers, route: Route) -> Incoming:
+    """Synapses of a block that come by one way."""
+    if route.channels is not None and (isinstance(block, SpikingPool) or block.groups > 1):
+        raise CompileError(
+            f"{block.name}: a {type(block).__name__} of {block.groups} groups cannot be compiled behind a"
+            " Concatenation; use a Conv of one group"
+        )
+    if isinstance(block, (Conv, SpikingPool)):
+        connection = _convolution(block, integers, route)
+        return Incoming(route.source, connection, connection.geometry, route.delays)
+    if not isinstance(block, (Dense, Recurrent)):
+        raise CompileError(
+            f"{block.name}: a {type(block).__name__} cannot be compiled; use the blocks of dpap.blocks"
+        )
+    first, stop = route.channels or (0, block.input_shape[0])
+    weight = integers.weight[:, first:stop]
+    return Incoming(route.source, MatrixConnection(_matrix(weight), route.pool), None, route.delays)
+
+
+def _convolution(
+    block: Conv | SpikingPool, integers: Integers | RectifiedIntegers, route: Route
+) -> ConvConnection:
+    weight = integers.weight.cpu().numpy().astype(np.int16)
+    first, stop = route.channels or (0, block.input_shape[0])
+    channels = stop - first
+    if isinstance(block, SpikingPool):
+        weight = np.broadcast_to(weight, (channels, 1, *block.window))
+        geometry = Geometry(block.window, block.stride, block.padding, groups=channels, extra=block.extra)
+    else:
+        weight = weight[:, first:stop]
+        geometry = Geometry(block.kernel, block.stride, block.padding, block.dilation, block.groups)
+    return encode_convolution(weight, geometry, route.pool, channels)
+
+
+def _maximum(pool: MaxPool, route: Route) -> Incoming:
+    """Each channel's window of spikes, any of which makes its neuron fire."""
+    channels, kernel = route.shape[0], pair(pool.window)
+    geometry = Geometry(kernel, pool.stride, pool.padding, groups=channels)
+    weight = np.full((channels, 1, *kernel), WEIGHT_STEP, np.int16)
+    connection = encode_convolution(weight, geometry, 1, channels)
+    return Incoming(route.source, connection, geometry, route.delays)
+
+
+def _matrix(weight: torch.Tensor) -> sparse.csr_matrix:
+    return sparse.csr_matrix(weight.cpu().numpy().astype(np.int16))

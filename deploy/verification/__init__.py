@@ -1,0 +1,5 @@
+"""Proof that two programs send the same spikes."""
+
+from deploy.verification.verification import Certificate, certify, verify
+
+__all__ = ["Certificate", "certify", "verify"]

@@ -1,0 +1,1 @@
+"""Real weights, thresholds and biases as the integers that hardware has."""

@@ -1,0 +1,1 @@
+"""What the process is told: threads, memory, kernels that are kept, ranks, imports of Lava."""
