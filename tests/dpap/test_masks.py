@@ -96,6 +96,8 @@ def bomb():
         (archive(), "holds no masks"),
         (bomb(), "too many"),
     ],
+    # An archive holds the time, and every process of the tests is to give a test the same name.
+    ids=["empty", "foreign", "cut", "floats", "one axis", "objects", "no member", "too large"],
 )
 def test_foreign_and_damaged_files_are_refused(tmp_path, content, message):
     path = tmp_path / "masks.npz"
