@@ -6,6 +6,7 @@ from plain_loop import plain_lif
 
 import dpap
 from dpap.blocks import Conv, Dense
+from dpap.quantization.scaling import largest_scale
 from dpap.quantization.straight_through import quantize_weight
 
 
@@ -25,7 +26,7 @@ def events(steps=5, samples=8, high=1, seed=1):
 def real_sums(block, inputs):
     """Sums of the real weights at the block's training scale, and of real inputs."""
     weight = block.masked_weight
-    scale = dpap.quantization.largest_scale(weight, "conv1")
+    scale = largest_scale(weight, "conv1")
     quantized = quantize_weight(weight, scale) / scale
     return block.synapse(inputs.flatten(0, 1) / block.input_divisor, quantized)
 

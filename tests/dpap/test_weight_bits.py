@@ -65,7 +65,7 @@ def test_eight_bits_are_what_they_were():
     assert narrowed(weight, 8) is weight
     scale, step, *_ = weight_grid(weight, LIF(), 8, **BINARY)
     assert step == 2
-    assert scale == dpap.quantization.weight_scale(weight, LIF(), **BINARY)
+    assert scale == weight_scale(weight, LIF(), **BINARY)
 
 
 @settings(max_examples=60)
