@@ -21,7 +21,7 @@ from deploy.cli.train import field_changes
 from dpap.data import Split
 from dpap.runtime.threads import threads
 from dpap.training import rate_loss
-from dpap.training.epoch import batches, learn_epoch, measured
+from dpap.training.epoch import batches, evaluate, learn_epoch
 from dpap.training.optimization import make_optimizer
 from dpap.training.run_config import RunConfig, make_run_config, read_run_config
 from dpap.training.start import build_network, load_splits
@@ -48,10 +48,10 @@ def endless(split: Split, size: int) -> Iterator[tuple[torch.Tensor, torch.Tenso
         epoch += 1
 
 
-def falling(learned_from: Iterator, optimizer: torch.optim.Optimizer, steps: int) -> Iterator:
+def falling(training_batches: Iterator, optimizer: torch.optim.Optimizer, steps: int) -> Iterator:
     """So many batches; before each the rate becomes that of its step."""
     highest = optimizer.param_groups[0]["lr"]
-    for step, batch in enumerate(islice(learned_from, steps)):
+    for step, batch in enumerate(islice(training_batches, steps)):
         rate = highest * 0.5 * (1 + math.cos(math.pi * step / steps)) * min(1, (step + 1) / WARM_UP)
         for group in optimizer.param_groups:
             group["lr"] = rate
@@ -63,11 +63,11 @@ def chosen_by(config: RunConfig, steps: int, time_steps: int) -> str:
     splits = load_splits(config)
     network = build_network(config, splits["train"])
     optimizer = make_optimizer(network, config.training)
-    learned_from = falling(endless(splits["train"], config.training.batch_size), optimizer, steps)
+    training_batches = falling(endless(splits["train"], config.training.batch_size), optimizer, steps)
     with network.running(time_steps):
-        learn_epoch(network, optimizer, islice(learned_from, steps - steps // 6), rate_loss)
-        learned = learn_epoch(network, optimizer, learned_from, rate_loss)
-    found = measured(network, splits["validation"], rate_loss)
+        learn_epoch(network, optimizer, islice(training_batches, steps - steps // 6), rate_loss)
+        learned = learn_epoch(network, optimizer, training_batches, rate_loss)
+    found = evaluate(network, splits["validation"], rate_loss)
     return (
         f"training: loss {learned.loss:.4f}, {learned.accuracy:.2%} right;"
         f" held back: loss {found.loss:.4f}, {found.accuracy:.2%} right"

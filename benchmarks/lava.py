@@ -26,7 +26,7 @@ from deploy.formats.netx import netx_blocks
 from dpap.data import load
 from dpap.encoders import Direct
 
-JUDGE = Path(__file__).resolve().parents[1] / "tests" / "deploy" / "formats" / "netx_judge.py"
+JUDGE = Path(__file__).resolve().parents[1] / "tests" / "deploy" / "formats" / "netx_reference.py"
 """Runs netx, for the tests of the format too."""
 
 

@@ -54,9 +54,9 @@ def dense(rng: np.random.Generator, name: str, source: str, sources: int, neuron
 
 def layer(name, source, shape, connection, geometry) -> Layer:
     """A layer from which nothing was removed."""
-    kept, unheard = np.arange(shape[0], dtype=np.int32), np.zeros(0, np.int32)
+    kept, without_fan_out = np.arange(shape[0], dtype=np.int32), np.zeros(0, np.int32)
     incoming = Incoming(source, connection, geometry)
-    return Layer(name, shape, kept, unheard, NEURON, (incoming,), 64.0)
+    return Layer(name, shape, kept, without_fan_out, NEURON, (incoming,), 64.0)
 
 
 def cifar10_network(time_steps: int) -> Graph:

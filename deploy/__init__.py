@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from deploy.budget import BudgetMeter, budget_meter
+    from deploy.budget import BudgetCostFunction, budget_cost_function
     from deploy.compiler.compilation import compile
     from deploy.errors import (
         ActivationOverflow,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from deploy.verification.verification import Certificate, certify, verify
 
 _MODULES = {
-    "deploy.budget": ("BudgetMeter", "budget_meter"),
+    "deploy.budget": ("BudgetCostFunction", "budget_cost_function"),
     "deploy.compiler": ("compile",),
     "deploy.errors": (
         "ActivationOverflow",
@@ -54,13 +54,15 @@ _MODULES = {
     "deploy.verification": ("Certificate", "certify", "verify"),
 }
 
+_OLD_NAMES = {"BudgetMeter": "BudgetCostFunction", "budget_meter": "budget_cost_function"}  # old name
+
 _ORIGINS = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "ActivationOverflow",
     "BackendError",
     "BackendUnavailable",
-    "BudgetMeter",
+    "BudgetCostFunction",
     "Certificate",
     "Comparison",
     "CompileError",
@@ -72,7 +74,7 @@ __all__ = [
     "Measurement",
     "Recording",
     "Simulator",
-    "budget_meter",
+    "budget_cost_function",
     "certify",
     "compare",
     "compile",
@@ -93,6 +95,10 @@ __all__ = [
 
 def __getattr__(name: str):
     """Import a public name when it is first used, so that the command line answers without torch."""
+    if name in _OLD_NAMES:
+        from dpap.errors.renamed import old_names
+
+        return old_names(__name__, _OLD_NAMES)(name)
     if name not in _ORIGINS:
         raise AttributeError(f"module 'deploy' has no attribute {name!r}")
     value = getattr(import_module(_ORIGINS[name]), name)

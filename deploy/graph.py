@@ -2,3 +2,4 @@
 
 from deploy.ir import *  # noqa: F403
 from deploy.ir import __all__ as __all__
+from deploy.ir import __getattr__ as __getattr__

@@ -23,7 +23,7 @@ def layer(weights, name="fc1", source=INPUT, own=None, delays=None, bias=None, *
         name=name,
         shape=(len(weights),),
         kept=np.arange(len(weights), dtype=np.int32),
-        unheard=np.empty(0, np.int32),
+        without_fan_out=np.empty(0, np.int32),
         neuron=Neuron(**neuron),
         inputs=tuple(inputs),
         scale=1.0,

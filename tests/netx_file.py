@@ -58,7 +58,7 @@ def read_netx(path: str | Path, time_steps: int) -> Graph:
                     name=f"{prefix}{counts[prefix]}",
                     shape=shape,
                     kept=np.arange(shape[0], dtype=np.int32),
-                    unheard=np.empty(0, np.int32),
+                    without_fan_out=np.empty(0, np.int32),
                     neuron=_neuron(block["neuron"]),
                     inputs=(Incoming(source, connection, geometry),),
                     scale=64.0,

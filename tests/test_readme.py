@@ -45,7 +45,7 @@ calibration_inputs = (torch.rand(4, 2, 34, 34, 20) > 0.9).float()
 images, labels = torch.zeros(2, 1, 28, 28), torch.tensor([0, 1])
 """,
     "sanafe.load_arch": "import sanafe\n",
-    "deploy.budget_meter": """
+    "deploy.budget_cost_function": """
 net = dpap.networks.build("4C3-AP2-10FC", validation.input_shape, 8, input_max=validation.input_max)
 """,
     "theirs.nir": """
@@ -57,7 +57,7 @@ train_split, _ = load_digits()
 
 NEEDS = {
     'load("mnist"': lambda: "DPAP_DATA" in os.environ,
-    "deploy.budget_meter": lambda: "DPAP_DATA" in os.environ,
+    "deploy.budget_cost_function": lambda: "DPAP_DATA" in os.environ,
     "sanafe.load_arch": lambda: importlib.util.find_spec("sanafe") is not None,
 }
 """What a snippet needs that not every machine has."""

@@ -44,10 +44,10 @@ def check_recorded_states(recording: Recording, first_sample: int = 0) -> None:
 
 
 def _check_layer(graph: Graph, recording: Recording, layer: Layer, first_sample: int) -> None:
-    heard = [_known(recording, incoming.source) for incoming in layer.inputs]
+    received = [_known(recording, incoming.source) for incoming in layer.inputs]
     bias = layer.neuron_bias.astype(np.int64) if layer.bias is not None else np.zeros(layer.size, np.int64)
     limit, rectified = state_limit(layer.neuron.shift), layer.neuron.rectified
-    if 2 * _bound(layer, heard, bias) < limit:
+    if 2 * _bound(layer, received, bias) < limit:
         return
     matrices = [
         unrolled(incoming.connection, graph.source_shape(incoming)).astype(np.int64)
@@ -55,7 +55,7 @@ def _check_layer(graph: Graph, recording: Recording, layer: Layer, first_sample:
     ]
     steps = graph.time_steps
     for start in range(0, len(recording.inputs), BATCH):
-        parts = [known[start : start + BATCH] for known in heard]
+        parts = [known[start : start + BATCH] for known in received]
         rows = len(parts[0]) * steps
         states = bias + sum(
             (matrix @ part.reshape(rows, -1).T).T for matrix, part in zip(matrices, parts, strict=True)
@@ -72,10 +72,10 @@ def _known(recording: Recording, source: str) -> np.ndarray:
     return sent.cumsum(axis=1, dtype=np.int64)
 
 
-def _bound(layer: Layer, heard: list[np.ndarray], bias: np.ndarray) -> int:
+def _bound(layer: Layer, received: list[np.ndarray], bias: np.ndarray) -> int:
     """What no state of the layer exceeds."""
     bound = int(np.abs(bias).max(initial=0))
-    for incoming, known in zip(layer.inputs, heard, strict=True):
+    for incoming, known in zip(layer.inputs, received, strict=True):
         positive, negative = sums_by_sign(incoming.connection)
         norm = int((positive + negative).max(initial=0)) * incoming.connection.pool**2
         bound += norm * int(np.abs(known).max(initial=0))

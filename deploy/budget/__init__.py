@@ -1,5 +1,11 @@
 """Measuring what a budget limits, of the network as it would be deployed."""
 
-from deploy.budget.meter import BudgetMeter, budget_meter, budget_target
+from deploy.budget.cost_function import BudgetCostFunction, budget_cost_function, budget_target
+from dpap.errors.renamed import old_names
 
-__all__ = ["BudgetMeter", "budget_meter", "budget_target"]
+__all__ = ["BudgetCostFunction", "budget_cost_function", "budget_target"]
+
+__getattr__ = old_names(
+    __name__,
+    {"BudgetMeter": "BudgetCostFunction", "budget_meter": "budget_cost_function"},  # old name
+)

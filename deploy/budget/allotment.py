@@ -82,7 +82,7 @@ def allot(units: Units, graph: Graph, target: Hardware, mapping: Mapping, limit:
                 continue
             resource, overflow = _fullest(squeezed.layers[name])
             neurons, synapses = pressed(units, layer, resource)
-            if units.can_die((*neurons, *(() if synapses is None else (synapses,)))):
+            if units.can_be_pruned((*neurons, *(() if synapses is None else (synapses,)))):
                 candidates[name] = overflow
             else:
                 stuck.add(name)

@@ -52,7 +52,7 @@ def _synops(measurement: Measurement, layer) -> np.ndarray:
     """Effective SynOps of each source neuron in an inference."""
     graph = measurement.graph
     arriving = np.count_nonzero(source_activity(measurement.recording, layer), axis=(0, 1))
-    heard = np.concatenate(
+    received = np.concatenate(
         [fan_out(incoming.connection, graph.source_shape(incoming)) for incoming in layer.inputs]
     )
-    return arriving.ravel() * heard / measurement.samples
+    return arriving.ravel() * received / measurement.samples

@@ -48,7 +48,7 @@ class Units:
                 )
         self._network, self._graph = network, graph
         self.blocks: dict[str, Prunable] = {block.name: block for block in prunable_layers(network)}
-        self._mortal = set(list(self.blocks)[:-1]) - set(left_out)
+        self._prunable = set(list(self.blocks)[:-1]) - set(left_out)
         self._living = {name: _living(block) for name, block in self.blocks.items()}
         self.prices = {
             name: UnitPrices(np.zeros_like(self._living[name]), np.zeros(len(block.weight)))
@@ -66,9 +66,9 @@ class Units:
         """The layers whose units a layer hears, itself included where it is recurrent."""
         return tuple(dict.fromkeys(owner for source in layer.sources for owner in self.owners(source)))
 
-    def can_die(self, names: tuple[str, ...]) -> bool:
+    def can_be_pruned(self, names: tuple[str, ...]) -> bool:
         """Whether one of some layers is pruned."""
-        return not self._mortal.isdisjoint(names)
+        return not self._prunable.isdisjoint(names)
 
     def add_neurons(self, name: str, costs: np.ndarray) -> None:
         """Add what the channels (neurons) of a population cost, ``(channels,)``."""
@@ -121,15 +121,15 @@ class Units:
             Channels of a convolution; of a dense layer its inputs, and after them, where it is recurrent, its
             own neurons.
         """
-        heard, own = 0.0, np.zeros(0)
+        received, own = 0.0, np.zeros(0)
         for incoming, (source, part) in zip(layer.inputs, source_parts(self._graph, layer), strict=True):
             inputs = self._inputs(incoming, values[part])
             if source == layer.name:
                 own = inputs
             else:
                 # Additions: what is summed on the way is one input.
-                heard = heard + inputs
-        return np.concatenate([heard, own])
+                received = received + inputs
+        return np.concatenate([received, own])
 
     def _inputs(self, incoming: Incoming, values: np.ndarray) -> np.ndarray:
         if incoming.source == INPUT:

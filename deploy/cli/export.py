@@ -56,7 +56,7 @@ def command(
             if len(layer.kept) < layer.shape[0]:
                 print(
                     f"{layer.name}: {layer.shape[0] - len(layer.kept)} of {layer.shape[0]} were removed,"
-                    f" {len(layer.silent)} that cannot fire and {len(layer.unheard)} that nothing hears"
+                    f" {len(layer.silent)} that cannot fire and {len(layer.without_fan_out)} without fan-out"
                 )
 
 

@@ -90,7 +90,7 @@ def command(
     """Train a network on a data set while pruning it; can be interrupted and resumed."""
     started = time.perf_counter()
     # Imported here, so that help and mistakes in the arguments do not wait for torch.
-    from deploy.budget import budget_meter
+    from deploy.budget import budget_cost_function
     from deploy.workflow.versions import versions_header
     from dpap.runtime.allocator import keep_freed_memory
     from dpap.training.placement import check_devices, is_first
@@ -151,7 +151,7 @@ def command(
                 on_step=shown and shown.step,
                 on_begin=shown and shown.begin,
                 header=versions_header("dpap train"),
-                make_meter=budget_meter,
+                make_cost_function=budget_cost_function,
             )
         except KeyboardInterrupt as error:
             raise Interrupted(_how_to_go_on(out, done, files)) from error

@@ -99,13 +99,13 @@ def _sent(layer: Layer, states: Range, steps: int) -> Range:
 def _largest(layer: Layer, graph: Graph, known: dict[str, Range]) -> Range:
     low, high = np.zeros(len(layer.kept)), np.zeros(len(layer.kept))
     for incoming in layer.inputs:
-        heard, source = _heard(incoming, len(low), graph), known[incoming.source]
-        low = np.minimum(low, np.where(heard, source.low, 0).min(1))
-        high = np.maximum(high, np.where(heard, source.high, 0).max(1))
+        received, source = _receives(incoming, len(low), graph), known[incoming.source]
+        low = np.minimum(low, np.where(received, source.low, 0).min(1))
+        high = np.maximum(high, np.where(received, source.high, 0).max(1))
     return Range(low, high)
 
 
-def _heard(incoming: Incoming, targets: int, graph: Graph) -> np.ndarray:
+def _receives(incoming: Incoming, targets: int, graph: Graph) -> np.ndarray:
     connection = incoming.connection
     if isinstance(connection, ConvConnection):
         return connection.between_channels(connection.kernels != 0)

@@ -44,7 +44,7 @@ def compact(graph: Graph, encodings: Mapping[str, Encoding] | None = None) -> Gr
     silent = silent_channels(graph) if graph.sigma_delta else _all_silent(graph, pairs)
     alive: dict[str, np.ndarray] = {}
     for layer in reversed(graph.layers):
-        alive[layer.name] = _heard(layer, graph, pairs, alive, silent[layer.name])
+        alive[layer.name] = _kept_channels(layer, graph, pairs, alive, silent[layer.name])
     return replace(
         graph,
         layers=tuple(
@@ -69,7 +69,7 @@ def _compacted(
     return replace(
         layer,
         kept=layer.kept[kept],
-        unheard=np.concatenate([layer.unheard, layer.kept[~kept & ~silent]]),
+        without_fan_out=np.concatenate([layer.without_fan_out, layer.kept[~kept & ~silent]]),
         inputs=tuple(inputs),
         bias=None if layer.bias is None or not layer.bias[kept].any() else layer.bias[kept],
     )
@@ -140,7 +140,7 @@ def _fires_by_bias(layer: Layer, steps: int) -> np.ndarray:
     return fires_by_bias(layer.neuron, layer.bias, steps)
 
 
-def _heard(
+def _kept_channels(
     layer: Layer,
     graph: Graph,
     pairs: dict[str, Pairs],
@@ -150,7 +150,7 @@ def _heard(
     """Channels that are kept: not silent, and heard by something that is kept."""
     if layer is graph.output:
         return np.ones(len(layer.kept), bool)
-    heard = np.zeros(len(layer.kept), bool)
+    received = np.zeros(len(layer.kept), bool)
     feedback = None
     for target in graph.layers:
         for incoming, (_, present) in zip(target.inputs, pairs[target.name], strict=True):
@@ -159,14 +159,14 @@ def _heard(
             if target is layer:
                 feedback = present
             else:
-                heard |= present[alive[target.name]].any(0)
-    heard &= ~silent
-    if not heard.any():
+                received |= present[alive[target.name]].any(0)
+    received &= ~silent
+    if not received.any():
         # Whatever stays here is cut off from the output; a channel without synapses is the plainest.
-        heard[np.argmax(silent)] = True
+        received[np.argmax(silent)] = True
     while feedback is not None:
-        spread = heard | (feedback[heard].any(0) & ~silent)
-        if (spread == heard).all():
+        spread = received | (feedback[received].any(0) & ~silent)
+        if (spread == received).all():
             break
-        heard = spread
-    return heard
+        received = spread
+    return received

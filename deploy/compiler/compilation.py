@@ -10,8 +10,8 @@ from torch import nn
 
 import dpap
 from deploy.compiler.compaction import compact
-from deploy.compiler.rectifying import encoder_of, largest_of, messages_to, relay, sigma_delta_unit
-from deploy.compiler.routes import Route, maximum_routes, population_shape, populations, routes_to
+from deploy.compiler.path_tracing import SourcePath, population_shape, populations, trace_maximum, trace_paths
+from deploy.compiler.relu_lowering import encoder_of, largest_of, messages_to, pass_through, sigma_delta_unit
 from deploy.errors import CompileError
 from deploy.ir import (
     ConvConnection,
@@ -29,8 +29,8 @@ from dpap.blocks import (
     Dense,
     Integers,
     MaxPool,
-    RectifiedIntegers,
     Recurrent,
+    ReLUIntegers,
     SpikingPool,
     SynapticBlock,
 )
@@ -50,7 +50,7 @@ def compile(network: nn.Module, encoding: Encoding | Mapping[str, Encoding] = "s
     Weights are quantised at each layer's scale as the network itself does in every pass, batch
     normalisations folded in. Average pools are folded into the next layer's synapses, their area into its
     threshold; a maximum over spikes becomes a layer of neurons without memory, an addition synapses from
-    both its sources. Rectified linear units become sigma-delta units (:mod:`deploy.compiler.rectifying`).
+    both its sources. Rectified linear units become sigma-delta units (:mod:`deploy.compiler.relu_lowering`).
     Then dead channels, neurons and synapses are left out (:mod:`deploy.compiler.compaction`).
 
     Parameters
@@ -143,7 +143,7 @@ def _layer(network: dpap.networks.Network, name: str) -> Layer:
         name=name,
         shape=shape,
         kept=np.arange(shape[0], dtype=np.int32),
-        unheard=np.zeros(0, np.int32),
+        without_fan_out=np.zeros(0, np.int32),
         neuron=neuron,
         inputs=inputs,
         scale=scale,
@@ -170,10 +170,10 @@ def _spiking(network: dpap.networks.Network, name: str) -> Description:
     """A layer of spiking neurons."""
     block = network.layers[name]
     if isinstance(block, MaxPool):
-        (route,) = maximum_routes(network, name)
-        return (_maximum(block, route),), MEMORYLESS, float(WEIGHT_STEP), None
+        (path,) = trace_maximum(network, name)
+        return (_maximum(block, path),), MEMORYLESS, float(WEIGHT_STEP), None
     integers = _integers(block)
-    inputs = tuple(_incoming(block, integers, route) for route in routes_to(network, name))
+    inputs = tuple(_incoming(block, integers, path) for path in trace_paths(network, name))
     if isinstance(block, Recurrent):
         own = integers.weight[:, block.input_shape[0] :]
         inputs += (Incoming(name, MatrixConnection(_matrix(own))),)
@@ -190,15 +190,15 @@ def _rectifying(network: dpap.networks.Network, name: str) -> Description:
     block = network.layers[name]
     if isinstance(block, SynapticBlock):
         integers = _integers(block)
-        inputs = tuple(_incoming(block, integers, route) for route in messages_to(network, name))
+        inputs = tuple(_incoming(block, integers, path) for path in messages_to(network, name))
         return inputs, sigma_delta_unit(integers, block.neuron), integers.scale, integers.bias
     if isinstance(block, MaxPool):
         incoming, neuron = largest_of(network, name)
         return (incoming,), neuron, float(WEIGHT_STEP), None
-    return *relay(network, name), float(WEIGHT_STEP), None
+    return *pass_through(network, name), float(WEIGHT_STEP), None
 
 
-def _integers(block: SynapticBlock) -> Integers | RectifiedIntegers:
+def _integers(block: SynapticBlock) -> Integers | ReLUIntegers:
     try:
         block.check_quantized()
         return block.integer_parameters()
@@ -206,30 +206,30 @@ def _integers(block: SynapticBlock) -> Integers | RectifiedIntegers:
         raise CompileError(str(error)) from error
 
 
-def _incoming(block: SynapticBlock, integers: Integers | RectifiedIntegers, route: Route) -> Incoming:
+def _incoming(block: SynapticBlock, integers: Integers | ReLUIntegers, path: SourcePath) -> Incoming:
     """Synapses of a block that come by one way."""
-    if route.channels is not None and (isinstance(block, SpikingPool) or block.groups > 1):
+    if path.channels is not None and (isinstance(block, SpikingPool) or block.groups > 1):
         raise CompileError(
             f"{block.name}: a {type(block).__name__} of {block.groups} groups cannot be compiled behind a"
             " Concatenation; use a Conv of one group"
         )
     if isinstance(block, (Conv, SpikingPool)):
-        connection = _convolution(block, integers, route)
-        return Incoming(route.source, connection, connection.geometry, route.delays)
+        connection = _convolution(block, integers, path)
+        return Incoming(path.source, connection, connection.geometry, path.delays)
     if not isinstance(block, (Dense, Recurrent)):
         raise CompileError(
             f"{block.name}: a {type(block).__name__} cannot be compiled; use the blocks of dpap.blocks"
         )
-    first, stop = route.channels or (0, block.input_shape[0])
+    first, stop = path.channels or (0, block.input_shape[0])
     weight = integers.weight[:, first:stop]
-    return Incoming(route.source, MatrixConnection(_matrix(weight), route.pool), None, route.delays)
+    return Incoming(path.source, MatrixConnection(_matrix(weight), path.pool), None, path.delays)
 
 
 def _convolution(
-    block: Conv | SpikingPool, integers: Integers | RectifiedIntegers, route: Route
+    block: Conv | SpikingPool, integers: Integers | ReLUIntegers, path: SourcePath
 ) -> ConvConnection:
     weight = integers.weight.cpu().numpy().astype(np.int16)
-    first, stop = route.channels or (0, block.input_shape[0])
+    first, stop = path.channels or (0, block.input_shape[0])
     channels = stop - first
     if isinstance(block, SpikingPool):
         weight = np.broadcast_to(weight, (channels, 1, *block.window))
@@ -237,16 +237,16 @@ def _convolution(
     else:
         weight = weight[:, first:stop]
         geometry = Geometry(block.kernel, block.stride, block.padding, block.dilation, block.groups)
-    return encode_convolution(weight, geometry, route.pool, channels)
+    return encode_convolution(weight, geometry, path.pool, channels)
 
 
-def _maximum(pool: MaxPool, route: Route) -> Incoming:
+def _maximum(pool: MaxPool, path: SourcePath) -> Incoming:
     """Each channel's window of spikes, any of which makes its neuron fire."""
-    channels, kernel = route.shape[0], pair(pool.window)
+    channels, kernel = path.shape[0], pair(pool.window)
     geometry = Geometry(kernel, pool.stride, pool.padding, groups=channels)
     weight = np.full((channels, 1, *kernel), WEIGHT_STEP, np.int16)
     connection = encode_convolution(weight, geometry, 1, channels)
-    return Incoming(route.source, connection, geometry, route.delays)
+    return Incoming(path.source, connection, geometry, path.delays)
 
 
 def _matrix(weight: torch.Tensor) -> sparse.csr_matrix:

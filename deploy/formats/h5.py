@@ -42,10 +42,10 @@ from deploy.formats.seal import BLOCK_BYTES, check_seal, seal
 from deploy.ir import (
     Connection,
     ConvConnection,
-    DeltaEncoder,
     Geometry,
     Graph,
     Incoming,
+    InputDeltaEncoder,
     Layer,
     MatrixConnection,
     Maximum,
@@ -142,7 +142,7 @@ def _write_layer(group: h5py.Group, layer: Layer) -> None:
     if layer.observed_current is not None:
         group.attrs["observed_current"] = layer.observed_current
     _write_array(group, "kept", layer.kept.astype(np.int32))
-    _write_array(group, "unheard", layer.unheard.astype(np.int32))
+    _write_array(group, "unheard", layer.without_fan_out.astype(np.int32))
     if layer.bias is not None:
         _write_array(group, "bias", layer.bias.astype(np.int32))
     for index, incoming in enumerate(layer.inputs):
@@ -224,7 +224,7 @@ def _read_layer(group: h5py.Group) -> Layer:
         name=str(attributes["name"]),
         shape=_shape(attributes["shape"]),
         kept=_array(group, "kept", np.int32),
-        unheard=_array(group, "unheard", np.int32),
+        without_fan_out=_array(group, "unheard", np.int32),
         neuron=_read_neuron(group),
         inputs=tuple(_read_incoming(inputs[str(index)]) for index in range(len(inputs))),
         scale=float(attributes["scale"]),
@@ -233,10 +233,10 @@ def _read_layer(group: h5py.Group) -> Layer:
     )
 
 
-def _read_encoder(attributes: h5py.AttributeManager) -> DeltaEncoder | None:
+def _read_encoder(attributes: h5py.AttributeManager) -> InputDeltaEncoder | None:
     if "encoder_gain" not in attributes:
         return None
-    return DeltaEncoder(int(attributes["encoder_gain"]), int(attributes["encoder_threshold"]))
+    return InputDeltaEncoder(int(attributes["encoder_gain"]), int(attributes["encoder_threshold"]))
 
 
 def _read_neuron(group: h5py.Group) -> NeuronKind:

@@ -10,7 +10,7 @@ from deploy.hardware.axons import source_parts
 from deploy.hardware.layer_mapping import LayerMapping
 from deploy.hardware.mapping import Mapping
 from deploy.ir import INPUT, Layer
-from deploy.measurement.measurement import arriving_at
+from deploy.measurement.measurement import inputs_of
 from deploy.measurement.synapses import reached
 from deploy.recording import Recording
 
@@ -88,7 +88,7 @@ def _count_layer(recording: Recording, layer: Layer, mapping: Mapping, totals: n
     updated, fired, sent, received, synops = totals
     placed = mapping.layers[layer.name]
     cores = slice(placed.first_core, placed.first_core + placed.cores)
-    arriving = arriving_at(recording, layer)
+    arriving = inputs_of(recording, layer)
     on_core = _on_core(placed)
     updated[cores] = on_core @ _neurons_first(reached(layer, arriving))
     fired[cores] = on_core @ _neurons_first(recording.kept[layer.name])
@@ -106,7 +106,7 @@ def _count_layer(recording: Recording, layer: Layer, mapping: Mapping, totals: n
     for source, part in source_parts(recording.graph, layer):
         if source != INPUT:
             origin = mapping.layers[source]
-            leaves = arrived[part] * placed.cores_heard[part, None]
+            leaves = arrived[part] * placed.target_cores[part, None]
             sent[origin.first_core : origin.first_core + origin.cores] += _on_core(origin) @ leaves
 
 

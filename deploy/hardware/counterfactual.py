@@ -29,7 +29,7 @@ def with_all_neurons(recording: Recording) -> Recording:
         replace(
             layer,
             kept=np.arange(layer.shape[0], dtype=np.int32),
-            unheard=np.zeros(0, np.int32),
+            without_fan_out=np.zeros(0, np.int32),
             inputs=tuple(_expanded(layer, incoming, graph) for incoming in layer.inputs),
             bias=None if layer.bias is None else _placed(layer.bias, layer.kept, layer.shape[:1]),
         )
@@ -125,12 +125,12 @@ def _kernels(layer: Layer, incoming: Incoming, source: Shape) -> np.ndarray:
     kernels = np.zeros((outputs, source[0], *geometry.kernel), np.int16)
     joined = [_first_joined(geometry.sources(axis, extent[axis]), source[1 + axis]) for axis in range(2)]
     target = np.arange(outputs * prod(extent)).reshape(layer.shape)
-    heard = np.arange(prod(source)).reshape(source)
+    received = np.arange(prod(source)).reshape(source)
     for ky, kx in np.ndindex(*geometry.kernel):
         if joined[0][ky] is None or joined[1][kx] is None:
             continue
         (row, source_row), (column, source_column) = joined[0][ky], joined[1][kx]
-        rows, columns = target[:, row, column], heard[:, source_row, source_column]
+        rows, columns = target[:, row, column], received[:, source_row, source_column]
         kernels[:, :, ky, kx] = connection.matrix[rows][:, columns].toarray()
     return kernels
 

@@ -11,7 +11,7 @@ from deploy.hardware.activity import count_steps
 from deploy.hardware.config import Hardware, load_hardware
 from deploy.hardware.cost_set import CostSet
 from deploy.hardware.layer_mapping import LayerMapping
-from deploy.hardware.loihi2 import core_range, graph_populations
+from deploy.hardware.loihi2 import core_range, layer_demands
 from deploy.hardware.mapping import Mapping, map_graph
 from deploy.hardware.placement import Oversized
 from deploy.hardware.result import CostSetEstimate, Estimate, Part
@@ -160,7 +160,7 @@ def estimate_operations(measurement: Measurement, target: Hardware, options: Opt
     """Estimate on a target that is known by its operations alone."""
     bounds, structure = None, target.structure
     if isinstance(structure, Loihi2Structure):
-        bounds = core_range(graph_populations(measurement.graph), structure)
+        bounds = core_range(layer_demands(measurement.graph), structure)
     cost_sets = {}
     for name, costs in target.cost_sets.items():
         parts = costs.parts(measurement, options.unknown)

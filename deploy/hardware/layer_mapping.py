@@ -91,7 +91,7 @@ class LayerMapping:
         return sparse.vstack([self.stored, nothing], format="csr")[self.axon_of]
 
     @cached_property
-    def cores_heard(self) -> np.ndarray:
+    def target_cores(self) -> np.ndarray:
         """Cores of the layer that each source neuron has an axon on, int64 ``(source neurons,)``."""
         return self.of_sources(self.stored.getnnz(axis=1).astype(np.int64))
 

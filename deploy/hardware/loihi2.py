@@ -28,7 +28,7 @@ from deploy.ir.geometry import Shape, pooled_shape
 
 
 @dataclass(frozen=True)
-class Population:
+class LayerDemand:
     """What of a layer decides its cores.
 
     Attributes
@@ -79,12 +79,12 @@ class CoreRange:
     assumptions: tuple[str, ...]
 
 
-def graph_populations(graph: Graph) -> list[Population]:
+def layer_demands(graph: Graph) -> list[LayerDemand]:
     """What of a graph's layers decides their cores. The input comes from off chip."""
-    return [_population(graph, layer) for layer in graph.layers]
+    return [_demand(graph, layer) for layer in graph.layers]
 
 
-def core_range(populations: list[Population], structure: Loihi2Structure) -> CoreRange:
+def core_range(populations: list[LayerDemand], structure: Loihi2Structure) -> CoreRange:
     """Lower and upper bound of the cores that layers take (see the module).
 
     Raises
@@ -109,7 +109,7 @@ def core_range(populations: list[Population], structure: Loihi2Structure) -> Cor
     )
 
 
-def _population(graph: Graph, layer: Layer) -> Population:
+def _demand(graph: Graph, layer: Layer) -> LayerDemand:
     synapses = lists = 0
     shape = layer.kept_shape
     for incoming in layer.inputs:
@@ -122,10 +122,10 @@ def _population(graph: Graph, layer: Layer) -> Population:
             shape = (layer.size,)
             synapses += connection.matrix.nnz
             lists += prod(pooled_shape(graph.source_shape(incoming), connection.pool))
-    return Population(layer.name, shape, synapses, lists)
+    return LayerDemand(layer.name, shape, synapses, lists)
 
 
-def _lower(population: Population, structure: Loihi2Structure) -> int:
+def _lower(population: LayerDemand, structure: Loihi2Structure) -> int:
     memory = population.synapses * structure.synapse_bytes.whole
     return max(
         -(-population.neurons // structure.neurons_per_core.whole),
@@ -133,7 +133,7 @@ def _lower(population: Population, structure: Loihi2Structure) -> int:
     )
 
 
-def _upper(population: Population, structure: Loihi2Structure) -> int:
+def _upper(population: LayerDemand, structure: Loihi2Structure) -> int:
     """Parts of the targets times blocks of columns; both are 1 for a small layer."""
     channels, *extent = population.shape
     height, width = extent or (1, 1)

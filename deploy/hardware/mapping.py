@@ -99,7 +99,7 @@ def map_graph(
         for source, part in source_parts(graph, layer):
             # What a layer sends to itself is in its own mapping.
             if source in destinations and source != layer.name:
-                destinations[source] += mapping.cores_heard[part]
+                destinations[source] += mapping.target_cores[part]
     layers, first = {}, 0
     for layer in graph.layers:
         mapping = placed[layer.name]

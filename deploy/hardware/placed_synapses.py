@@ -47,7 +47,7 @@ class PlacedSynapses(Protocol):
     encoding: str
 
     @property
-    def heard(self) -> int:
+    def received(self) -> int:
         """Axons with at least one synapse."""
 
     @property
@@ -95,7 +95,7 @@ class MatrixSynapses:
     delay: np.ndarray
 
     @cached_property
-    def heard(self) -> int:
+    def received(self) -> int:
         """Axons with at least one synapse."""
         return int(np.count_nonzero(self.matrix.getnnz(axis=0)))
 
@@ -153,7 +153,7 @@ class ConvolutionSynapses:
     encoding: str = CONVOLUTION
 
     @cached_property
-    def heard(self) -> int:
+    def received(self) -> int:
         """Axons with at least one synapse."""
         return int(np.count_nonzero(fan_out(self._unpooled, self.source)))
 
@@ -182,10 +182,10 @@ class ConvolutionSynapses:
         """Stored synapses of each axon on each core."""
         from deploy.hardware.convolution_lists import core_routes
 
-        heard, counts = core_routes(*self._geometry, bounds, axons)
+        received, counts = core_routes(*self._geometry, bounds, axons)
         indptr = np.concatenate([[0], np.cumsum(axons)])
         shape = (prod(self.source), len(axons))
-        return sparse.csc_matrix((counts, heard, indptr), shape=shape).tocsr()
+        return sparse.csc_matrix((counts, received, indptr), shape=shape).tocsr()
 
     @cached_property
     def _geometry(self) -> tuple:

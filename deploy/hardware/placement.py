@@ -87,7 +87,7 @@ class Placement:
 
     def _search(self, oversized: Oversized) -> int:
         size, limits = self._layer.size, self._limits
-        low = max(-(-size // limits[NEURONS]), -(-self._synapses.heard // limits[INPUT_AXONS]))
+        low = max(-(-size // limits[NEURONS]), -(-self._synapses.received // limits[INPUT_AXONS]))
         cores = _fewest(self._sample_fits, min(size, low), size)
         if cores is not None:
             # No number below passes even the sample.
@@ -122,8 +122,8 @@ class Placement:
             return self._elsewhere
         if len(bounds) not in self._own:
             # Kernels of a layer that hears itself are unrolled, so that their routes need no count of axons.
-            heard = np.append(self._synapses.stored(bounds, np.zeros(0, np.int64)).getnnz(axis=1), 0)
-            self._own = {len(bounds): sum(heard[axon] for axon in self._loops).astype(np.int64)}
+            received = np.append(self._synapses.stored(bounds, np.zeros(0, np.int64)).getnnz(axis=1), 0)
+            self._own = {len(bounds): sum(received[axon] for axon in self._loops).astype(np.int64)}
         return self._elsewhere + self._own[len(bounds)]
 
     def _sample(self, cores: int) -> np.ndarray:

@@ -55,7 +55,7 @@ def count_traffic(recording: Recording, mapping: Mapping, structure: Loihi1Struc
         for source, part in source_parts(recording.graph, layer):
             spikes, axons = arrived[part], placed.axon_of[part]
             if source == INPUT:
-                from_input += int(spikes @ placed.cores_heard[part])
+                from_input += int(spikes @ placed.target_cores[part])
                 continue
             # Packets from each core of the source to each core of the layer.
             active = np.flatnonzero((spikes > 0) & (axons >= 0))

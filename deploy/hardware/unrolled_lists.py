@@ -21,16 +21,16 @@ def distinct_lists(weights: sparse.csc_matrix, delay: np.ndarray, base_range: in
         Of an axon's offset.
     """
     lengths = np.diff(weights.indptr)
-    heard = np.flatnonzero(lengths)
-    if not len(heard):
+    received = np.flatnonzero(lengths)
+    if not len(received):
         return np.zeros(0, np.int64), 0
-    starts, lengths = weights.indptr[:-1][heard], lengths[heard].astype(np.int64)
+    starts, lengths = weights.indptr[:-1][received], lengths[received].astype(np.int64)
     shift = weights.indices[starts] % base_range
     stored = weights.indices - np.repeat(shift, lengths)
     # Sums of unsigned integers wrap around, as they should.
     from deploy.hardware.convolution_lists import index_powers, weight_marks
 
     marks = weight_marks(weights.data) * index_powers(0, weights.shape[0])[stored]
-    prints = np.stack([np.add.reduceat(marks, starts), delay[heard].astype(np.uint64)], axis=1)
+    prints = np.stack([np.add.reduceat(marks, starts), delay[received].astype(np.uint64)], axis=1)
     _, first = np.unique(prints, axis=0, return_index=True)
     return lengths[first], int(stored.max())

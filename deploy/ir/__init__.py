@@ -4,16 +4,17 @@ from deploy.ir.connection import Connection, ConvConnection, MatrixConnection
 from deploy.ir.geometry import Geometry
 from deploy.ir.graph import INPUT, Graph
 from deploy.ir.layer import Incoming, Layer
-from deploy.ir.neurons import DeltaEncoder, Maximum, Neuron, NeuronKind, SigmaDelta
+from deploy.ir.neurons import InputDeltaEncoder, Maximum, Neuron, NeuronKind, SigmaDelta
+from dpap.errors.renamed import old_names
 
 __all__ = [
     "INPUT",
     "Connection",
     "ConvConnection",
-    "DeltaEncoder",
     "Geometry",
     "Graph",
     "Incoming",
+    "InputDeltaEncoder",
     "Layer",
     "MatrixConnection",
     "Maximum",
@@ -21,3 +22,5 @@ __all__ = [
     "NeuronKind",
     "SigmaDelta",
 ]
+
+__getattr__ = old_names(__name__, {"DeltaEncoder": "InputDeltaEncoder"})

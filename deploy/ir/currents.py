@@ -17,8 +17,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from deploy.ir import INPUT, Graph, Layer, Neuron
-from deploy.ir.arrivals import arriving
 from deploy.ir.connection import sums_by_sign, unrolled
+from deploy.ir.delays import delayed_input
 from deploy.ir.lif_steps import unwrapped
 from dpap.neurons.currents import Overflow
 from dpap.neurons.parameters import DECAY_UNITY, STATE_LIMIT, STATE_SHIFT, SUM_LIMIT
@@ -126,7 +126,7 @@ def locate_overflow(
         sums = np.zeros((graph.time_steps, layer.size), np.int64)
         for index, (incoming, matrix) in enumerate(zip(layer.inputs, matrices, strict=True)):
             sent = np.asarray(activity[incoming.source][sample : sample + 1])
-            arrived = arriving(layer, index, sent).reshape(graph.time_steps, -1)
+            arrived = delayed_input(layer, index, sent).reshape(graph.time_steps, -1)
             sums += (matrix @ arrived.T.astype(np.int64)).T
         current = np.zeros(layer.size, np.int64)
         for step, total in enumerate(sums):

@@ -9,7 +9,7 @@ from scipy import sparse
 from deploy.ir.connection import unrolled
 from deploy.ir.geometry import Shape
 from deploy.ir.layer import Incoming, Layer
-from deploy.ir.neurons import DeltaEncoder
+from deploy.ir.neurons import InputDeltaEncoder
 from deploy.ir.removed import Removed
 
 INPUT = "input"
@@ -41,7 +41,7 @@ class Graph:
     time_steps: int
     layers: tuple[Layer, ...]
     description: dict[str, str] = field(default_factory=dict)
-    encoder: DeltaEncoder | None = None
+    encoder: InputDeltaEncoder | None = None
 
     def __getitem__(self, name: str) -> Layer:
         for layer in self.layers:
@@ -95,7 +95,7 @@ class Graph:
     def removed(self) -> Removed:
         """Channels (neurons, in a flat layer) that compaction removed from each layer, by why."""
         indices = {
-            layer.name: {"silent": layer.silent.tolist(), "unheard": sorted(layer.unheard.tolist())}
+            layer.name: {"silent": layer.silent.tolist(), "unheard": sorted(layer.without_fan_out.tolist())}
             for layer in self.layers
         }
         return Removed(indices, {layer.name: layer.shape[0] for layer in self.layers})

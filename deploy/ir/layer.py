@@ -7,6 +7,7 @@ import numpy as np
 from deploy.ir.connection import Connection
 from deploy.ir.geometry import Geometry, Shape
 from deploy.ir.neurons import NeuronKind
+from dpap.errors.renamed import old_property
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +47,7 @@ class Layer:
         Shape in that network, ``(C, H, W)`` or ``(F,)``.
     kept : int32 array
         Channels (neurons, in a flat layer) that survived, ascending.
-    unheard : int32 array
+    without_fan_out : int32 array
         Channels (neurons) that were removed although they may fire, since no synapse listens to them. All
         others that were removed are silent for any input.
     neuron : Neuron, SigmaDelta or Maximum
@@ -64,7 +65,7 @@ class Layer:
     name: str
     shape: Shape
     kept: np.ndarray
-    unheard: np.ndarray
+    without_fan_out: np.ndarray
     neuron: NeuronKind
     inputs: tuple[Incoming, ...]
     scale: float
@@ -78,10 +79,12 @@ class Layer:
             f" {self.neuron.kind}, from {sources}: {self.stored_weights} weights>"
         )
 
+    without_fan_out = old_property("unheard", "without_fan_out")
+
     @property
     def silent(self) -> np.ndarray:
         """Channels (neurons) that were removed since no input can make them fire, int32, ascending."""
-        there = np.concatenate([self.kept, self.unheard])
+        there = np.concatenate([self.kept, self.without_fan_out])
         return np.setdiff1d(np.arange(self.shape[0], dtype=np.int32), there)
 
     @property
@@ -91,7 +94,7 @@ class Layer:
 
     @property
     def recurrent(self) -> bool:
-        """Whether the layer hears itself."""
+        """Whether the layer receives its own spikes."""
         return self.name in self.sources
 
     @property

@@ -72,7 +72,7 @@ NeuronKind = Neuron | SigmaDelta | Maximum
 
 
 @dataclass(frozen=True)
-class DeltaEncoder:
+class InputDeltaEncoder:
     """What sends changes of a network's input, for layers that add them up.
 
     Attributes

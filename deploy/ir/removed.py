@@ -22,8 +22,8 @@ class Removed(dict[str, dict[str, list[int]]]):
         return "\n".join(self._line(name) for name in self) or "no layers"
 
     def _line(self, name: str) -> str:
-        silent, unheard = len(self[name]["silent"]), len(self[name]["unheard"])
-        line = f"{name}: {silent + unheard} of {self.sizes[name]} removed"
-        if not silent + unheard:
+        silent, without_fan_out = len(self[name]["silent"]), len(self[name]["unheard"])
+        line = f"{name}: {silent + without_fan_out} of {self.sizes[name]} removed"
+        if not silent + without_fan_out:
             return line
-        return f"{line}, {silent} that cannot fire and {unheard} without fan-out"
+        return f"{line}, {silent} that cannot fire and {without_fan_out} without fan-out"

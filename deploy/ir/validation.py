@@ -84,8 +84,8 @@ def _check_layer(layer: Layer) -> None:
     name = layer.name
     _require(len(layer.shape) in (1, 3), f"{name}: the shape {layer.shape} has not 1 or 3 axes")
     _check_shape(name, layer.shape)
-    for field in ("kept", "unheard"):
-        _check_ascending(f"{name}: {field}", getattr(layer, field), layer.shape[0])
+    for field, channels in (("kept", layer.kept), ("unheard", layer.without_fan_out)):
+        _check_ascending(f"{name}: {field}", channels, layer.shape[0])
     _require(len(layer.kept) >= 1, f"{name}: nothing is kept")
     bias_limit = _CHECKS[type(layer.neuron)](name, layer.neuron)
     _require(math.isfinite(layer.scale) and layer.scale > 0, f"{name}: the scale is {layer.scale}")

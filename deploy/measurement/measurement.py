@@ -22,7 +22,7 @@ from math import prod
 import numpy as np
 
 from deploy.ir import INPUT, Graph, Incoming, Layer
-from deploy.ir.arrivals import all_arriving
+from deploy.ir.delays import delayed_inputs
 from deploy.ir.geometry import Shape, over_windows, pooled_shape
 from deploy.measurement.synapses import fan_out, reached
 from deploy.recording import Recording
@@ -160,7 +160,7 @@ def measure(graph: Graph, recording: Recording, layers: Collection[str] | None =
 
 def source_activity(recording: Recording, layer: Layer) -> np.ndarray:
     """What arrives at a layer, ``(N, T, source neurons)``: all its sources, one after the other."""
-    parts = [part.reshape(*part.shape[:2], prod(part.shape[2:])) for part in arriving_at(recording, layer)]
+    parts = [part.reshape(*part.shape[:2], prod(part.shape[2:])) for part in inputs_of(recording, layer)]
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
 
 
@@ -182,9 +182,9 @@ def total_arriving(recording: Recording) -> dict[str, np.ndarray]:
     return totals
 
 
-def arriving_at(recording: Recording, layer: Layer) -> list[np.ndarray]:
+def inputs_of(recording: Recording, layer: Layer) -> list[np.ndarray]:
     """What arrives at a layer from each of its sources, ``(N, T, *kept shape)``."""
-    return all_arriving(layer, np.asarray(recording.sent_inputs), recording.kept)
+    return delayed_inputs(layer, np.asarray(recording.sent_inputs), recording.kept)
 
 
 def from_input(measurement: Measurement, name: str) -> tuple[int, int]:
@@ -201,7 +201,7 @@ def from_input(measurement: Measurement, name: str) -> tuple[int, int]:
     events = synops = 0
     fans = [fan_out(incoming.connection, graph.source_shape(incoming)) for incoming in layer.inputs]
     for batch in measurement.recording.batches(BATCH):
-        for incoming, fan, part in zip(layer.inputs, fans, arriving_at(batch, layer), strict=True):
+        for incoming, fan, part in zip(layer.inputs, fans, inputs_of(batch, layer), strict=True):
             if incoming.source == INPUT:
                 arrived = np.count_nonzero(part, axis=(0, 1)).ravel()
                 events += int(arrived.sum())
@@ -224,7 +224,7 @@ class _Counts:
         self.per_source += np.count_nonzero(activity, axis=(0, 1))
         self.magnitude += np.abs(activity).sum(axis=(0, 1), dtype=np.int64)
         self.spikes += int(np.count_nonzero(recording.kept[self.layer.name]))
-        self.with_input += int(np.count_nonzero(reached(self.layer, arriving_at(recording, self.layer))))
+        self.with_input += int(np.count_nonzero(reached(self.layer, inputs_of(recording, self.layer))))
 
     def measured(self, samples: int, steps: int) -> LayerMeasurement:
         """What the counts come to."""

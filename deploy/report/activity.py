@@ -9,7 +9,7 @@ from deploy.report.data import ReportData, Variant
 from deploy.report.figure import Key, Panel, figure
 from deploy.report.markup import Html, section, tag
 from deploy.report.rows import Rows
-from deploy.report.scale import Measure
+from deploy.report.scale import AxisQuantity
 from deploy.report.style import PRUNED
 
 
@@ -35,7 +35,7 @@ def _spikes(data: ReportData) -> Html:
     plot = bars(
         Rows("layer", [INPUT, *data.pruned.measurement.layers], separate_after=1),
         [Series(key, values(variant)) for key, variant in zip(keys, data.networks, strict=True)],
-        Measure("spikes per inference"),
+        AxisQuantity("spikes per inference"),
     )
     return figure(
         "Spikes by layer",
@@ -50,9 +50,9 @@ def _synops(data: ReportData) -> Html:
     *before, pruned = network_keys(data.networks)
     dense = Key(f"{data.pruned.label}, if pruned zeros were kept (dense mapping)", PRUNED, "hatched")
     # What receives the input comes first: its work is done for the input, whatever is pruned behind it.
-    hears_input = {layer.name: INPUT in layer.sources for layer in data.pruned.graph.layers}
-    layers = sorted(data.pruned.measurement.layers.values(), key=lambda layer: not hears_input[layer.name])
-    from_input = sum(hears_input.values())
+    receives_input = {layer.name: INPUT in layer.sources for layer in data.pruned.graph.layers}
+    layers = sorted(data.pruned.measurement.layers.values(), key=lambda layer: not receives_input[layer.name])
+    from_input = sum(receives_input.values())
 
     def values(variant: Variant, count: str) -> list[float]:
         measurement = variant.measurement
@@ -65,7 +65,7 @@ def _synops(data: ReportData) -> Html:
             Series(dense, values(data.pruned, "synops_dense")),
             Series(pruned, values(data.pruned, "synops_effective")),
         ],
-        Measure("SynOps per inference"),
+        AxisQuantity("SynOps per inference"),
     )
     return figure(
         "Synaptic operations by connection",

@@ -9,7 +9,7 @@ from deploy.report.data import Variant
 from deploy.report.figure import Key
 from deploy.report.quantities import si
 from deploy.report.rows import Rows
-from deploy.report.scale import Measure, scale
+from deploy.report.scale import AxisQuantity, scale
 from deploy.report.style import CONTROL, PRUNED, layout, plot_text
 
 _BAR, _GAP, _NOTE, _FRAME = 20, 14, 10, 62
@@ -43,7 +43,7 @@ def network_keys(networks: Sequence[Variant]) -> list[Key]:
     ]
 
 
-def bars(rows: Rows, series: Sequence[Series], measure: Measure) -> go.Figure:
+def bars(rows: Rows, series: Sequence[Series], measure: AxisQuantity) -> go.Figure:
     """Horizontal bars, with their numbers beside them."""
     scaled = scale(measure, [value for one in series for value in one.values])
     count = len(rows.names)

@@ -9,7 +9,7 @@ from deploy.ir import Graph
 from deploy.measurement.measurement import Measurement
 from deploy.recording import Recording
 from deploy.verification.verification import Certificate
-from dpap.pruning import DevelopmentRecord
+from dpap.pruning import RecordedPruningHistory
 from dpap.training import EpochRecord
 
 
@@ -97,7 +97,7 @@ class ReportData:
         Of the control with the pruned network.
     early_exit : tuple of EarlyExit, optional
         Of each of the networks.
-    development : DevelopmentRecord, optional
+    development : RecordedPruningHistory, optional
         Of the pruned network.
     """
 
@@ -110,7 +110,7 @@ class ReportData:
     raster_sample: int = 0
     comparison: Comparison | None = None
     early_exit: tuple[EarlyExit, ...] | None = None
-    development: DevelopmentRecord | None = None
+    pruning_history: RecordedPruningHistory | None = None
 
     @property
     def networks(self) -> tuple[Variant, ...]:

@@ -12,7 +12,7 @@ from deploy.report.markup import Html, join, paragraph, section, table, tag
 from deploy.report.parts import part_keys
 from deploy.report.quantities import axis_scale, percent, si
 from deploy.report.rows import Rows
-from deploy.report.scale import Measure
+from deploy.report.scale import AxisQuantity
 from deploy.report.style import axis, layout, plot_text
 
 _FRAME, _ROW = 66, 52
@@ -169,7 +169,7 @@ def _by_layer(data: ReportData) -> Html:
             Series(key, [sum(value or 0.0 for value in one.layers[layer].values()) for layer in layers])
             for key, one in zip(keys, alike, strict=True)
         ]
-        plot = bars(Rows("layer", layers), series, Measure("energy per inference", "J"))
+        plot = bars(Rows("layer", layers), series, AxisQuantity("energy per inference", "J"))
         panels.append(Panel(plot, f"cost set {alike[-1].name}{_bound(alike[-1])}"))
     if not panels:
         return Html("")

@@ -8,7 +8,7 @@ from deploy.report.figure import Key, Panel, figure
 from deploy.report.markup import Html
 from deploy.report.quantities import exact
 from deploy.report.style import HUES, axis, epoch_axis, layout, plot_text
-from dpap.pruning import DevelopmentRecord
+from dpap.pruning import RecordedPruningHistory
 
 _HEIGHT = 260
 _RANGE = Key("median and middle half of the weights", HUES[1], "line")
@@ -17,7 +17,7 @@ REGROWN = Key("regrown", RETAINED.colour)
 GONE = Key("pruned", PRUNED_UNITS.colour)
 
 
-def range_figures(record: DevelopmentRecord) -> list[Html]:
+def range_figures(record: RecordedPruningHistory) -> list[Html]:
     """Widths of the spine ranges over epochs, a panel a layer."""
     panels = [
         Panel(_ranges(layer.ranges), name)
@@ -62,7 +62,7 @@ def _ranges(quantiles: np.ndarray) -> go.Figure:
     return plot
 
 
-def turnover_figures(record: DevelopmentRecord) -> list[Html]:
+def turnover_figures(record: RecordedPruningHistory) -> list[Html]:
     """Synapses, and neurons, that were pruned and that came back in each epoch, a panel a layer."""
     figures = []
     for kind, weights in (("synapses", " (kernels, in a convolution)"), ("neurons", " (channels)")):

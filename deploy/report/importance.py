@@ -8,15 +8,15 @@ from deploy.report.figure import Panel, figure
 from deploy.report.markup import Html
 from deploy.report.style import axis, layout
 from deploy.report.survival import compared_units, unit_title
-from dpap.pruning import DevelopmentRecord
-from dpap.pruning.development_file import UnitDevelopment
+from dpap.pruning import RecordedPruningHistory
+from dpap.pruning.pruning_history_file import RecordedUnitHistory
 
 _HEIGHT = 260
 _SHARES = np.linspace(0, 1, 101)
 """Shares of units at which a distribution is drawn."""
 
 
-def importance_figures(record: DevelopmentRecord) -> list[Html]:
+def importance_figures(record: RecordedPruningHistory) -> list[Html]:
     """Distributions of the units' mean normalised importance, a panel for each layer and kind."""
     panels = [
         Panel(_plot(units), unit_title(name, kind, units))
@@ -37,7 +37,7 @@ def importance_figures(record: DevelopmentRecord) -> list[Html]:
     ]
 
 
-def _plot(units: UnitDevelopment) -> go.Figure:
+def _plot(units: RecordedUnitHistory) -> go.Figure:
     plot = go.Figure(
         layout=layout(
             axis("normalised importance (0 to 1)", rangemode="tozero", nticks=6),

@@ -9,10 +9,10 @@ from deploy.report.activity import activity_section
 from deploy.report.appendix import assumptions_section, measurement_section, settings_section
 from deploy.report.certificate import certificate_section
 from deploy.report.data import ReportData
-from deploy.report.development import development_section
 from deploy.report.energy import energy_section
 from deploy.report.markup import Html, tag
 from deploy.report.pruning import pruning_section
+from deploy.report.pruning_history import pruning_history_section
 from deploy.report.raster import raster_section
 from deploy.report.resources import resources_section
 from deploy.report.savings import savings_section
@@ -24,7 +24,7 @@ from deploy.report.training import training_section
 _SECTIONS = (
     accuracy_section,
     training_section,
-    development_section,
+    pruning_history_section,
     pruning_section,
     raster_section,
     activity_section,

@@ -6,7 +6,7 @@ from deploy.report.figure import Key, Panel, figure
 from deploy.report.markup import Html, section
 from deploy.report.quantities import exact, percent
 from deploy.report.rows import Rows
-from deploy.report.scale import Measure
+from deploy.report.scale import AxisQuantity
 from deploy.report.style import PRUNED
 
 
@@ -34,4 +34,4 @@ def _panel(data: ReportData, title: str, counts: dict[str, tuple[int, int, str]]
     notes = [f"{exact(pruned)} of {exact(total)}{unit}" for pruned, total, unit in counts.values()]
     texts = [percent(share) for share in shares]
     series = Series(Key(data.pruned.label, PRUNED), [100 * share for share in shares], texts)
-    return Panel(bars(Rows("layer", list(counts), notes), [series], Measure(title, kind="share")), title)
+    return Panel(bars(Rows("layer", list(counts), notes), [series], AxisQuantity(title, kind="share")), title)

@@ -6,7 +6,7 @@ from deploy.report.figure import Panel, figure
 from deploy.report.markup import Html, paragraph, section, table, tag
 from deploy.report.quantities import exact, percent
 from deploy.report.rows import Rows
-from deploy.report.scale import Measure
+from deploy.report.scale import AxisQuantity
 
 
 def resources_section(data: ReportData) -> Html:
@@ -48,7 +48,7 @@ def _time(data: ReportData) -> Html:
         "Time per inference",
         f"Estimated time of one inference of {data.pruned.measurement.time_steps} time steps, by cost set"
         f"{'' if data.control is None else '; compare the two bars of one cost set'}.{''.join(errors)}",
-        [Panel(bars(Rows("cost set", list(known)), series, Measure("time per inference", "s")))],
+        [Panel(bars(Rows("cost set", list(known)), series, AxisQuantity("time per inference", "s")))],
         keys,
     )
 
@@ -64,7 +64,7 @@ def _cores(data: ReportData) -> Html:
     return figure(
         "Cores by layer",
         f"Cores that each layer takes (in all: {totals}); fewer cores leave room for other networks.",
-        [Panel(bars(Rows("layer", layers), series, Measure("cores", kind="whole")))],
+        [Panel(bars(Rows("layer", layers), series, AxisQuantity("cores", kind="whole")))],
         keys,
     )
 

@@ -7,7 +7,7 @@ from deploy.report.figure import Key, Panel, figure
 from deploy.report.markup import Html, bullets, paragraph, section, table, tag
 from deploy.report.quantities import MISSING, percent, si
 from deploy.report.rows import Rows
-from deploy.report.scale import Measure
+from deploy.report.scale import AxisQuantity
 from deploy.report.style import HUES
 
 _NETWORKS = {
@@ -55,7 +55,7 @@ def _energy(comparison: Comparison) -> Html:
         if not known:
             continue
         series = [Series(Key("energy", HUES[0]), list(known.values()))]
-        plot = bars(Rows("network", list(known)), series, Measure("energy per inference", "J"))
+        plot = bars(Rows("network", list(known)), series, AxisQuantity("energy per inference", "J"))
         bound = ", without the parts of unknown cost" if name in comparison.lower_bounds else ""
         panels.append(Panel(plot, f"cost set {name}{bound}"))
     if not panels:

@@ -18,7 +18,7 @@ _SHARE_LABEL_ROOM = 0.25
 
 
 @dataclass(frozen=True)
-class Measure:
+class AxisQuantity:
     """What is drawn.
 
     Attributes
@@ -54,7 +54,7 @@ class Scale:
     floor: float
 
 
-def scale(measure: Measure, values: Sequence[float]) -> Scale:
+def scale(measure: AxisQuantity, values: Sequence[float]) -> Scale:
     """Axis from zero, or logarithmic where the values demand it, with room for numbers beside the bars."""
     if measure.kind == "share":
         settings = {"range": [0, 100 / (1 - _SHARE_LABEL_ROOM)], "tickvals": [0, 25, 50, 75, 100]}

@@ -10,13 +10,13 @@ from deploy.report.figure import Panel, figure
 from deploy.report.markup import Html, paragraph
 from deploy.report.quantities import exact
 from deploy.report.style import INK, axis, layout
-from dpap.pruning import DevelopmentRecord
-from dpap.pruning.development_file import UnitDevelopment
+from dpap.pruning import RecordedPruningHistory
+from dpap.pruning.pruning_history_file import RecordedUnitHistory
 
 _HEIGHT = 260
 
 
-def compared_units(record: DevelopmentRecord) -> Iterator[tuple[str, str, UnitDevelopment]]:
+def compared_units(record: RecordedPruningHistory) -> Iterator[tuple[str, str, RecordedUnitHistory]]:
     """Layer, kind and record of the units of which some were pruned."""
     for name, layer in record.layers.items():
         for kind, units in layer.units.items():
@@ -24,13 +24,13 @@ def compared_units(record: DevelopmentRecord) -> Iterator[tuple[str, str, UnitDe
                 yield name, kind, units
 
 
-def unit_title(name: str, kind: str, units: UnitDevelopment) -> str:
+def unit_title(name: str, kind: str, units: RecordedUnitHistory) -> str:
     """Title of a panel, with the units that were recorded."""
     counts = (exact(int(chosen.sum())) for chosen in (units.pruned, units.retained))
     return f"{name}, {kind}: {' pruned, '.join(counts)} retained"
 
 
-def survival_figures(record: DevelopmentRecord) -> list[Html]:
+def survival_figures(record: RecordedPruningHistory) -> list[Html]:
     """One panel for the synapses, and one for the neurons, of each layer that lost some."""
     if not any(layer.units for layer in record.layers.values()):
         return []
@@ -51,7 +51,7 @@ def survival_figures(record: DevelopmentRecord) -> list[Html]:
     ]
 
 
-def _plot(units: UnitDevelopment) -> go.Figure:
+def _plot(units: RecordedUnitHistory) -> go.Figure:
     steps = np.arange(1 - len(units.survival), 1)
     zero = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 0, "y1": 0}
     plot = go.Figure(

@@ -3,7 +3,7 @@
 import numpy as np
 
 from deploy.ir import INPUT
-from deploy.ir.arrivals import delayed
+from deploy.ir.delays import delayed
 from deploy.simulator import kernels
 from deploy.simulator.choice import KernelChoice
 from deploy.simulator.plan import LayerPlan, Synapses

@@ -104,7 +104,7 @@ def planned(shape: tuple[int, ...], source: tuple[int, ...], connection: Connect
         name="layer",
         shape=shape,
         kept=np.arange(shape[0], dtype=np.int32),
-        unheard=np.empty(0, np.int32),
+        without_fan_out=np.empty(0, np.int32),
         neuron=Neuron(current_decay=4096, voltage_decay=3277, threshold=16),
         inputs=(Incoming("input", connection),),
         scale=1.0,

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from deploy.compiler.routes import population_shape, populations
+from deploy.compiler.path_tracing import population_shape, populations
 from deploy.errors import CompileError
 from deploy.inputs import validate_inputs
 from deploy.ir import Graph, Layer
@@ -358,7 +358,7 @@ def _slayer_layout(graph: Graph, inputs: np.ndarray) -> torch.Tensor:
 def _compare(layer: Layer, expected: np.ndarray, kept: np.ndarray) -> LayerComparison:
     # Removed channels count as silent, which is a claim to be checked, but for those that nothing hears.
     comparable = np.ones(layer.shape[0], bool)
-    comparable[layer.unheard] = False
+    comparable[layer.without_fan_out] = False
     actual = layer.expand(kept)
     differ = (expected != actual) & comparable.reshape(-1, *(1,) * (len(layer.shape) - 1))
     mismatches = int(np.count_nonzero(differ))
@@ -372,6 +372,6 @@ def _compare(layer: Layer, expected: np.ndarray, kept: np.ndarray) -> LayerCompa
         compared=int(np.prod(expected.shape[:2])) * neurons,
         mismatches=mismatches,
         spikes=int(np.count_nonzero(expected[:, :, comparable])),
-        unheard=int(len(layer.unheard) * np.prod(layer.shape[1:])),
+        unheard=int(len(layer.without_fan_out) * np.prod(layer.shape[1:])),
         first_mismatch=first,
     )

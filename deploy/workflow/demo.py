@@ -24,7 +24,7 @@ from deploy.workflow.versions import versions, versions_header
 from dpap.checkpoint import BEST_FILE, save_checkpoint
 from dpap.data import Split, load_digits
 from dpap.networks import Network, build
-from dpap.pruning import Development, read_development
+from dpap.pruning import PruningHistory, read_pruning_history
 from dpap.runtime.threads import threads
 from dpap.training import EpochRecord, TrainingConfig, train
 from dpap.training.method import NO_PRUNING
@@ -89,7 +89,7 @@ def run_demo(config: DemoConfig, directory: RunDirectory, progress: Progress) ->
     # What cannot be compiled is refused before the training, not after.
     compile(_build(config, train_split))
     with threads(1), Background(_train_control, config) as background:
-        pruned, control, development = _train_both(config, train_split, test_split, background, progress)
+        pruned, control, pruning_history = _train_both(config, train_split, test_split, background, progress)
     network, pruner, history = pruned
     result = deploy(
         TrainedNetwork("dpap", PRUNED, network, history),
@@ -107,14 +107,14 @@ def run_demo(config: DemoConfig, directory: RunDirectory, progress: Progress) ->
         directory.write_text(f"{where}config.yaml", versions_header("dpap demo") + run.to_yaml())
     directory.write_history("history.csv", {"dpap": history, CONTROL: control[1]})
     directory.write_history(f"{CONTROL}/history.csv", {NO_PRUNING: control[1]})
-    development.save(directory.file("development.npz"))
+    pruning_history.save(directory.file("development.npz"))
     write_deployment(
         directory,
         result,
         test_split,
         title="DPAP on handwritten digits",
         settings=_settings(config, result.pruned.graph) | versions(),
-        development=read_development(directory.file("development.npz")),
+        pruning_history=read_pruning_history(directory.file("development.npz")),
     )
     progress("write the report", 1, 1)
     return result
@@ -133,7 +133,7 @@ def _build(config: DemoConfig, split: Split) -> Network:
 
 def _train_both(
     config: DemoConfig, train_split: Split, test_split: Split, background: Background, progress: Progress
-) -> tuple[tuple[Network, dpap.DPAP, list[EpochRecord]], tuple[Network, list[EpochRecord]], Development]:
+) -> tuple[tuple[Network, dpap.DPAP, list[EpochRecord]], tuple[Network, list[EpochRecord]], PruningHistory]:
     """Train the pruned network here and the control beside, each on a core of its own."""
     epochs = config.training.epochs
 
@@ -142,7 +142,7 @@ def _train_both(
         progress(f"train {label}", record.epoch, epochs, figures)
 
     def on_epoch(record: EpochRecord) -> None:
-        development.record()
+        pruning_history.record()
         show(PRUNED, record)
         for other in background.messages():
             show(UNPRUNED, other)
@@ -151,14 +151,14 @@ def _train_both(
         progress(f"train {label}", 0, epochs)
     network = _build(config, train_split)
     pruner = dpap.DPAP(network, config.pruning)
-    development = Development(pruner)
+    pruning_history = PruningHistory(pruner)
     history = train(network, train_split, test_split, config.training, pruner, on_epoch)
     for other in background.messages(wait=True):
         show(UNPRUNED, other)
     state, control_history = background.result()
     control = _build(config, train_split)
     control.load_state_dict({name: torch.from_numpy(values) for name, values in state.items()})
-    return (network, pruner, history), (control, control_history), development
+    return (network, pruner, history), (control, control_history), pruning_history
 
 
 def _train_control(

@@ -19,7 +19,7 @@ from deploy.workflow.run_directory import RunDirectory
 from dpap.data import Split
 from dpap.networks import Network
 from dpap.neurons.currents import OnOverflow
-from dpap.pruning import DevelopmentRecord, network_masks
+from dpap.pruning import RecordedPruningHistory, network_masks
 from dpap.pruning.masks import Masks
 from dpap.training import EpochRecord, accuracy
 
@@ -253,7 +253,7 @@ def write_deployment(
     *,
     title: str,
     settings: dict[str, str],
-    development: DevelopmentRecord | None = None,
+    pruning_history: RecordedPruningHistory | None = None,
 ) -> None:
     """Write the model, the certificate, all counts and prices, and the report.
 
@@ -289,6 +289,6 @@ def write_deployment(
         comparison=deployment.comparison,
         # As the networks are drawn: the control first.
         early_exit=tuple(reversed(exits.values())) or None,
-        development=development,
+        pruning_history=pruning_history,
     )
     directory.write_text("report.html", render(data))

@@ -65,7 +65,7 @@ def report_run(
             split,
             title=f"{run.label} on {run.config.data.name}",
             settings=_settings(run, beside, split) | versions(),
-            development=run.development,
+            pruning_history=run.pruning_history,
         )
     progress("write the report", 1, 1)
     return result

@@ -9,7 +9,7 @@ from dpap.checkpoint import read_checkpoint
 from dpap.data import Split, load
 from dpap.errors import InputError
 from dpap.networks import Network
-from dpap.pruning import DevelopmentRecord, living_masks, read_development
+from dpap.pruning import RecordedPruningHistory, alive_masks, read_pruning_history
 from dpap.training import EpochRecord, read_history
 from dpap.training.method import NO_PRUNING, REGROWING, method_label
 from dpap.training.run_config import RunConfig, make_run_config, read_run_config
@@ -30,7 +30,7 @@ class TrainedRun:
     epoch : int or None
         That epoch, from 1; None where no pruner counted it.
     history : sequence of EpochRecord
-    development : DevelopmentRecord or None
+    development : RecordedPruningHistory or None
         None for a run that pruned nothing.
     """
 
@@ -39,7 +39,7 @@ class TrainedRun:
     network: Network
     epoch: int | None
     history: Sequence[EpochRecord]
-    development: DevelopmentRecord | None
+    pruning_history: RecordedPruningHistory | None
 
     @property
     def label(self) -> str:
@@ -49,7 +49,7 @@ class TrainedRun:
     def trained(self, name: str | None = None, label: str | None = None) -> TrainedNetwork:
         """The network, to be deployed; by default under the method's name and label."""
         # SD-SNN leaves synapses from pruned neurons open, as long as those may come back.
-        masks = living_masks(self.network) if self.config.method == REGROWING else None
+        masks = alive_masks(self.network) if self.config.method == REGROWING else None
         return TrainedNetwork(
             name or self.config.method, label or self.label, self.network, self.history, masks
         )
@@ -130,12 +130,12 @@ def read_trained_run(folder: str | Path) -> TrainedRun:
             f"{files.history}: holds the epochs of {', '.join(histories) or 'nothing'}; expected those of"
             f" {config.method}"
         )
-    development = None
+    pruning_history = None
     if config.method != NO_PRUNING:
-        development = read_development(files.development)
-        _check_development(files, development, network, len(histories[config.method]))
+        pruning_history = read_pruning_history(files.pruning_history)
+        _check_pruning_history(files, pruning_history, network, len(histories[config.method]))
     epoch = checkpoint.pruner.get("epoch") if isinstance(checkpoint.pruner, dict) else None
-    return TrainedRun(Path(folder), config, network, epoch, histories[config.method], development)
+    return TrainedRun(Path(folder), config, network, epoch, histories[config.method], pruning_history)
 
 
 def _remedy(files: RunFiles) -> str:
@@ -148,16 +148,17 @@ def _remedy(files: RunFiles) -> str:
     )
 
 
-def _check_development(
-    files: RunFiles, development: DevelopmentRecord, network: Network, epochs: int
+def _check_pruning_history(
+    files: RunFiles, pruning_history: RecordedPruningHistory, network: Network, epochs: int
 ) -> None:
     names = [block.name for block in network.synaptic_blocks()]
-    if set(development.layers) - set(names):
+    if set(pruning_history.layers) - set(names):
         raise InputError(
-            f"{files.development}: is of the layers {', '.join(development.layers)}; the network has"
+            f"{files.pruning_history}: is of the layers {', '.join(pruning_history.layers)}; the network has"
             f" {', '.join(names)}"
         )
-    if development.epochs != epochs:
+    if pruning_history.epochs != epochs:
         raise InputError(
-            f"{files.development}: is of {development.epochs} epochs; {files.history.name} has {epochs}"
+            f"{files.pruning_history}: is of {pruning_history.epochs} epochs;"
+            f" {files.history.name} has {epochs}"
         )

@@ -12,9 +12,10 @@ from dpap.blocks.dynamics import Integers
 from dpap.blocks.flatten import Flatten
 from dpap.blocks.norm import BatchNorm
 from dpap.blocks.pool import MaxPool, SumPool
-from dpap.blocks.rectifying import RectifiedIntegers
 from dpap.blocks.recurrent import Recurrent
+from dpap.blocks.relu import ReLUIntegers
 from dpap.blocks.spiking_pool import SpikingPool
+from dpap.errors.renamed import old_names
 
 __all__ = [
     "Addition",
@@ -28,9 +29,11 @@ __all__ = [
     "Flatten",
     "Integers",
     "MaxPool",
-    "RectifiedIntegers",
+    "ReLUIntegers",
     "Recurrent",
     "SpikingPool",
     "SumPool",
     "SynapticBlock",
 ]
+
+__getattr__ = old_names(__name__, {"RectifiedIntegers": "ReLUIntegers"})  # old name

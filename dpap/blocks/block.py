@@ -14,7 +14,7 @@ from torch import nn
 
 from dpap.blocks.dynamics import Dynamics, Integers, Pass
 from dpap.blocks.norm import BatchNorm, Statistics
-from dpap.blocks.rectifying import RectifiedIntegers, Rectifying
+from dpap.blocks.relu import ReLUDynamics, ReLUIntegers
 from dpap.blocks.spiking import Spiking
 from dpap.errors import NetworkError
 from dpap.neurons import Neuron
@@ -34,7 +34,7 @@ Observer = Callable[[torch.Tensor, torch.Tensor], None]
 _NARROWING = 0.01
 """How far a smaller current draws a range towards itself in a pass of training."""
 
-DYNAMICS: dict[str, Dynamics] = {"lif": Spiking(), "relu": Rectifying()}
+DYNAMICS: dict[str, Dynamics] = {"lif": Spiking(), "relu": ReLUDynamics()}
 """What a block does with its sums, by the ``type`` of its neuron."""
 
 
@@ -43,7 +43,7 @@ class SynapticBlock(nn.Module, ABC):
 
     The forward pass runs in the integers that are deployed: weights are quantised at the layer's scale, and
     their sums drive :class:`dpap.LIF` neurons (:mod:`dpap.blocks.spiking`) or :class:`dpap.ReLU` units
-    (:mod:`dpap.blocks.rectifying`).
+    (:mod:`dpap.blocks.relu`).
     A synapse whose ``mask`` is zero is absent in every pass. A neuron without a living synapse is silent:
     neither its bias nor its normalisation can make it fire.
 
@@ -252,7 +252,7 @@ class SynapticBlock(nn.Module, ABC):
                 " dpap.quantize, or build it with weight_bits from 1 to 8"
             )
 
-    def integer_parameters(self) -> Integers | RectifiedIntegers:
+    def integer_parameters(self) -> Integers | ReLUIntegers:
         """Weights, scale, threshold and biases as they are deployed, and the shift of ReLU units.
 
         Raises
@@ -338,7 +338,7 @@ class SynapticBlock(nn.Module, ABC):
         """Synaptic sums of ``(T or 1, N, *input_shape)`` inputs."""
         return self.synapse(inputs.flatten(0, 1), weight).unflatten(0, inputs.shape[:2])
 
-    def _normalized_sums(self, inputs: torch.Tensor) -> tuple[torch.Tensor, Integers | RectifiedIntegers]:
+    def _normalized_sums(self, inputs: torch.Tensor) -> tuple[torch.Tensor, Integers | ReLUIntegers]:
         """Sums normalised by their batch, in the units that the folded weights will have, biases included."""
         with torch.no_grad():
             folded = self.integer_parameters()

@@ -64,9 +64,9 @@ class Recurrent(SynapticBlock):
         """Spikes ``(T, N, out)`` of inputs ``(T or 1, N, in)``."""
         spikes, *_ = self.dynamics.settled(self, lambda: self._spiking_pass(inputs))
         if self.training and self.observers:
-            heard = spikes.detach().roll(1, dims=0)
-            heard[:1] = 0
-            self.show(torch.cat([inputs.expand(len(heard), -1, -1), heard], dim=2), spikes)
+            received = spikes.detach().roll(1, dims=0)
+            received[:1] = 0
+            self.show(torch.cat([inputs.expand(len(received), -1, -1), received], dim=2), spikes)
         return spikes
 
     def _spiking_pass(self, inputs: torch.Tensor) -> Pass:

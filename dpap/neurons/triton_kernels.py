@@ -194,19 +194,19 @@ def backward_kernel(
     """
     index = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = index < neurons
-    source, heard = index, inside
+    source, received = index, inside
     if WINDOW > 1:
         place = index % (height * width)
         y, x = (place // width) // WINDOW, (place % width) // WINDOW
         rows, columns = height // WINDOW, width // WINDOW
         source = ((index // (height * width)) * rows + y) * columns + x
-        heard = inside & (y < rows) & (x < columns)
+        received = inside & (y < rows) & (x < columns)
     grad_u = tl.zeros((BLOCK,), tl.float32)
     grad_v = tl.zeros((BLOCK,), tl.float32)
     total = tl.zeros((BLOCK,), tl.float32)
     total_v = tl.zeros((BLOCK,), tl.float32)
     for _ in range(steps):
-        incoming = tl.load(grad_outputs + source, mask=heard, other=0.0)
+        incoming = tl.load(grad_outputs + source, mask=received, other=0.0)
         v = tl.load(voltage + index, mask=inside, other=0)
         real = v.to(tl.float32) * unit
         carried = keep_v * grad_v

@@ -117,9 +117,9 @@ class Calibrator:
     def see(self, inputs: torch.Tensor, outputs: torch.Tensor) -> None:
         """Take in a pass of the original block, ``(T or 1, N, ...)``."""
         if isinstance(self.block, blocks.Recurrent):
-            heard = outputs.roll(1, dims=0)
-            heard[:1] = 0
-            inputs = torch.cat([inputs.expand(len(heard), -1, -1), heard], dim=2)
+            received = outputs.roll(1, dims=0)
+            received[:1] = 0
+            inputs = torch.cat([inputs.expand(len(received), -1, -1), received], dim=2)
         inputs = inputs.flatten(0, 1)
         # Messages and pooled spikes are whole; the real value 1 is `input_divisor` of them.
         inputs = inputs / self.block.input_divisor

@@ -1,17 +1,18 @@
 """Pruners: what decides which synapses and neurons of a network survive its learning."""
 
+from dpap.errors.renamed import old_names
 from dpap.pruning.budget import Budget, parse_budget
-from dpap.pruning.budget_steering import BudgetSteering
+from dpap.pruning.budget_controller import BudgetController
 from dpap.pruning.config import DPAPConfig, LayerConfig, SurvivalConfig
-from dpap.pruning.development import Development
-from dpap.pruning.development_file import DevelopmentRecord, read_development
+from dpap.pruning.cost_reading import CostFunction, CostReading, UnitPrices
 from dpap.pruning.dpap import DPAP
 from dpap.pruning.floor import FloorConfig
 from dpap.pruning.layer import PrunedLayer
-from dpap.pruning.masks import living_masks, load_masks, network_masks, save_masks, set_masks
+from dpap.pruning.masks import alive_masks, load_masks, network_masks, save_masks, set_masks
 from dpap.pruning.prunable import Prunable
 from dpap.pruning.pruner import Pruner
-from dpap.pruning.reading import Measure, Reading, UnitPrices
+from dpap.pruning.pruning_history import PruningHistory
+from dpap.pruning.pruning_history_file import RecordedPruningHistory, read_pruning_history
 from dpap.pruning.schedule import ScheduleConfig
 from dpap.pruning.sdsnn import SDSNN
 from dpap.pruning.sdsnn_config import SDSNNConfig, StructureConfig
@@ -21,28 +22,41 @@ __all__ = [
     "DPAP",
     "SDSNN",
     "Budget",
-    "BudgetSteering",
+    "BudgetController",
+    "CostFunction",
+    "CostReading",
     "DPAPConfig",
-    "Development",
-    "DevelopmentRecord",
     "FloorConfig",
     "LayerConfig",
-    "Measure",
     "Prunable",
     "PrunedLayer",
     "Pruner",
-    "Reading",
+    "PruningHistory",
+    "RecordedPruningHistory",
     "SDSNNConfig",
     "ScheduleConfig",
     "StructureConfig",
     "SurvivalConfig",
     "TargetConfig",
     "UnitPrices",
-    "living_masks",
+    "alive_masks",
     "load_masks",
     "network_masks",
     "parse_budget",
-    "read_development",
+    "read_pruning_history",
     "save_masks",
     "set_masks",
 ]
+
+__getattr__ = old_names(
+    __name__,
+    {
+        "BudgetSteering": "BudgetController",  # old name
+        "Development": "PruningHistory",
+        "DevelopmentRecord": "RecordedPruningHistory",  # old name
+        "Measure": "CostFunction",
+        "Reading": "CostReading",
+        "living_masks": "alive_masks",  # old name
+        "read_development": "read_pruning_history",  # old name
+    },
+)

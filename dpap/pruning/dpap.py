@@ -6,15 +6,16 @@ import torch
 from torch import nn
 
 from dpap.errors import InputError
-from dpap.pruning.budget_steering import BudgetSteering
+from dpap.errors.renamed import old_arguments, old_property
+from dpap.pruning.budget_controller import BudgetController
 from dpap.pruning.config import DPAPConfig
-from dpap.pruning.developing import DevelopingLayer
-from dpap.pruning.floor import spare
+from dpap.pruning.cost_reading import CostFunction
+from dpap.pruning.dpap_layer_state import DPAPLayerState
+from dpap.pruning.floor import keep_highest
 from dpap.pruning.prunable import Prunable
 from dpap.pruning.pruner import Pruner
-from dpap.pruning.reading import Measure
-from dpap.pruning.sources import hears_every_spike, presynaptic_life
-from dpap.pruning.steering import Steering
+from dpap.pruning.sources import presynaptic_alive, receives_every_spike
+from dpap.pruning.target_controller import TargetController
 
 LEAST_SHIFT, MOST_SHIFT = 0.25, 64.0
 """Further shifts of the decay, doubled from the one to the other, where a target is still missed."""
@@ -41,15 +42,15 @@ class DPAP(Pruner):
         As for :class:`dpap.pruning.Pruner`. Forward passes in training mode are observed.
     config : DPAPConfig, optional
         Constants; by default the paper's.
-    measure : callable, optional
+    cost_function : callable, optional
         Measures the network as it would be deployed, where the target is a budget
-        (:class:`dpap.pruning.Measure`): ``deploy.budget_meter(budget, inputs, labels)``. It is called at
-        once, after every epoch, and, once the budget is due, for every choice of who dies.
+        (:class:`dpap.pruning.CostFunction`): ``deploy.budget_cost_function(budget, inputs, labels)``. It is
+        called at once, after every epoch, and, once the budget is due, for every choice of units to prune.
 
     Attributes
     ----------
-    steering : Steering or None
-        Where there is a target; a :class:`dpap.pruning.BudgetSteering` where that is a measured budget.
+    controller : TargetController or None
+        Where there is a target; a :class:`dpap.pruning.BudgetController` where that is a measured budget.
 
     Raises
     ------
@@ -58,40 +59,45 @@ class DPAP(Pruner):
         reach.
     """
 
-    def __init__(self, network: nn.Module, config: DPAPConfig | None = None, measure: Measure | None = None):
+    @old_arguments(cost_function="cost_function")
+    def __init__(
+        self, network: nn.Module, config: DPAPConfig | None = None, cost_function: CostFunction | None = None
+    ):
         self.config = config or DPAPConfig()
         super().__init__(network, self.config.left_out)
         self.check_names("layers", self.config.layers, list(self.layers))
-        self.steering = self._make_steering(measure)
+        self.controller = self._make_controller(cost_function)
         self._watches = [layer.block.watch(layer.observe) for layer in self.layers.values() if layer.watches]
 
-    def _make_steering(self, measure: Measure | None) -> Steering | None:
+    def _make_controller(self, cost_function: CostFunction | None) -> TargetController | None:
         target, warm_up = self.config.target, self.config.schedule.warm_up
-        if (target is not None and target.budget is not None) != (measure is not None):
+        if (target is not None and target.budget is not None) != (cost_function is not None):
             raise InputError(
                 "a budget is measured on the compiled network: give both target.budget and"
-                " measure=deploy.budget_meter(budget, inputs, labels), or neither"
+                " cost_function=deploy.budget_cost_function(budget, inputs, labels), or neither"
             )
         if target is None:
             return None
-        if measure is None:
-            return Steering(target, warm_up, self.layers, self.sources)
-        return BudgetSteering(target, warm_up, self.layers, self.sources, self.network, measure)
+        if cost_function is None:
+            return TargetController(target, warm_up, self.layers, self.sources)
+        return BudgetController(target, warm_up, self.layers, self.sources, self.network, cost_function)
 
-    def make_layer(self, block: Prunable, prunable: bool) -> DevelopingLayer:
+    def make_layer(self, block: Prunable, prunable: bool) -> DPAPLayerState:
         """A layer with survival functions, which takes over traces that its source has anyway."""
         sources = self.sources[block.name]
         source = self.layers.get(sources[0]) if len(sources) == 1 else None
-        if source is not None and not hears_every_spike(self.network, block, source.block):
+        if source is not None and not receives_every_spike(self.network, block, source.block):
             source = None
-        layer = DevelopingLayer(block, prunable, self.config, source)
-        layer.hears_spikes = bool(sources)
+        layer = DPAPLayerState(block, prunable, self.config, source)
+        layer.receives_spikes = bool(sources)
         return layer
 
+    controller = old_property("steering", "controller")
+
     @property
-    def budget(self) -> BudgetSteering | None:
-        """What steers to a measured budget, where there is one."""
-        return self.steering if isinstance(self.steering, BudgetSteering) else None
+    def budget(self) -> BudgetController | None:
+        """The controller of a measured budget, where there is one."""
+        return self.controller if isinstance(self.controller, BudgetController) else None
 
     @property
     def frozen(self) -> bool:
@@ -111,9 +117,9 @@ class DPAP(Pruner):
         for layer in self.layers.values():
             layer.reduce()
         schedule = self.config.schedule
-        settled = self.steering is not None and self.steering.settled(self.epoch)
-        if self.steering is not None:
-            self.steering.begin(self.epoch)
+        settled = self.controller is not None and self.controller.settled(self.epoch)
+        if self.controller is not None:
+            self.controller.begin(self.epoch)
         if not (self.frozen or settled or schedule.warming_up(self.epoch)):
             self._prune()
         for layer in self.layers.values():
@@ -123,26 +129,26 @@ class DPAP(Pruner):
         layers = self.prunable_layers
         for layer in layers:
             layer.appraise()
-        if self.steering is None:
-            self._let_die()
+        if self.controller is None:
+            self._mark()
         else:
-            self._steer(self.steering)
+            self._prune_to_target(self.controller)
         for layer in layers:
-            layer.die()
-        if self.steering is not None:
-            self.steering.account()
+            layer.prune()
+        if self.controller is not None:
+            self.controller.account()
 
-    def _let_die(self, shift: float = 0.0) -> None:
+    def _mark(self, shift: float = 0.0) -> None:
         for layer in self.prunable_layers:
-            shifts = (shift, shift) if self.steering is None else self.steering.shifts(layer.name, shift)
+            shifts = (shift, shift) if self.controller is None else self.controller.shifts(layer.name, shift)
             layer.survive(self.epoch - self.config.schedule.warm_up, *shifts)
         self._keep_floors()
 
-    def _steer(self, steering: Steering) -> None:
+    def _prune_to_target(self, controller: TargetController) -> None:
         before = {layer.name: layer.survival for layer in self.prunable_layers}
         while True:
-            self._choose_dying(steering, before)
-            if steering.accept(self.epoch):
+            self._choose_to_prune(controller, before)
+            if controller.accept(self.epoch):
                 return
             self._restore(before)
 
@@ -150,66 +156,68 @@ class DPAP(Pruner):
         for layer in self.prunable_layers:
             layer.synapse_survival, layer.neuron_survival = survival[layer.name]
 
-    def _choose_dying(self, steering: Steering, before: dict[str, tuple[torch.Tensor, torch.Tensor]]) -> None:
-        shift, more = steering.choose(self.epoch), 0.0
+    def _choose_to_prune(
+        self, controller: TargetController, before: dict[str, tuple[torch.Tensor, torch.Tensor]]
+    ) -> None:
+        shift, more = controller.choose(self.epoch), 0.0
         while True:
-            self._let_die(shift + more)
-            steering.spare(self.epoch, others=more < MOST_SHIFT)
-            if more >= MOST_SHIFT or not steering.falls_short(self.epoch):
+            self._mark(shift + more)
+            controller.limit_pruning(self.epoch, others=more < MOST_SHIFT)
+            if more >= MOST_SHIFT or not controller.falls_short(self.epoch):
                 return
-            # Floors kept others than was foreseen, or single units were too large: more have to die.
+            # Floors kept others than was predicted, or single units were too large: prune more.
             more = 2 * more or LEAST_SHIFT
             self._restore(before)
 
     def _keep_floors(self) -> None:
-        """Withdraw deaths that would leave a layer less than its floor, the highest survival first."""
+        """Keep what would leave a layer less than its floor, the highest survival functions first."""
         for layer in self.prunable_layers:
-            left = int((layer.neuron_alive & ~layer.dying_neurons).sum())
+            left = int((layer.neuron_alive & ~layer.neurons_to_prune).sum())
             missing = layer.least_neurons - left
-            layer.dying_neurons &= ~spare(layer.dying_neurons, layer.neuron_survival, missing)
+            layer.neurons_to_prune &= ~keep_highest(layer.neurons_to_prune, layer.neuron_survival, missing)
         for layer in self.prunable_layers:
-            if not self._spare_synapses(layer):
-                self._spare_neurons_around(layer)
+            if not self._keep_synapses(layer):
+                self._keep_neurons_around(layer)
 
-    def _spare_neurons_around(self, layer: DevelopingLayer) -> None:
-        """Spare neurons on either side of a layer until those that live have synapses up to the floor."""
+    def _keep_neurons_around(self, layer: DPAPLayerState) -> None:
+        """Keep neurons on either side of a layer until those that remain have synapses up to the floor."""
         for name in (layer.name, *self.sources[layer.name]):
             side = self.layers[name]
             count = 1
-            while bool(side.dying_neurons.any()):
-                side.dying_neurons &= ~spare(side.dying_neurons, side.neuron_survival, count)
-                if self._spare_synapses(layer):
+            while bool(side.neurons_to_prune.any()):
+                side.neurons_to_prune &= ~keep_highest(side.neurons_to_prune, side.neuron_survival, count)
+                if self._keep_synapses(layer):
                     return
                 count *= 2
 
-    def _spare_synapses(self, layer: DevelopingLayer) -> bool:
-        """Spare synapses between living neurons up to the floor; whether that was enough."""
+    def _keep_synapses(self, layer: DPAPLayerState) -> bool:
+        """Keep synapses between remaining neurons up to the floor; whether that was enough."""
         missing = layer.least_synapses - int(self._after(layer).sum())
-        candidates = self._after(layer, with_dying=True) & layer.dying_synapses
-        layer.dying_synapses &= ~spare(candidates, layer.synapse_survival, missing)
+        candidates = self._after(layer, with_marked=True) & layer.synapses_to_prune
+        layer.synapses_to_prune &= ~keep_highest(candidates, layer.synapse_survival, missing)
         return int(candidates.sum()) >= missing
 
-    def _after(self, layer: DevelopingLayer, with_dying: bool = False) -> torch.Tensor:
-        """Living synapses of a layer after the deaths that are noted, or with the dying ones among them."""
+    def _after(self, layer: DPAPLayerState, with_marked: bool = False) -> torch.Tensor:
+        """Synapses that remain in a layer after this epoch's pruning, or with those marked for it among them."""
 
-        def neurons(one: DevelopingLayer) -> torch.Tensor:
-            return one.neuron_alive & ~one.dying_neurons
+        def neurons(one: DPAPLayerState) -> torch.Tensor:
+            return one.neuron_alive & ~one.neurons_to_prune
 
-        alive = layer.synapse_alive if with_dying else layer.synapse_alive & ~layer.dying_synapses
+        alive = layer.synapse_alive if with_marked else layer.synapse_alive & ~layer.synapses_to_prune
         alive = alive & neurons(layer)[:, None]
         sources = [neurons(self.layers[name]) for name in self.sources[layer.name]]
-        heard = presynaptic_life(layer.block, sources, neurons(layer))
-        return alive if heard is None else alive & heard
+        received = presynaptic_alive(layer.block, sources, neurons(layer))
+        return alive if received is None else alive & received
 
     def state_dict(self) -> dict[str, Any]:
         """State of the pruner, for a checkpoint: tensors and plain values only."""
-        steering = self.steering.state_dict() if self.steering is not None else None
-        return super().state_dict() | {"steering": steering}
+        controller = self.controller.state_dict() if self.controller is not None else None
+        return super().state_dict() | {"steering": controller}
 
     def load_state_dict(self, state: Any) -> None:
         """Go on from a checkpoint of the same network and configuration."""
         if not isinstance(state, dict) or "steering" not in state:
             raise InputError("DPAP: the state lacks steering; it is of another pruner or another version")
         super().load_state_dict({name: value for name, value in state.items() if name != "steering"})
-        if self.steering is not None:
-            self.steering.load_state_dict(state["steering"])
+        if self.controller is not None:
+            self.controller.load_state_dict(state["steering"])

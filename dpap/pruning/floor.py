@@ -41,7 +41,7 @@ def _least(number: int, share: float, total: int) -> int:
     return min(total, max(number, math.ceil(share * total)))
 
 
-def spare(dying: torch.Tensor, rank: torch.Tensor, count: int) -> torch.Tensor:
+def keep_highest(to_prune: torch.Tensor, rank: torch.Tensor, count: int) -> torch.Tensor:
     """The ``count`` highest ranked of the dying.
 
     Parameters
@@ -56,9 +56,9 @@ def spare(dying: torch.Tensor, rank: torch.Tensor, count: int) -> torch.Tensor:
     bool Tensor of the same shape
         Whom to spare; all the dying where there are no more than ``count``.
     """
-    spared = torch.zeros_like(dying)
-    indices = dying.flatten().nonzero().squeeze(1)
+    kept = torch.zeros_like(to_prune)
+    indices = to_prune.flatten().nonzero().squeeze(1)
     if count > 0 and len(indices):
         order = rank.flatten()[indices].argsort(descending=True, stable=True)
-        spared.view(-1)[indices[order[:count]]] = True
-    return spared
+        kept.view(-1)[indices[order[:count]]] = True
+    return kept

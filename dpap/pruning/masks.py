@@ -11,7 +11,7 @@ from dpap.errors import InputError
 from dpap.files.arrays import load_arrays, save_arrays
 from dpap.networks.builder import MAX_NEURONS
 from dpap.pruning.prunable import prunable_layers
-from dpap.pruning.sources import living_synapses, source_names
+from dpap.pruning.sources import alive_synapses, source_names
 
 Masks = Mapping[str, torch.Tensor]
 """Living synapses of each layer, by name: bool Tensors of shape (post, pre / groups)."""
@@ -25,12 +25,12 @@ def network_masks(network: nn.Module) -> dict[str, torch.Tensor]:
     return {block.name: block.mask.flatten(1) != 0 for block in prunable_layers(network)}
 
 
-def living_masks(network: nn.Module) -> dict[str, torch.Tensor]:
+def alive_masks(network: nn.Module) -> dict[str, torch.Tensor]:
     """A network's masks without the synapses that come from neurons which have none left themselves."""
     blocks = {block.name: block for block in prunable_layers(network)}
     masks = network_masks(network)
-    life = {name: (mask, mask.any(1)) for name, mask in masks.items()}
-    return living_synapses(blocks, source_names(network, list(blocks.values())), life)
+    alive_masks = {name: (mask, mask.any(1)) for name, mask in masks.items()}
+    return alive_synapses(blocks, source_names(network, list(blocks.values())), alive_masks)
 
 
 def check_masks(masks: Masks, network: nn.Module) -> None:

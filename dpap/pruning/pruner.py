@@ -9,10 +9,11 @@ from pydantic import BaseModel
 from torch import nn
 
 from dpap.errors import InputError
+from dpap.errors.renamed import old_property
 from dpap.pruning.layer import PrunedLayer
 from dpap.pruning.masks import Masks, check_masks
 from dpap.pruning.prunable import Prunable, prunable_layers
-from dpap.pruning.sources import Life, living_synapses, source_names
+from dpap.pruning.sources import AliveMasks, alive_synapses, source_names
 from dpap.state import check_keys
 
 
@@ -100,7 +101,7 @@ class Pruner(ABC):
 
     @property
     def budget(self) -> Any:
-        """What steers to a measured budget (:class:`dpap.pruning.BudgetSteering`), where there is one."""
+        """What steers to a measured budget (:class:`dpap.pruning.BudgetController`), where there is one."""
         return None
 
     @property
@@ -108,8 +109,10 @@ class Pruner(ABC):
         """The layers that may be pruned."""
         return [layer for layer in self.layers.values() if layer.prunable]
 
+    alive_masks = old_property("life", "alive_masks")
+
     @property
-    def life(self) -> Life:
+    def alive_masks(self) -> AliveMasks:
         """What lives, by layer."""
         return {name: (layer.synapse_alive, layer.neuron_alive) for name, layer in self.layers.items()}
 
@@ -117,7 +120,7 @@ class Pruner(ABC):
     def masks(self) -> dict[str, torch.Tensor]:
         """The living synapses between living neurons: bool Tensors (post, pre / groups), by layer."""
         blocks = {name: layer.block for name, layer in self.layers.items()}
-        return living_synapses(blocks, self.sources, self.life)
+        return alive_synapses(blocks, self.sources, self.alive_masks)
 
     @torch.no_grad()
     def apply_masks(self) -> None:

@@ -5,13 +5,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from dpap.pruning.growing import GrowingLayer
 from dpap.pruning.neurotrophic import gain
 from dpap.pruning.prunable import Prunable
 from dpap.pruning.pruner import Pruner
 from dpap.pruning.regeneration import percentile_of_growth
 from dpap.pruning.sdsnn_config import SDSNNConfig
-from dpap.pruning.sources import presynaptic_life
+from dpap.pruning.sdsnn_layer_state import SDSNNLayerState
+from dpap.pruning.sources import presynaptic_alive
 
 
 class SDSNN(Pruner):
@@ -57,9 +57,9 @@ class SDSNN(Pruner):
             for layer in self.prunable_layers
         ]
 
-    def make_layer(self, block: Prunable, prunable: bool) -> GrowingLayer:
+    def make_layer(self, block: Prunable, prunable: bool) -> SDSNNLayerState:
         """A layer with ranges and growth signals."""
-        return GrowingLayer(block, prunable, self.config)
+        return SDSNNLayerState(block, prunable, self.config)
 
     @property
     def frozen(self) -> bool:
@@ -92,16 +92,16 @@ class SDSNN(Pruner):
                 elapsed, constants.growth_percentile, config.growth_base, config.growth_limit
             )
             sources = [self.layers[name].neuron_alive for name in self.sources[layer.name]]
-            heard = presynaptic_life(layer.block, sources, torch.ones_like(layer.neuron_alive))
+            received = presynaptic_alive(layer.block, sources, torch.ones_like(layer.neuron_alive))
             layer.reduce()
-            layer.regenerate(percentile, heard)
+            layer.regenerate(percentile, received)
             layer.new_epoch()
         for layer in self.prunable_layers:
             layer.prune_neurons()
         for layer in self.prunable_layers:
             self._adapt(layer, elapsed)
 
-    def _adapt(self, layer: GrowingLayer, elapsed: int) -> None:
+    def _adapt(self, layer: SDSNNLayerState, elapsed: int) -> None:
         constants = layer.constants
         targets = sum(
             other.alive() for name, other in self.layers.items() if layer.name in self.sources[name]

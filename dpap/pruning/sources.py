@@ -27,15 +27,15 @@ def source_names(network: nn.Module, blocks: Sequence[Prunable]) -> dict[str, tu
     ask = getattr(network, "sources_of", None)
     if ask is None:
         return {name: tuple(names[index - 1 : index]) if index else () for index, name in enumerate(names)}
-    heard = {name: tuple(ask(name)) for name in names}
-    sources = {name: () if INPUT in found else found for name, found in heard.items()}
+    received = {name: tuple(ask(name)) for name in names}
+    sources = {name: () if INPUT in found else found for name, found in received.items()}
     for name, found in sources.items():
         for unknown in set(found) - set(names):
             raise InputError(f"{name} hears {unknown!r}, which is no layer of synapses; there are {names}")
     return sources
 
 
-def hears_every_spike(network: nn.Module, block: Prunable, source: Prunable) -> bool:
+def receives_every_spike(network: nn.Module, block: Prunable, source: Prunable) -> bool:
     """Whether the inputs of a convolution, summed over positions, are its source's spikes, summed likewise.
 
     So it is where each spike falls into one window of a pool that sums, that is, where the windows cover the
@@ -50,7 +50,7 @@ def hears_every_spike(network: nn.Module, block: Prunable, source: Prunable) -> 
     return covered and (ask is None or bool(ask(source.name, block.name)))
 
 
-def presynaptic_life(
+def presynaptic_alive(
     block: Prunable, sources: Sequence[torch.Tensor], own: torch.Tensor
 ) -> torch.Tensor | None:
     """Which presynaptic neurons of a layer can still fire.
@@ -96,18 +96,18 @@ def presynaptic_life(
     return alive
 
 
-Life = Mapping[str, tuple[torch.Tensor, torch.Tensor]]
+AliveMasks = Mapping[str, tuple[torch.Tensor, torch.Tensor]]
 """Living synapses ``(post, pre / groups)`` and neurons ``(post,)`` of each layer, by name."""
 
 
-def living_synapses(
-    blocks: Mapping[str, Prunable], sources: Mapping[str, tuple[str, ...]], life: Life
+def alive_synapses(
+    blocks: Mapping[str, Prunable], sources: Mapping[str, tuple[str, ...]], alive_masks: AliveMasks
 ) -> dict[str, torch.Tensor]:
     """The synapses of each layer that are alive between neurons that are alive on both sides."""
     living = {}
     for name, block in blocks.items():
-        synapses, neurons = life[name]
+        synapses, neurons = alive_masks[name]
         alive = synapses & neurons[:, None]
-        heard = presynaptic_life(block, [life[source][1] for source in sources[name]], neurons)
-        living[name] = alive if heard is None else alive & heard
+        received = presynaptic_alive(block, [alive_masks[source][1] for source in sources[name]], neurons)
+        living[name] = alive if received is None else alive & received
     return living

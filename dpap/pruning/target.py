@@ -16,7 +16,7 @@ class TargetConfig(BaseModel):
 
     with :math:`n` epochs completed, :math:`n_0` those of the warm-up and of the first decay, and
     :math:`n_1` = ``epochs``. :math:`c` is the number of living weights, the SynOps of an inference
-    (:mod:`dpap.pruning.steering`), or what a budget limits (:mod:`dpap.pruning.budget_steering`).
+    (:mod:`dpap.pruning.target_controller`), or what a budget limits (:mod:`dpap.pruning.budget_controller`).
 
     Attributes
     ----------
@@ -61,12 +61,12 @@ class TargetConfig(BaseModel):
             raise ValueError("min_accuracy and max_drop need a budget, with which accuracy is measured")
         return self
 
-    def first_death(self, start: int) -> int:
+    def first_pruning(self, start: int) -> int:
         """Epochs completed before the path asks for a death; ``start`` is those of the warm-up."""
         return start + min(self.look_ahead, (self.epochs - start) // 2)
 
     def share_of_path(self, completed: int, start: int) -> float:
         """What is left of the way to the target after so many epochs, 1 to 0."""
-        first = self.first_death(start)
+        first = self.first_pruning(start)
         progress = (completed - first) / max(self.epochs - first, 1)
         return (1 - min(max(progress, 0.0), 1.0)) ** 3

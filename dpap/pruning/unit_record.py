@@ -28,7 +28,7 @@ class UnitRecord:
     survival : float32 Tensor of shape (8, S)
         Survival functions at the ends of a unit's last epochs, the latest last; of a pruned unit the latest
         is that of the epoch that pruned it. Those before the first epoch are NaN.
-    died : int64 Tensor of shape (S,)
+    pruned_in : int64 Tensor of shape (S,)
         The epoch, from 1, that pruned the unit; 0 while it lives, -1 where it was absent at the start.
     importance, appraisals : Tensors of shape (S,)
         Normalised importance, summed over the epochs of the unit's life in which there was one, and their
@@ -40,7 +40,7 @@ class UnitRecord:
         self.places = torch.arange(min(total, SAMPLED)) * total // min(total, SAMPLED)
         count = len(self.places)
         self.survival = torch.full((LAST_EPOCHS, count), torch.nan)
-        self.died = torch.where(self._of(alive), 0, -1)
+        self.pruned_in = torch.where(self._of(alive), 0, -1)
         self.importance = torch.zeros(count, dtype=torch.float64)
         self.appraisals = torch.zeros(count, dtype=torch.int64)
 
@@ -51,16 +51,21 @@ class UnitRecord:
         self, epoch: int, alive: torch.Tensor, survival: torch.Tensor, importance: torch.Tensor | None
     ) -> None:
         """Record the end of an epoch, from 1; the tensors have a value for each unit of the layer."""
-        living = self.died == 0
+        living = self.pruned_in == 0
         self.survival[:, living] = torch.cat([self.survival[1:], self._of(survival)[None]])[:, living]
         if importance is not None:
             self.importance[living] += self._of(importance)[living].double()
             self.appraisals[living] += 1
-        self.died[living & ~self._of(alive)] = epoch
+        self.pruned_in[living & ~self._of(alive)] = epoch
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         """All that was recorded."""
-        return {name: getattr(self, name) for name in ("survival", "died", "importance", "appraisals")}
+        return {
+            "survival": self.survival,
+            "died": self.pruned_in,
+            "importance": self.importance,
+            "appraisals": self.appraisals,
+        }
 
     def load_state_dict(self, state: Any, where: str) -> None:
         """Restore what :meth:`state_dict` gave."""
@@ -69,5 +74,6 @@ class UnitRecord:
         survival = state.get("survival")
         if isinstance(survival, torch.Tensor):
             state["survival"] = survival.nan_to_num()
-        for name, values in checked_state(state, self.state_dict(), where).items():
-            getattr(self, name).copy_(survival if name == "survival" else values)
+        own = self.state_dict()
+        for name, values in checked_state(state, own, where).items():
+            own[name].copy_(survival if name == "survival" else values)

@@ -80,7 +80,7 @@ def weight_exponent(
     return exponent
 
 
-def quantize_bias(bias: torch.Tensor, unit: float) -> torch.Tensor:
+def quantize_even_bias(bias: torch.Tensor, unit: float) -> torch.Tensor:
     """Even integers ``2 * round(bias * unit / 2)``, in the bias's dtype; gradient straight through."""
     return quantize_weight(bias, unit)
 

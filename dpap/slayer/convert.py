@@ -53,7 +53,7 @@ def from_slayer(
 
     Of ``slayer.block.sigma_delta`` blocks it is a network of :class:`dpap.ReLU` units with the same messages,
     where SLAYER's float32 holds its sums. The first is an Input with a neuron, whose input 2 / scale is our
-    1, or a :class:`dpap.slayer.sigma_delta.DeltaEncoder`.
+    1, or a :class:`dpap.slayer.sigma_delta.SlayerDeltaEncoder`.
 
     Parameters
     ----------

@@ -58,7 +58,7 @@ def to_slayer(network: Network) -> nn.Sequential | graph.Graph:
     ==============  ==========================================================================================
 
     A network of :class:`dpap.ReLU` units becomes ``slayer.block.sigma_delta`` blocks with the same messages,
-    behind a :class:`dpap.slayer.sigma_delta.DeltaEncoder`; a maximum pool is a
+    behind a :class:`dpap.slayer.sigma_delta.SlayerDeltaEncoder`; a maximum pool is a
     :class:`dpap.slayer.sigma_delta.MaxPool`. The last block gives the changes of the logits. SLAYER computes
     in float32, so messages are equal where no sum exceeds 2**24 (``.double()`` the result for larger ones);
     its HDF5 export rounds thresholds down to multiples of 1 / scale and leaves biases out.

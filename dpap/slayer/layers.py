@@ -98,9 +98,9 @@ class StockLayer:
         """What a recurrent layer hears of itself, time-major: its spikes, a step late."""
         if self.block.delay_shift:
             return activity
-        heard = activity.roll(1, dims=0)
-        heard[:1] = 0
-        return heard
+        received = activity.roll(1, dims=0)
+        received[:1] = 0
+        return received
 
 
 def _time_major(activity: torch.Tensor) -> torch.Tensor:

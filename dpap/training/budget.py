@@ -7,18 +7,20 @@ import numpy as np
 
 from dpap.data import Split
 from dpap.errors import InputError
-from dpap.pruning import Budget, BudgetSteering, Measure
+from dpap.pruning import Budget, BudgetController, CostFunction
 from dpap.training.history import EpochRecord
 from dpap.training.run_config import RunConfig
 
-MakeMeter = Callable[[Budget, np.ndarray, np.ndarray, tuple[str, ...]], Measure]
+MakeCostFunction = Callable[[Budget, np.ndarray, np.ndarray, tuple[str, ...]], CostFunction]
 """Makes what measures a budget on samples ``(N, T, *input_shape)`` with labels, some layers left out."""
 
 GUESSING = 1.5
 """An accuracy of at most so many times that of guessing is warned of."""
 
 
-def meter_for(config: RunConfig, splits: Mapping[str, Split], make_meter: MakeMeter | None) -> Measure | None:
+def cost_function_for(
+    config: RunConfig, splits: Mapping[str, Split], make_cost_function: MakeCostFunction | None
+) -> CostFunction | None:
     """What measures the budget of a run, where there is one.
 
     The samples are drawn by the training's seed, of those held back for validation or else of the training
@@ -27,20 +29,20 @@ def meter_for(config: RunConfig, splits: Mapping[str, Split], make_meter: MakeMe
     Raises
     ------
     InputError
-        Nothing is given that measures; or what :func:`deploy.budget_meter` raises.
+        Nothing is given that measures; or what :func:`deploy.budget_cost_function` raises.
     """
     target = config.pruning.target
     if target is None or target.budget is None:
         return None
-    if make_meter is None:
+    if make_cost_function is None:
         raise InputError(
             f"pruning.target.budget is {target.budget}; to measure it give run_training"
-            " make_meter=deploy.budget_meter"
+            " make_cost_function=deploy.budget_cost_function"
         )
     split = splits[_measured_on(config)]
     order = np.random.default_rng(config.training.seed).permutation(len(split))
     chosen = split.part(np.sort(order[: target.samples]))
-    return make_meter(
+    return make_cost_function(
         target.budget, chosen.over_time(config.data.time_steps), chosen.labels, config.pruning.left_out
     )
 
@@ -110,16 +112,16 @@ class BudgetOutcome:
 
 
 def budget_outcome(
-    config: RunConfig, steering: BudgetSteering, history: Sequence[EpochRecord], classes: int
+    config: RunConfig, controller: BudgetController, history: Sequence[EpochRecord], classes: int
 ) -> BudgetOutcome:
     """What came of the budget of a run."""
     budget, last = config.pruning.target.budget, history[-1]
     before = next((record for record in reversed(history) if not record.pruning_rate), None)
     tested = before is not None and None not in (before.test_accuracy, last.test_accuracy)
     cost = before.test_accuracy - last.test_accuracy if tested else None
-    reason = _reason(steering, config.pruning.schedule.frozen(last.epoch))
-    warning = _warning(steering.reading.accuracy, classes)
-    sentences = [_said(budget, steering, reason)]
+    reason = _reason(controller, config.pruning.schedule.frozen(last.epoch))
+    warning = _warning(controller.reading.accuracy, classes)
+    sentences = [_said(budget, controller, reason)]
     if tested:
         sentences.append(
             f"Test accuracy {last.test_accuracy:.2%}, {before.test_accuracy:.2%} after epoch {before.epoch},"
@@ -129,47 +131,47 @@ def budget_outcome(
     return BudgetOutcome(
         quantity=budget.quantity,
         limit=budget.limit,
-        value=steering.reading.value,
+        value=controller.reading.value,
         unit=budget.unit,
         hardware=budget.hardware,
         cost_set=budget.cost_set,
-        met=steering.met,
+        met=controller.met,
         reason=reason,
         measured_on=_measured_on(config),
-        accuracy=steering.reading.accuracy,
-        accuracy_before=steering.accuracy_before,
+        accuracy=controller.reading.accuracy,
+        accuracy_before=controller.accuracy_before,
         test_accuracy=last.test_accuracy,
         test_accuracy_before=None if before is None else before.test_accuracy,
         accuracy_cost=cost,
         epoch_before=None if before is None else before.epoch,
-        least_accuracy=steering.least_accuracy,
-        held_epochs=steering.held_epochs,
+        least_accuracy=controller.least_accuracy,
+        held_epochs=controller.held_epochs,
         warning=warning,
         summary=". ".join(sentences) + ".",
     )
 
 
-def _said(budget: Budget, steering: BudgetSteering, reason: str | None) -> str:
-    outcome = "met" if steering.met else "not met"
+def _said(budget: Budget, controller: BudgetController, reason: str | None) -> str:
+    outcome = "met" if controller.met else "not met"
     where = "/".join(name for name in (budget.hardware, budget.cost_set) if name)
-    value, limit = budget.written(steering.reading.value), budget.written(budget.limit)
+    value, limit = budget.written(controller.reading.value), budget.written(budget.limit)
     said = f"Budget {outcome}: {value} of {limit}" + (f" on {where}" if where else "")
     return said if reason is None else f"{said}; {reason}"
 
 
-def _reason(steering: BudgetSteering, frozen: bool) -> str | None:
-    if steering.met:
+def _reason(controller: BudgetController, frozen: bool) -> str | None:
+    if controller.met:
         return None
-    if steering.reading.value <= steering.limit:
-        return f"the network exceeds a limit of the hardware: {steering.reading.violation}"
+    if controller.reading.value <= controller.limit:
+        return f"the network exceeds a limit of the hardware: {controller.reading.violation}"
     if frozen:
         return "the structure is frozen"
-    if steering.held:
+    if controller.held:
         return (
-            f"nothing more is pruned, since accuracy is {steering.reading.accuracy:.2%} on the samples that"
-            f" the budget is measured on, below {steering.least_accuracy:.2%}"
+            f"nothing more is pruned, since accuracy is {controller.reading.accuracy:.2%} on the samples that"
+            f" the budget is measured on, below {controller.least_accuracy:.2%}"
         )
-    if steering.exhausted:
+    if controller.exhausted:
         return "the floors, and the layers that are not pruned, leave no more to prune"
     return "the run ended on the way"
 

@@ -24,7 +24,7 @@ EVALUATION_BATCH = 512
 
 
 @dataclass(frozen=True)
-class Learned:
+class EpochMetrics:
     """What the passes of an epoch came to.
 
     Attributes
@@ -84,13 +84,13 @@ def batches(
 def learn_epoch(
     model: Callable[[torch.Tensor], torch.Tensor],
     optimizer: torch.optim.Optimizer,
-    learned_from: Iterator[tuple[torch.Tensor, torch.Tensor, int]],
+    training_batches: Iterator[tuple[torch.Tensor, torch.Tensor, int]],
     loss_of: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
     *,
     backward: Callable[[torch.Tensor], None] = torch.Tensor.backward,
     clip_norm: float | None = None,
     pruner: Any = None,
-) -> Learned:
+) -> EpochMetrics:
     """Learn from every batch once.
 
     Parameters
@@ -116,7 +116,7 @@ def learn_epoch(
     """
     losses, correct, samples, sent = [], 0, 0, 0
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    for inputs, labels, whole in learned_from:
+    for inputs, labels, whole in training_batches:
         output = model(inputs)
         loss = _share_of_mean(output, labels, whole, loss_of)
         # In several processes all must see that the loss is not finite, or the others would wait for ever.
@@ -138,7 +138,7 @@ def learn_epoch(
         sent += summed.abs().sum(0)
         samples += whole
     silent = (sum_over_ranks(sent) == 0).nonzero().flatten().tolist()
-    return Learned(float(np.mean(losses)), int(sum_over_ranks(correct)) / samples, tuple(silent))
+    return EpochMetrics(float(np.mean(losses)), int(sum_over_ranks(correct)) / samples, tuple(silent))
 
 
 def _share_of_mean(
@@ -156,7 +156,7 @@ def _share_of_mean(
 
 
 @dataclass(frozen=True)
-class Measured:
+class Evaluation:
     """What a network does on samples that it does not learn from.
 
     Attributes
@@ -172,12 +172,12 @@ class Measured:
 
 
 @torch.no_grad()
-def measured(
+def evaluate(
     network: nn.Module,
     split: Split,
     loss_of: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
     batch_size: int = EVALUATION_BATCH,
-) -> Measured:
+) -> Evaluation:
     """Accuracy, and the loss if there is one, of a network in evaluation.
 
     A current that leaves its range is wrapped, as Lava does, with a
@@ -197,7 +197,7 @@ def measured(
             loss += loss_of(output, labels) * len(labels)
     network.train(was_training)
     share = int(sum_over_ranks(correct)) / len(split)
-    return Measured(share, None if loss_of is None else sum_over_ranks(loss).item() / len(split))
+    return Evaluation(share, None if loss_of is None else sum_over_ranks(loss).item() / len(split))
 
 
 def _evaluated(network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
@@ -215,4 +215,4 @@ def _evaluated(network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
 
 def accuracy(network: nn.Module, split: Split) -> float:
     """The accuracy of :func:`measured` alone."""
-    return measured(network, split).accuracy
+    return evaluate(network, split).accuracy

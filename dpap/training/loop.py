@@ -10,8 +10,8 @@ from dpap.errors.expected_objects import expect
 from dpap.networks import Network
 from dpap.training.config import TrainingConfig
 from dpap.training.history import EpochRecord
-from dpap.training.learning import Learning
 from dpap.training.progress import TrainingProgress
+from dpap.training.trainer import Trainer
 
 _PRUNER = ("after_batch", "after_epoch", "pruning_rate")
 
@@ -66,14 +66,14 @@ def train(
                 f"{name} has the label {split.labels.max()}; the network has {classes} outputs, for labels 0"
                 f" to {classes - 1}"
             )
-    learning = Learning(network, config, pruner)
+    trainer = Trainer(network, config, pruner)
     with TrainingProgress("train", config.epochs) if progress else nullcontext() as shown:
         if shown is not None:
-            learning.on_step = shown.step
-        while not learning.done:
-            record = learning.next_epoch(train_split, test_split)
+            trainer.on_step = shown.step
+        while not trainer.done:
+            record = trainer.next_epoch(train_split, test_split)
             if shown is not None:
                 shown.epoch(record)
             if on_epoch is not None:
                 on_epoch(record)
-    return learning.history
+    return trainer.history

@@ -4,7 +4,7 @@ from dpap.errors import InputError
 from dpap.errors.known_names import suggestion
 from dpap.networks import Network
 from dpap.plasticity import criteria
-from dpap.pruning import DPAP, SDSNN, DPAPConfig, Measure, Pruner, SDSNNConfig
+from dpap.pruning import DPAP, SDSNN, CostFunction, DPAPConfig, Pruner, SDSNNConfig
 
 NO_PRUNING = "none"
 REGROWING = "sdsnn"
@@ -38,7 +38,11 @@ def method_label(method: str) -> str:
 
 
 def make_pruner(
-    method: str, network: Network, dpap: DPAPConfig, sdsnn: SDSNNConfig, measure: Measure | None = None
+    method: str,
+    network: Network,
+    dpap: DPAPConfig,
+    sdsnn: SDSNNConfig,
+    cost_function: CostFunction | None = None,
 ) -> Pruner | None:
     """The pruner of a method, by the configuration that it reads; None for ``none``.
 
@@ -52,4 +56,4 @@ def make_pruner(
     check_method(method)
     if method == NO_PRUNING:
         return None
-    return SDSNN(network, sdsnn) if method == REGROWING else DPAP(network, dpap, measure)
+    return SDSNN(network, sdsnn) if method == REGROWING else DPAP(network, dpap, cost_function)

@@ -14,20 +14,21 @@ import torch
 
 from dpap.checkpoint import read_checkpoint, save_checkpoint
 from dpap.errors import InputError, TrainingError
+from dpap.errors.renamed import old_arguments
 from dpap.networks import Network
-from dpap.pruning import Development
+from dpap.pruning import PruningHistory
 from dpap.runtime.threads import threads
 from dpap.state import check_keys
 from dpap.training.best import Best
-from dpap.training.budget import BudgetOutcome, MakeMeter, budget_outcome, meter_for
+from dpap.training.budget import BudgetOutcome, MakeCostFunction, budget_outcome, cost_function_for
 from dpap.training.history import EpochRecord, history_csv
-from dpap.training.learning import Learning
 from dpap.training.method import make_pruner
 from dpap.training.placement import place
 from dpap.training.processes import OneProcess
 from dpap.training.run_config import RunConfig, differences, make_run_config
 from dpap.training.run_files import RunFiles
 from dpap.training.start import build_network, load_splits
+from dpap.training.trainer import Trainer
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +63,7 @@ class Run:
         Whole.
     files : RunFiles
     processes : OneProcess or FabricProcesses
-    make_meter : callable, optional
+    make_cost_function : callable, optional
         As for :func:`run_training`.
 
     Raises
@@ -76,15 +77,15 @@ class Run:
         config: RunConfig,
         files: RunFiles,
         processes: OneProcess,
-        make_meter: MakeMeter | None = None,
+        make_cost_function: MakeCostFunction | None = None,
     ):
         self.config, self.files, self.processes = config, files, processes
         self.splits = load_splits(config)
         network = build_network(config, self.splits["train"]).to(processes.device)
-        measure = meter_for(config, self.splits, make_meter)
-        pruner = make_pruner(config.method, network, config.pruning, config.sdsnn, measure)
-        self.learning = Learning(network, config.training, pruner, processes)
-        self.development = None if pruner is None else Development(pruner)
+        cost_function = cost_function_for(config, self.splits, make_cost_function)
+        pruner = make_pruner(config.method, network, config.pruning, config.sdsnn, cost_function)
+        self.trainer = Trainer(network, config.training, pruner, processes)
+        self.pruning_history = None if pruner is None else PruningHistory(pruner)
         self.best: Best | None = None
 
     def next_epoch(self) -> EpochRecord:
@@ -97,18 +98,18 @@ class Run:
         """
         splits = self.splits
         try:
-            record = self.learning.next_epoch(splits["train"], splits.get("test"), splits.get("validation"))
+            record = self.trainer.next_epoch(splits["train"], splits.get("test"), splits.get("validation"))
         except (TrainingError, InputError) as error:
-            if isinstance(error, InputError) and _finite(self.learning.network):
+            if isinstance(error, InputError) and _finite(self.trainer.network):
                 raise
-            done = len(self.learning.history)
+            done = len(self.trainer.history)
             kept = (
                 f"{self.files.last} holds the state after epoch {done}" if done else "no epoch was completed"
             )
             raise TrainingError(f"{error}; {kept}") from error
-        if self.development is not None:
-            self.development.record()
-        pruner = self.learning.pruner
+        if self.pruning_history is not None:
+            self.pruning_history.record()
+        pruner = self.trainer.pruner
         candidate = Best.of(record, pruner is not None and pruner.budget is not None and pruner.budget.met)
         if self.best is None or self.best.yields_to(candidate, self.config.best_within):
             self.best = candidate
@@ -129,26 +130,26 @@ class Run:
         )
 
     def _write(self) -> None:
-        learning = self.learning
-        if self.best.epoch == len(learning.history):
+        trainer = self.trainer
+        if self.best.epoch == len(trainer.history):
             # Before last.safetensors: killed in between, the run does this epoch again and writes the same.
-            save_checkpoint(self.files.best, learning.network, learning.pruner)
-        save_checkpoint(self.files.last, learning.network, learning.pruner, self.state_dict())
+            save_checkpoint(self.files.best, trainer.network, trainer.pruner)
+        save_checkpoint(self.files.last, trainer.network, trainer.pruner, self.state_dict())
         self.write_what_follows()
 
     def write_what_follows(self) -> None:
         """Write the files that follow from ``last.safetensors``."""
-        self.files.write_history(history_csv({self.config.method: self.learning.history}))
-        if self.development is not None:
-            self.development.save(self.files.development)
+        self.files.write_history(history_csv({self.config.method: self.trainer.history}))
+        if self.pruning_history is not None:
+            self.pruning_history.save(self.files.pruning_history)
 
     def state_dict(self) -> dict[str, Any]:
         """What is needed to go on, besides the network and the pruner: tensors and plain values."""
         return {
             "run": self.config.model_dump(mode="json"),
-            "learning": self.learning.state_dict(),
+            "learning": self.trainer.state_dict(),
             "best": asdict(self.best),
-            "development": None if self.development is None else self.development.state_dict(),
+            "development": None if self.pruning_history is None else self.pruning_history.state_dict(),
         }
 
     def resume(self) -> None:
@@ -167,22 +168,23 @@ class Run:
             other = differences(make_run_config(state["run"]), self.config)
             if other:
                 raise InputError(f"it was begun with another {', '.join(other)}; start a new run")
-            self.learning.network.load_state_dict(checkpoint.network.state_dict())
-            if self.learning.pruner is not None:
-                self.learning.pruner.load_state_dict(checkpoint.pruner)
-            self.learning.load_state_dict(state["learning"])
-            if self.development is not None:
-                self.development.load_state_dict(state["development"])
-            done = len(self.learning.history)
-            if self.learning.pruner is not None and self.learning.pruner.epoch != done:
+            self.trainer.network.load_state_dict(checkpoint.network.state_dict())
+            if self.trainer.pruner is not None:
+                self.trainer.pruner.load_state_dict(checkpoint.pruner)
+            self.trainer.load_state_dict(state["learning"])
+            if self.pruning_history is not None:
+                self.pruning_history.load_state_dict(state["development"])
+            done = len(self.trainer.history)
+            if self.trainer.pruner is not None and self.trainer.pruner.epoch != done:
                 raise InputError(
-                    f"its pruner has done {self.learning.pruner.epoch} epochs, and its history has {done}"
+                    f"its pruner has done {self.trainer.pruner.epoch} epochs, and its history has {done}"
                 )
             self.best = Best.from_state(state["best"], done)
         except (InputError, RuntimeError) as error:
             raise InputError(f"{path}: {error}") from error
 
 
+@old_arguments(make_cost_function="make_cost_function")
 def run_training(
     config: RunConfig,
     files: RunFiles,
@@ -192,7 +194,7 @@ def run_training(
     on_step: Callable[[int, int, int], None] | None = None,
     on_begin: Callable[[str], None] | None = None,
     header: str = "",
-    make_meter: MakeMeter | None = None,
+    make_cost_function: MakeCostFunction | None = None,
 ) -> RunResult:
     """Train as a configuration says, and keep everything in a folder.
 
@@ -211,9 +213,9 @@ def run_training(
         first; in the first process alone.
     header : str
         Comment for the head of ``config.yaml``.
-    make_meter : callable, optional
+    make_cost_function : callable, optional
         Makes what measures a budget from the budget, samples, their labels and the layers left out:
-        :func:`deploy.budget_meter`. Needed where the target is a budget.
+        :func:`deploy.budget_cost_function`. Needed where the target is a budget.
 
     Raises
     ------
@@ -229,7 +231,7 @@ def run_training(
         held.enter_context(_stopping_others(processes))
         if count:
             held.enter_context(threads(count))
-        run = Run(config, files, processes, make_meter)
+        run = Run(config, files, processes, make_cost_function)
         if first:
             held.enter_context(files.lock())
             files.begin(header + config.to_yaml(), keep=resume)
@@ -239,23 +241,23 @@ def run_training(
             if first:
                 run.write_what_follows()
         if first:
-            run.learning.on_step = on_step
+            run.trainer.on_step = on_step
         if first and on_begin is not None:
             on_begin(run.described())
         if first and on_epoch is not None:
-            for record in run.learning.history:
+            for record in run.trainer.history:
                 on_epoch(record)
-        while not run.learning.done:
+        while not run.trainer.done:
             record = run.next_epoch()
             if first and on_epoch is not None:
                 on_epoch(record)
-    pruner = run.learning.pruner
-    history, budget = run.learning.history, None
+    pruner = run.trainer.pruner
+    history, budget = run.trainer.history, None
     if pruner is not None and pruner.budget is not None:
-        classes = run.learning.network.synaptic_blocks()[-1].output_shape[0]
+        classes = run.trainer.network.synaptic_blocks()[-1].output_shape[0]
         budget = budget_outcome(config, pruner.budget, history, classes)
     rates = {} if pruner is None else pruner.pruning_rates
-    return RunResult(history, run.best, rates, budget, run.learning.silent)
+    return RunResult(history, run.best, rates, budget, run.trainer.silent)
 
 
 @contextmanager

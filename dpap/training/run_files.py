@@ -40,7 +40,7 @@ class RunFiles:
         ``checkpoint.safetensors``, the network of the best epoch, and ``last.safetensors``, from which the
         run goes on.
     development : Path
-        ``development.npz`` (:meth:`dpap.pruning.Development.save`).
+        ``development.npz`` (:meth:`dpap.pruning.PruningHistory.save`).
     """
 
     def __init__(self, folder: str | Path):
@@ -49,13 +49,13 @@ class RunFiles:
         self.history = self.folder / "history.csv"
         self.best = self.folder / BEST_FILE
         self.last = self.folder / LAST_FILE
-        self.development = self.folder / "development.npz"
+        self.pruning_history = self.folder / "development.npz"
         self._held: list[str] | None = None
 
     @property
     def all(self) -> tuple[Path, ...]:
         """Every file, ``last.safetensors`` first."""
-        return self.last, self.best, self.history, self.development, self.config
+        return self.last, self.best, self.history, self.pruning_history, self.config
 
     def check(self, *, resume: bool, overwrite: bool) -> None:
         """Raise an :class:`~dpap.errors.InputError` unless a run can begin, or go on, here."""

@@ -10,7 +10,7 @@ from test_cli import fails_with_one_line, run
 from test_cli_train import same, train, weights
 
 import deploy
-from deploy.budget import budget_meter
+from deploy.budget import budget_cost_function
 from dpap.checkpoint import load_checkpoint
 from dpap.data import load
 from dpap.errors import InputError
@@ -135,7 +135,7 @@ def test_wrong_budgets_are_refused_before_anything_is_read(capsys, tmp_path, arg
 def test_a_run_that_was_interrupted_ends_at_the_same_weights(tmp_path):
     config = make_run_config(FIELDS)
     folders = [tmp_path / name for name in ("whole", "parts")]
-    whole = run_training(config, RunFiles(folders[0]), make_meter=budget_meter)
+    whole = run_training(config, RunFiles(folders[0]), make_cost_function=budget_cost_function)
 
     class Stopped(Exception):  # noqa: N818
         pass
@@ -149,9 +149,13 @@ def test_a_run_that_was_interrupted_ends_at_the_same_weights(tmp_path):
     for _ in range(2):
         with pytest.raises(Stopped):
             run_training(
-                config, RunFiles(folders[1]), resume=True, on_epoch=interrupt, make_meter=budget_meter
+                config,
+                RunFiles(folders[1]),
+                resume=True,
+                on_epoch=interrupt,
+                make_cost_function=budget_cost_function,
             )
-    parts = run_training(config, RunFiles(folders[1]), resume=True, make_meter=budget_meter)
+    parts = run_training(config, RunFiles(folders[1]), resume=True, make_cost_function=budget_cost_function)
     assert same(*(weights(folder) for folder in folders))
     assert parts.history == whole.history
     assert parts.budget == whole.budget
@@ -159,12 +163,12 @@ def test_a_run_that_was_interrupted_ends_at_the_same_weights(tmp_path):
     assert whole.budget.measured_on == "validation"
     assert whole.budget.met
     # And a run that is whole is read again.
-    again = run_training(config, RunFiles(folders[1]), resume=True, make_meter=budget_meter)
+    again = run_training(config, RunFiles(folders[1]), resume=True, make_cost_function=budget_cost_function)
     assert again.budget == whole.budget
 
 
 def test_without_what_measures_it_a_budget_is_refused(tmp_path):
-    with pytest.raises(InputError, match="give run_training make_meter"):
+    with pytest.raises(InputError, match="give run_training make_cost_function"):
         run_training(make_run_config(FIELDS), RunFiles(tmp_path / "run"))
 
 
@@ -181,7 +185,9 @@ def test_cores_of_the_papers_mnist_network(tmp_path):
         "training": {"epochs": 6, "learning_rate": 3e-3},
         "execution": {"device": "cpu"},
     }
-    result = run_training(make_run_config(fields), RunFiles(tmp_path), make_meter=budget_meter)
+    result = run_training(
+        make_run_config(fields), RunFiles(tmp_path), make_cost_function=budget_cost_function
+    )
     assert result.history[0].budget == 30
     assert result.budget.met
     assert result.budget.value in (19, 20)

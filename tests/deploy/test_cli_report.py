@@ -112,7 +112,7 @@ def test_the_pruning_rate_is_the_training_s(runs, method):
     pruning = deployment.layer_pruning(trained.network, trained.trained().masks)
     rates = {name: layer.synapses_pruned / layer.synapses for name, layer in pruning.items()}
     recorded = {
-        name: layer.pruning_rate[trained.epoch - 1] for name, layer in trained.development.layers.items()
+        name: layer.pruning_rate[trained.epoch - 1] for name, layer in trained.pruning_history.layers.items()
     }
     assert rates == pytest.approx(recorded)
     assert max(rates.values()) > 0

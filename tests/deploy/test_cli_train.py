@@ -238,12 +238,12 @@ def test_a_device_that_is_not_there_is_named(capsys, tmp_path):
 
 
 def test_a_loss_that_is_not_finite_is_a_failure(capsys, tmp_path, monkeypatch):
-    from dpap.training import learning
+    from dpap.training import trainer
 
     def not_finite(network, config):
         return lambda output, labels: output.sum() * float("inf")
 
-    monkeypatch.setattr(learning, "loss_of", not_finite)
+    monkeypatch.setattr(trainer, "loss_of", not_finite)
     outcome = run(capsys, "train", *SMALL, "--epochs", 1, "--out", tmp_path / "run", "--json")
     fails_with_one_line(outcome, 1, "epoch 1", "no epoch was completed")
 
@@ -280,7 +280,7 @@ def test_an_interruption_says_what_is_lost_and_how_to_go_on(capsys, tmp_path, mo
 
     def then_stop(self):
         written(self)
-        if len(self.learning.history) == 2:
+        if len(self.trainer.history) == 2:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:

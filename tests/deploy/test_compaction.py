@@ -17,10 +17,10 @@ def test_dead_units_leave_both_sides():
     fc2.mask[:, 9] = 0
     graph = deploy.compile(network)
     assert graph["conv1"].kept.tolist() == [0, 1, 3, 5]
-    assert graph["conv1"].unheard.tolist() == [4]
+    assert graph["conv1"].without_fan_out.tolist() == [4]
     assert only_connection(graph["conv2"]).inputs == 4
     assert 7 not in graph["fc1"].kept
-    assert graph["fc1"].unheard.tolist() == [9]
+    assert graph["fc1"].without_fan_out.tolist() == [9]
     assert only_connection(graph["fc2"]).matrix.shape == (5, 18)
     assert graph.removed["conv1"] == {"silent": [2], "unheard": [4]}
     # fc1's neuron 7 has no synapse, and others that fire by no input may be among the silent.
@@ -46,8 +46,8 @@ def test_silence_spreads():
     graph = deploy.compile(network)
     assert 0 not in graph["fc1"].kept
     assert 1 not in graph["fc2"].kept
-    assert 0 not in graph["fc1"].unheard
-    assert 1 not in graph["fc2"].unheard
+    assert 0 not in graph["fc1"].without_fan_out
+    assert 1 not in graph["fc2"].without_fan_out
 
 
 def test_a_network_without_any_synapse_still_runs():

@@ -40,7 +40,7 @@ def test_a_round_trip_is_exact(graph, tmp_path):
     assert loaded.description == graph.description
     kinds = set()
     for ours, theirs in zip(graph.layers, loaded.layers, strict=True):
-        for field in ("name", "sources", "shape", "kept", "unheard", "neuron", "scale", "bias"):
+        for field in ("name", "sources", "shape", "kept", "without_fan_out", "neuron", "scale", "bias"):
             assert same(getattr(ours, field), getattr(theirs, field)), (ours.name, field)
         a, b = only_connection(ours), only_connection(theirs)
         assert type(a) is type(b)

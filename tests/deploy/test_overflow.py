@@ -19,7 +19,7 @@ from test_cli import fails_with_one_line, run
 import deploy
 import dpap
 from deploy.ir import INPUT, Graph
-from deploy.ir.arrivals import arriving
+from deploy.ir.delays import delayed_input
 from deploy.ir.lif_steps import step, unwrapped
 from deploy.simulator import KERNELS
 from deploy.verification.verification import verify_backends
@@ -95,7 +95,7 @@ def by_steps(graph, inputs, spikes):
     sent, clips, wraps = {INPUT: inputs} | spikes, 0, 0
     for each in graph.layers:
         sums = sum(
-            arriving(each, index, sent[incoming.source]).astype(np.int64)
+            delayed_input(each, index, sent[incoming.source]).astype(np.int64)
             @ incoming.connection.matrix.toarray().T.astype(np.int64)
             for index, incoming in enumerate(each.inputs)
         )

@@ -9,9 +9,9 @@ from torch import nn
 
 import deploy
 import dpap
-from deploy.ir import DeltaEncoder, Maximum, SigmaDelta
-from dpap.slayer.sigma_delta import DeltaEncoder as StockEncoder
+from deploy.ir import InputDeltaEncoder, Maximum, SigmaDelta
 from dpap.slayer.sigma_delta import MaxPool as StockMaxPool
+from dpap.slayer.sigma_delta import SlayerDeltaEncoder
 
 
 def by_hand(steps=4, threshold=0.0):
@@ -40,7 +40,7 @@ def test_messages_by_hand():
     # sends floor(16 - 10.5) = 5, so that 15 is known of 16.
     network = by_hand()
     graph = deploy.compile(network)
-    assert graph.encoder == DeltaEncoder()
+    assert graph.encoder == InputDeltaEncoder()
     assert [layer.neuron for layer in graph.layers] == [SigmaDelta(128, 7, True), SigmaDelta(128, 7, False)]
     for backend in ("fast", "lava"):
         recording = deploy.run(graph, STEPS, backend=backend)
@@ -127,7 +127,7 @@ def test_dead_units_leave_and_one_with_a_bias_sends_once():
     graph = deploy.compile(network)
     # Unit 1 sends 32, half of 64, at the first step; unit 2 never reaches a message; nobody hears unit 3.
     assert graph["fc1"].kept.tolist() == [0, 1]
-    assert graph["fc1"].unheard.tolist() == [3]
+    assert graph["fc1"].without_fan_out.tolist() == [3]
     recording = deploy.run(graph, random_inputs(network, 4))
     assert recording.spikes["fc1"][:, :, 1].tolist() == [[32, 0, 0]] * 4
     certificate = deploy.verify(graph, network, random_inputs(network, 4), backends=("fast",))
@@ -311,7 +311,7 @@ NEURON = {"threshold": 0.1, "activation": torch.nn.functional.relu}
 
 
 @pytest.mark.parametrize(
-    "encoder", [sigma_delta.Input(dict(NEURON)), StockEncoder(64, gain=50, threshold=300)]
+    "encoder", [sigma_delta.Input(dict(NEURON)), SlayerDeltaEncoder(64, gain=50, threshold=300)]
 )
 def test_stock_sigma_delta_blocks_compile(encoder):
     torch.manual_seed(0)

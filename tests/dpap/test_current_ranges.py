@@ -21,7 +21,7 @@ from deploy.ir.currents import current_ranges
 from dpap.checkpoint import load_checkpoint, save_checkpoint
 from dpap.data.split import Split
 from dpap.errors import PrecisionWarning
-from dpap.training.epoch import accuracy, measured
+from dpap.training.epoch import accuracy, evaluate
 from dpap.training.run import run_training
 from dpap.training.run_config import make_run_config
 from dpap.training.run_files import RunFiles
@@ -269,7 +269,7 @@ def test_a_measurement_that_overflows_warns_and_goes_on():
     with pytest.warns(
         PrecisionWarning, match="measured with currents wrapped, as Lava does: fc1: the current"
     ):
-        result = measured(network, split, nn.functional.mse_loss if False else None)
+        result = evaluate(network, split, nn.functional.mse_loss if False else None)
     with network.eval().overflowing("wrap"):
         answers = network(torch.from_numpy(images[:, :, None, None])).sum(2).argmax(1).numpy()
     assert result.accuracy == np.mean(answers == split.labels)
@@ -328,11 +328,11 @@ FIELDS = {
 
 
 def test_a_run_that_breaks_and_is_resumed_ends_at_the_same_ranges(tmp_path, monkeypatch):
-    from dpap.training.learning import Learning
+    from dpap.training.trainer import Trainer
 
     config = make_run_config(FIELDS, {})
     run_training(config, RunFiles(tmp_path / "whole"))
-    original = Learning.next_epoch
+    original = Trainer.next_epoch
 
     def breaking(self, *splits):
         if len(self.history) == 1:
@@ -340,7 +340,7 @@ def test_a_run_that_breaks_and_is_resumed_ends_at_the_same_ranges(tmp_path, monk
         return original(self, *splits)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Learning, "next_epoch", breaking)
+        patch.setattr(Trainer, "next_epoch", breaking)
         with pytest.raises(KeyboardInterrupt):
             run_training(config, RunFiles(tmp_path / "broken"))
     run_training(config, RunFiles(tmp_path / "broken"), resume=True)

@@ -6,7 +6,7 @@ from factories import firing_network
 from handmade_layers import chain
 
 import dpap
-from dpap.pruning.floor import spare
+from dpap.pruning.floor import keep_highest
 
 HARSH = dpap.SurvivalConfig(epsilon=2.0, protection=0.0, eta=50.0)
 
@@ -89,12 +89,12 @@ def test_floors_by_number_and_share():
 
 
 def test_spared_are_the_highest_ranked_of_the_dying():
-    dying = torch.tensor([True, True, False, True])
+    to_prune = torch.tensor([True, True, False, True])
     rank = torch.tensor([-3.0, -1.0, 5.0, -1.0])
-    assert spare(dying, rank, 1).tolist() == [False, True, False, False]
-    assert spare(dying, rank, 2).tolist() == [False, True, False, True]
-    assert spare(dying, rank, 9).tolist() == [True, True, False, True]
-    assert not spare(dying, rank, -1).any()
+    assert keep_highest(to_prune, rank, 1).tolist() == [False, True, False, False]
+    assert keep_highest(to_prune, rank, 2).tolist() == [False, True, False, True]
+    assert keep_highest(to_prune, rank, 9).tolist() == [True, True, False, True]
+    assert not keep_highest(to_prune, rank, -1).any()
 
 
 def test_who_is_spared_starts_again_from_zero():

@@ -15,7 +15,7 @@ from dpap.checkpoint import load_checkpoint, save_checkpoint
 from dpap.data import Split, load_digits
 from dpap.plasticity.traces import spiking_trace
 from dpap.training import TrainingConfig, train
-from dpap.training.epoch import measured
+from dpap.training.epoch import evaluate
 
 
 def relu_network(notation, shape, time_steps=1, *, seed=0, **options):
@@ -160,9 +160,9 @@ def test_traces_are_the_activations_summed_over_positions():
     network.layers["conv1"].watch(lambda inputs, activity: shown.append((inputs, activity)))
     inputs = images(network)
     network(inputs)
-    ((heard, activity),) = shown
+    ((received, activity),) = shown
     # The events of 1 to 16 are made 4 times as large, to be as fine as messages of 1/64.
-    assert torch.equal(heard[0], 4 * inputs)
+    assert torch.equal(received[0], 4 * inputs)
     # One step, eq. 19: the sum over positions of the rectified output.
     trace = spiking_trace(activity, 1, 0.5)
     assert torch.equal(trace, network.eval().record(inputs)["conv1"][:, 0].sum((2, 3))) and trace.any()
@@ -243,7 +243,7 @@ def test_measuring_an_activation_that_leaves_its_range_raises_since_it_does_not_
     ):
         # None that currents were wrapped.
         warnings.simplefilter("error")
-        measured(network, split)
+        evaluate(network, split)
 
 
 @pytest.mark.parametrize("fraction_bits", [6, 12])

@@ -140,12 +140,12 @@ def test_growth_has_to_persist_and_a_dead_source_has_none():
     layer.synapse_alive[2, :2] = False
     weak, strong = torch.zeros(4, 3), torch.zeros(4, 3)
     strong[2, 0] = strong[2, 1] = 1.0
-    heard = torch.tensor([True, False, True])
+    received = torch.tensor([True, False, True])
     for gradient in (strong, weak, strong):
         layer.gradient.copy_(gradient)
-        layer.regenerate(50, heard)
+        layer.regenerate(50, received)
     assert not layer.synapse_alive[2, :2].any()
-    layer.regenerate(50, heard)
+    layer.regenerate(50, received)
     assert layer.synapse_alive[2].tolist() == [True, False, True]
 
 

@@ -8,7 +8,7 @@ from stock import movies
 from torch import nn
 
 import dpap
-from dpap.slayer.sigma_delta import DeltaEncoder
+from dpap.slayer.sigma_delta import SlayerDeltaEncoder
 
 NEURON = {"threshold": 0.1, "activation": torch.nn.functional.relu}
 
@@ -28,7 +28,7 @@ def movie_network(block):
     last = sigma_delta.Dense(dict(NEURON), 6 * 8 * 7, 4)
     last.synapse.weight.data += 0.3 * last.synapse.weight.data.abs()
     # An input of 1 is 128 messages of 1 / 4096, as of a sigma_delta.Input.
-    return nn.Sequential(DeltaEncoder(64, 128), block, sigma_delta.Flatten(), last)
+    return nn.Sequential(SlayerDeltaEncoder(64, 128), block, sigma_delta.Flatten(), last)
 
 
 def assert_converts(net, high=20):
@@ -253,8 +253,8 @@ ADVICE = {
     ),
     "no encoder": (
         lambda: nn.Sequential(*movie_network(conv())[1:]),
-        "with a dpap.slayer.sigma_delta.DeltaEncoder",
-        lambda net: net.insert(0, DeltaEncoder(64, 128)),
+        "with a dpap.slayer.sigma_delta.SlayerDeltaEncoder",
+        lambda net: net.insert(0, SlayerDeltaEncoder(64, 128)),
     ),
     "late bias": (
         lambda: late_bias(),
@@ -286,11 +286,11 @@ def test_an_input_beyond_the_limit_of_an_input_block_takes_the_encoder_that_is_n
     net[0] = sigma_delta.Input({**NEURON, "threshold": 0.07})
     # 0.07 is rounded down to 4 / 64, which is 256 messages of 1 / 4096.
     with pytest.raises(
-        dpap.NetworkError, match=r"use a dpap.slayer.sigma_delta.DeltaEncoder\(64, 128, 256\)"
+        dpap.NetworkError, match=r"use a dpap.slayer.sigma_delta.SlayerDeltaEncoder\(64, 128, 256\)"
     ):
         dpap.from_slayer(net, SHAPE, STEPS, 200)
     below = dpap.from_slayer(net, SHAPE, STEPS, 100)
-    net[0] = DeltaEncoder(64, 128, 256)
+    net[0] = SlayerDeltaEncoder(64, 128, 256)
     assert_converts(net, 200)
     inputs = movies(SHAPE, 3, STEPS, 100)
     assert torch.equal(below(inputs), dpap.from_slayer(net, SHAPE, STEPS, 100)(inputs))

@@ -12,7 +12,7 @@ from stock import movies
 from torch import nn
 
 import dpap
-from dpap.slayer.sigma_delta import DeltaEncoder, MaxPool
+from dpap.slayer.sigma_delta import MaxPool, SlayerDeltaEncoder
 
 NEURON = {"threshold": 0.1, "activation": torch.nn.functional.relu}
 
@@ -171,7 +171,7 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_has_no_counterpart_is_refused(case):
     make, message = REFUSED[case]
-    net = nn.Sequential(DeltaEncoder(64), make())
+    net = nn.Sequential(SlayerDeltaEncoder(64), make())
     with pytest.raises(dpap.NetworkError, match=f"(?s)block 1 .*{message}"):
         dpap.from_slayer(net, (6,), 4, 10)
 
@@ -180,7 +180,7 @@ def test_a_chain_must_start_with_an_encoder_and_end_with_a_dense_block():
     with pytest.raises(dpap.NetworkError, match=r"block 0 \(sigma_delta.Dense\) comes first .*DeltaEncoder"):
         dpap.from_slayer(nn.Sequential(dense()), (6,), 4)
     with pytest.raises(dpap.NetworkError, match=r"last block must be a sigma_delta\.Dense"):
-        dpap.from_slayer(nn.Sequential(DeltaEncoder(64)), (6,), 4)
+        dpap.from_slayer(nn.Sequential(SlayerDeltaEncoder(64)), (6,), 4)
     with pytest.raises(dpap.NetworkError, match=r"block 0 .*clips beyond 127 .*input_max is 128"):
         dpap.from_slayer(nn.Sequential(sigma_delta.Input(dict(NEURON)), dense()), (6,), 4, 128)
 

@@ -15,7 +15,7 @@ from dpap.slayer.check import check_forward
 from dpap.slayer.convert import convert
 from dpap.slayer.evaluation import Call
 from dpap.slayer.limits import leaves_limits
-from dpap.slayer.sigma_delta import DeltaEncoder
+from dpap.slayer.sigma_delta import SlayerDeltaEncoder
 
 STEPS = 10
 
@@ -275,7 +275,7 @@ def test_activations_that_float32_does_not_hold_leave_what_blocks_take_to_be_che
     torch.manual_seed(0)
     unit = {"threshold": 0.1, "activation": torch.nn.functional.relu}
     sizes = [(64, 64), (64, 64), (64, 64), (64, 4)]
-    blocks = [DeltaEncoder(64, 128), *(sigma_delta.Dense(dict(unit), *size) for size in sizes)]
+    blocks = [SlayerDeltaEncoder(64, 128), *(sigma_delta.Dense(dict(unit), *size) for size in sizes)]
     for block in blocks[1:]:
         block.synapse.weight.data.abs_().mul_(6)
     # With 20 the sums of the last layer pass 2**24; with 127 messages leave 24 bits, whatever the rate.

@@ -195,10 +195,10 @@ def test_every_kind_of_block_can_be_observed_and_masked():
         layer.watch(lambda *seen, name=name: shown.update({name: seen})) for name, layer in layers.items()
     ]
     net(inputs)
-    heard, spikes = shown["fc1"]
-    assert heard.shape == (STEPS, 12, 41)
-    assert torch.equal(heard[1:, :, 32:], spikes[:-1])
-    assert heard[0, :, 32:].sum() == 0
+    received, spikes = shown["fc1"]
+    assert received.shape == (STEPS, 12, 41)
+    assert torch.equal(received[1:, :, 32:], spikes[:-1])
+    assert received[0, :, 32:].sum() == 0
     assert spikes[:-1].sum() > 0
     # A neuron without synapses is silent although its norm makes it fire.
     for name, layer in layers.items():

@@ -3,7 +3,7 @@ import torch
 from handmade_layers import HandmadeLayer, HandmadeNetwork, chain, steps
 
 import dpap
-from dpap.pruning.sources import presynaptic_life
+from dpap.pruning.sources import presynaptic_alive
 
 
 def conv(name, post, pre, **attributes):
@@ -86,7 +86,7 @@ def test_a_dead_recurrent_neuron_is_silent_to_its_own_layer():
 
 def test_a_recurrent_layer_that_hears_the_input():
     block = HandmadeLayer("rec", torch.ones(2, 5), recurrent=True)
-    assert presynaptic_life(block, [], bits(1, 0)).tolist() == [True, True, True, True, False]
+    assert presynaptic_alive(block, [], bits(1, 0)).tolist() == [True, True, True, True, False]
 
 
 def test_a_recurrent_layers_own_spikes_are_real_units_already():
@@ -101,7 +101,7 @@ def test_a_recurrent_layers_own_spikes_are_real_units_already():
 
 def test_positions_of_a_dead_channel():
     block = HandmadeLayer("fc1", torch.ones(2, 6))
-    assert presynaptic_life(block, [bits(1, 0)], bits(1, 1)).tolist() == [True] * 3 + [False] * 3
+    assert presynaptic_alive(block, [bits(1, 0)], bits(1, 1)).tolist() == [True] * 3 + [False] * 3
 
 
 @pytest.mark.parametrize(("answer", "shared"), [(True, True), (False, False)])
@@ -116,8 +116,8 @@ def test_a_network_says_where_its_pools_sum(monkeypatch, answer, shared):
 
 def test_traces_are_not_taken_over_from_one_of_several_sources():
     network = dpap.networks.build("3C3-3C3-3C3-5FC", (3, 4, 4), 2)
-    heard = {"conv1": (), "conv2": ("conv1",), "conv3": ("conv1", "conv2"), "fc1": ("conv3",)}
-    network.sources_of = heard.__getitem__
+    received = {"conv1": (), "conv2": ("conv1",), "conv3": ("conv1", "conv2"), "fc1": ("conv3",)}
+    network.sources_of = received.__getitem__
     pruner = dpap.DPAP(network)
     assert pruner.layers["conv2"].source is pruner.layers["conv1"]
     assert pruner.layers["conv3"].source is None

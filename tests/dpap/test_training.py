@@ -7,8 +7,8 @@ import torch
 import dpap
 from dpap.data import Split, load_digits
 from dpap.training import TrainingConfig, accuracy, rate_loss, train
-from dpap.training.epoch import Measured, learn_epoch, measured
-from dpap.training.learning import Learning
+from dpap.training.epoch import Evaluation, evaluate, learn_epoch
+from dpap.training.trainer import Trainer
 
 
 def small(split, count=128):
@@ -97,8 +97,8 @@ def test_the_loss_of_a_network_is_the_mean_over_samples():
         block.weight.data.zero_()
     split = Split(np.zeros((3, 1, 8, 8), np.uint8), np.array([0, 4, 9]), 16)
     # Nothing fires: all rates are 0, the label's should be 1, and a third of the samples are of class 0.
-    assert measured(net, split, rate_loss) == Measured(accuracy=1 / 3, loss=1.0)
-    assert measured(net, split) == Measured(accuracy=1 / 3, loss=None)
+    assert evaluate(net, split, rate_loss) == Evaluation(accuracy=1 / 3, loss=1.0)
+    assert evaluate(net, split) == Evaluation(accuracy=1 / 3, loss=None)
 
 
 def test_batches_of_a_measurement_weigh_as_many_samples_as_they_have():
@@ -106,19 +106,21 @@ def test_batches_of_a_measurement_weigh_as_many_samples_as_they_have():
     net, split = network(3).eval(), small(test_split)
     inputs, labels = split.batch(np.arange(len(split))), split.labels
     whole = rate_loss(net(torch.from_numpy(inputs)), torch.from_numpy(labels))
-    uneven = measured(net, split, rate_loss, batch_size=len(split) - 1).loss
+    uneven = evaluate(net, split, rate_loss, batch_size=len(split) - 1).loss
     assert uneven == pytest.approx(whole.item(), rel=1e-6)
 
 
 def test_what_is_held_back_is_measured_after_every_epoch():
     train_split, test_split = load_digits()
     net, held_back = network(), small(test_split)
-    learning = Learning(net, TrainingConfig(epochs=2, label_smoothing=0.1))
+    trainer = Trainer(net, TrainingConfig(epochs=2, label_smoothing=0.1))
     for _ in range(2):
-        record = learning.next_epoch(train_split, None, held_back)
+        record = trainer.next_epoch(train_split, None, held_back)
     smoothed = functools.partial(rate_loss, smoothing=0.1)
-    assert measured(net, held_back, smoothed) == Measured(record.validation_accuracy, record.validation_loss)
-    assert record.validation_loss != learning.history[0].validation_loss
+    assert evaluate(net, held_back, smoothed) == Evaluation(
+        record.validation_accuracy, record.validation_loss
+    )
+    assert record.validation_loss != trainer.history[0].validation_loss
 
 
 def test_weights_that_are_not_finite_stop_training():

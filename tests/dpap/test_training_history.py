@@ -6,7 +6,7 @@ import torch
 from factories import firing_network
 
 import dpap
-from dpap.pruning import Development
+from dpap.pruning import PruningHistory
 from dpap.training import EpochRecord, convergence, epochs_to_reach, history_csv, read_history
 
 
@@ -85,7 +85,7 @@ def developed(epochs):
     dense = dpap.SurvivalConfig(epsilon=1.2, protection=2.0, eta=13.0, neurons=False)
     config = dpap.DPAPConfig(beta=3, dense=dense, importance="magnitude")
     pruner = dpap.DPAP(network, config)
-    record, survival, alive, importance = Development(pruner), [], [], []
+    record, survival, alive, importance = PruningHistory(pruner), [], [], []
     generator = torch.Generator().manual_seed(0)
     for _ in range(epochs):
         network(torch.randint(0, 17, (16, 1, 8, 8), generator=generator).float())
@@ -103,7 +103,7 @@ def test_units_have_their_last_eight_survival_functions(tmp_path):
     pruner, record, survival, alive, importance = developed(12)
     record.save(tmp_path / "development.npz")
     with np.load(tmp_path / "development.npz") as arrays:
-        died, kept = arrays["fc1/synapses/died"], arrays["fc1/synapses/survival"]
+        pruned_in, kept = arrays["fc1/synapses/died"], arrays["fc1/synapses/survival"]
         means, places = arrays["fc1/synapses/importance"], arrays["fc1/synapses/places"]
         assert arrays["fc1/pruning_rate"][-1] == pruner.pruning_rates["fc1"]
         assert arrays["fc1/neurons_alive"][-1] == int(pruner.layers["fc1"].neuron_alive.sum())
@@ -113,8 +113,8 @@ def test_units_have_their_last_eight_survival_functions(tmp_path):
     assert np.array_equal(places, np.arange(len(places)))
     living = survival[-1][alive[-1]]
     assert (lowest, highest) == (living.min().item(), living.max().item())
-    assert (died == 0).any() and ((died > 0) & (died < 8)).any() and (died > 8).any()
-    for unit, epoch in enumerate(died):
+    assert (pruned_in == 0).any() and ((pruned_in > 0) & (pruned_in < 8)).any() and (pruned_in > 8).any()
+    for unit, epoch in enumerate(pruned_in):
         last = epoch or 12
         assert bool(alive[-1][unit]) == (epoch == 0)
         expected = [float(values[unit]) for values in survival[max(0, last - 8) : last]]
@@ -130,7 +130,7 @@ def test_units_have_their_last_eight_survival_functions(tmp_path):
 def test_a_record_goes_on_from_its_state():
     _, whole, *_ = developed(10)
     pruner, record, *_ = developed(6)
-    again = Development(pruner)
+    again = PruningHistory(pruner)
     again.load_state_dict(record.state_dict())
     assert (
         again.pruning_rates
@@ -140,7 +140,7 @@ def test_a_record_goes_on_from_its_state():
     for key, unit in record.units.items():
         for name, values in unit.state_dict().items():
             assert torch.equal(values.nan_to_num(), again.units[key].state_dict()[name].nan_to_num())
-    other = Development(dpap.DPAP(firing_network("4C3-AP2-9FC-10FC", (1, 8, 8), 4, input_max=16)))
+    other = PruningHistory(dpap.DPAP(firing_network("4C3-AP2-9FC-10FC", (1, 8, 8), 4, input_max=16)))
     with pytest.raises(dpap.InputError, match="development"):
         other.load_state_dict(record.state_dict())
     for damage in (None, {}, {**record.state_dict(), "units": {}}):
@@ -150,7 +150,7 @@ def test_a_record_goes_on_from_its_state():
 
 def test_large_layers_are_sampled_evenly():
     network = firing_network("200FC-10FC", (100,), 2)
-    record = Development(dpap.DPAP(network))
+    record = PruningHistory(dpap.DPAP(network))
     places = record.units["fc1", "synapses"].places
     # 20,000 synapses, 4096 of them: every 4.88th.
     assert len(places) == len(set(places.tolist())) == 4096

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 import dpap
 from dpap.data import Split, load_digits
-from dpap.training import Learning, TrainingConfig, accuracy, logit_loss, rate_loss
+from dpap.training import Trainer, TrainingConfig, accuracy, logit_loss, rate_loss
 from dpap.training.epoch import sample_order
 from dpap.training.optimization import make_optimizer
 
@@ -17,10 +17,10 @@ def some(count=96):
     return Split(train.inputs[:count], train.labels[:count], train.input_max)
 
 
-def learning(notation="4C3-AP2-16FC-10FC", **changes):
+def trainer(notation="4C3-AP2-16FC-10FC", **changes):
     torch.manual_seed(0)
     network = dpap.networks.build(notation, (1, 8, 8), 4, input_max=16)
-    return Learning(network, TrainingConfig(**({"epochs": 4, "batch_size": 48} | changes)))
+    return Trainer(network, TrainingConfig(**({"epochs": 4, "batch_size": 48} | changes)))
 
 
 def test_losses_with_smoothed_labels_by_hand():
@@ -57,7 +57,7 @@ def test_what_is_fixed_is_not_optimised():
 
 
 def test_a_constant_rate_and_the_norm_of_the_gradient():
-    here = learning(schedule="constant", optimizer="sgd", momentum=0, weight_decay=0, clip_norm=1e-3)
+    here = trainer(schedule="constant", optimizer="sgd", momentum=0, weight_decay=0, clip_norm=1e-3)
     before = [parameter.detach().clone() for parameter in here.network.parameters()]
     records = [here.next_epoch(some(), some(40)) for _ in range(2)]
     assert [record.learning_rate for record in records] == [here.config.learning_rate] * 2
@@ -69,7 +69,7 @@ def test_a_constant_rate_and_the_norm_of_the_gradient():
 
 
 def test_statistics_are_frozen_in_the_last_epochs():
-    here = learning("4C3-BN-AP2-10FC", frozen_statistics=1, epochs=3)
+    here = trainer("4C3-BN-AP2-10FC", frozen_statistics=1, epochs=3)
     norm = here.network.layers["conv1"].norm
     seen = []
     for _ in range(3):
@@ -82,10 +82,10 @@ def test_statistics_are_frozen_in_the_last_epochs():
 
 def test_the_rate_of_several_cycles_by_hand_and_resumed():
     # Half a cosine over two epochs is 1, 0.5; over three 1, 0.75, 0.25. The warm-up halves the first.
-    here = learning(cycles=[2, 3], epochs=5, learning_rate=0.01, warm_up=1)
+    here = trainer(cycles=[2, 3], epochs=5, learning_rate=0.01, warm_up=1)
     rates = [here.next_epoch(some(), some(40)).learning_rate for _ in range(4)]
     assert rates == pytest.approx([0.005, 0.005, 0.01, 0.0075])
-    resumed = learning(cycles=[2, 3], epochs=5, learning_rate=0.01, warm_up=1)
+    resumed = trainer(cycles=[2, 3], epochs=5, learning_rate=0.01, warm_up=1)
     resumed.network.load_state_dict(here.network.state_dict())
     resumed.load_state_dict(here.state_dict())
     last = [one.next_epoch(some(), some(40)) for one in (here, resumed)]
@@ -95,7 +95,7 @@ def test_the_rate_of_several_cycles_by_hand_and_resumed():
 
 def test_brief_epochs_learn_with_fewer_steps_and_are_measured_with_all():
     brief = [{"epochs": 1, "time_steps": 1}, {"epochs": 2, "time_steps": 3}]
-    here = learning(brief=brief)
+    here = trainer(brief=brief)
     seen = []
     here.network.layers["fc1"].observers.append(lambda inputs, activity: seen.append(len(activity)))
     records = [here.next_epoch(some(), some(40)) for _ in range(4)]
@@ -107,14 +107,14 @@ def test_brief_epochs_learn_with_fewer_steps_and_are_measured_with_all():
 
 def test_brief_epochs_that_do_not_fit_are_refused():
     with pytest.raises(dpap.InputError, match="5 time steps; expected at most the network's 4"):
-        learning(brief=[{"epochs": 1, "time_steps": 5}]).next_epoch(some(), some(40))
+        trainer(brief=[{"epochs": 1, "time_steps": 5}]).next_epoch(some(), some(40))
     frames = Split(np.zeros((96, 1, 8, 8, 4), np.uint8), np.zeros(96, np.int64), 1, time_steps=4)
     with pytest.raises(dpap.InputError, match="same at every step"):
-        learning(brief=[{"epochs": 1, "time_steps": 2}]).next_epoch(frames, frames)
+        trainer(brief=[{"epochs": 1, "time_steps": 2}]).next_epoch(frames, frames)
 
 
 def test_a_network_keeps_what_it_learned_at_another_number_of_steps():
-    network = learning().network
+    network = trainer().network
     images = torch.from_numpy(some(4).inputs).float()
     with network.running(2):
         short = network(images)
@@ -127,7 +127,7 @@ def test_a_network_keeps_what_it_learned_at_another_number_of_steps():
 def test_torch_s_generator_is_left_alone_and_plays_no_part():
     losses = []
     for seed in (1, 2):
-        here = learning("4C3-AP2-DP0.5-16FC-10FC")
+        here = trainer("4C3-AP2-DP0.5-16FC-10FC")
         torch.manual_seed(seed)
         before = torch.get_rng_state()
         losses.append([here.next_epoch(some(), some(40)).loss for _ in range(2)])
@@ -155,15 +155,15 @@ def test_wrong_settings_are_refused(fields):
 
 
 def test_a_state_from_before_a_setting_existed_is_gone_on_with():
-    here = learning()
+    here = trainer()
     here.next_epoch(some(), some(40))
     state = here.state_dict()
     del state["config"]["cycles"]
-    again = learning()
+    again = trainer()
     again.load_state_dict(state)
     assert again.history == here.history
     with pytest.raises(dpap.InputError, match="another TrainingConfig"):
-        learning(cycles=[2, 2]).load_state_dict(state)
+        trainer(cycles=[2, 2]).load_state_dict(state)
 
 
 @pytest.mark.parametrize(
@@ -177,8 +177,8 @@ def test_a_state_from_before_a_setting_existed_is_gone_on_with():
     ],
 )
 def test_a_damaged_state_is_refused(damage, said):
-    here = learning()
+    here = trainer()
     here.next_epoch(some(), some(40))
     state = here.state_dict() | damage if damage else {}
     with pytest.raises(dpap.InputError, match=said):
-        learning().load_state_dict(state)
+        trainer().load_state_dict(state)

@@ -73,7 +73,7 @@ def assert_same_run(one, other):
     for name in ("last", "best"):
         assert_same(getattr(RunFiles(one), name), getattr(RunFiles(other), name))
     assert read_history(RunFiles(one).history) == read_history(RunFiles(other).history)
-    with np.load(RunFiles(one).development) as left, np.load(RunFiles(other).development) as right:
+    with np.load(RunFiles(one).pruning_history) as left, np.load(RunFiles(other).pruning_history) as right:
         assert left.files == right.files
         assert all(np.array_equal(left[name], right[name], equal_nan=True) for name in left.files)
 
@@ -157,7 +157,7 @@ def test_a_run_that_breaks_between_two_files_ends_at_the_same(short, tmp_path, m
     with monkeypatch.context() as patch:
         patch.setattr(run_module, "save_checkpoint", breaking(run_module.save_checkpoint))
         patch.setattr(RunFiles, "write_history", breaking(RunFiles.write_history))
-        patch.setattr(run_module.Development, "save", breaking(run_module.Development.save))
+        patch.setattr(run_module.PruningHistory, "save", breaking(run_module.PruningHistory.save))
         with pytest.raises(KeyboardInterrupt):
             trained(tmp_path / "broken", config)
     assert 1 <= epochs_done(RunFiles(tmp_path / "broken")) < 4
@@ -251,7 +251,7 @@ def test_a_damaged_run_is_not_resumed(whole, tmp_path, damage):
 )
 def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(tmp_path, monkeypatch, loss, part):
     config, files = configuration(epochs=3), RunFiles(tmp_path)
-    original = run_module.Learning.next_epoch
+    original = run_module.Trainer.next_epoch
 
     def poisoned(self, *splits):
         if len(self.history) == 1:
@@ -262,7 +262,7 @@ def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(tmp_path, monk
         return original(self, *splits)
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_module.Learning, "next_epoch", poisoned)
+        patch.setattr(run_module.Trainer, "next_epoch", poisoned)
         with pytest.raises(dpap.TrainingError, match=part) as failure:
             trained(tmp_path, config)
     assert f"{files.last} holds the state after epoch 1" in str(failure.value)
@@ -284,7 +284,7 @@ def test_the_unpruned_control_and_another_criterion(tmp_path):
     control = trained(tmp_path / "none", make_run_config(FIELDS, {"method": "none", "training.epochs": 2}))
     assert control.history[-1].pruning_rate == 0
     assert control.pruning_rates == {}
-    assert not RunFiles(tmp_path / "none").development.exists()
+    assert not RunFiles(tmp_path / "none").pruning_history.exists()
     made = make_run_config(FIELDS, {"method": "magnitude"})
     assert made.pruning.importance == "magnitude"
     assert made.pruning.seed == 3

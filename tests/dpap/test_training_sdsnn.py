@@ -7,7 +7,7 @@ from test_training_run import assert_same_run, epochs_done, killed, trained
 
 import dpap
 from dpap.checkpoint import load_checkpoint
-from dpap.pruning import read_development
+from dpap.pruning import read_pruning_history
 from dpap.training import run as run_module
 from dpap.training.run_config import make_run_config
 from dpap.training.run_files import RunFiles
@@ -66,7 +66,7 @@ def test_a_run_that_breaks_while_structure_changes_ends_at_the_same(whole, tmp_p
 
     with monkeypatch.context() as patch:
         patch.setattr(run_module, "save_checkpoint", breaking(run_module.save_checkpoint))
-        patch.setattr(run_module.Development, "save", breaking(run_module.Development.save))
+        patch.setattr(run_module.PruningHistory, "save", breaking(run_module.PruningHistory.save))
         with pytest.raises(KeyboardInterrupt):
             trained(tmp_path / "broken", make_run_config(FIELDS))
     assert 1 <= epochs_done(RunFiles(tmp_path / "broken")) < EPOCHS
@@ -76,7 +76,7 @@ def test_a_run_that_breaks_while_structure_changes_ends_at_the_same(whole, tmp_p
 
 def test_the_record_says_what_went_and_what_came_back(whole):
     folder, result = whole
-    record = read_development(RunFiles(folder).development)
+    record = read_pruning_history(RunFiles(folder).pruning_history)
     assert record.epochs == EPOCHS
     assert list(record.layers) == ["conv1", "fc1", "fc2"]
     network, _ = load_checkpoint(RunFiles(folder).last)
@@ -98,7 +98,7 @@ def test_the_record_says_what_went_and_what_came_back(whole):
 
 
 def test_the_structure_settles(whole):
-    record = read_development(RunFiles(whole[0]).development)
+    record = read_pruning_history(RunFiles(whole[0]).pruning_history)
     moved = sum(np.sum(list(layer.turnover.values()), axis=0) for layer in record.layers.values())
     assert moved.sum() > 0
     assert moved[-4:].sum() < 0.05 * moved.sum()
@@ -107,7 +107,7 @@ def test_the_structure_settles(whole):
 
 def test_ranges_are_those_of_the_living_weights(whole):
     folder, _ = whole
-    record = read_development(RunFiles(folder).development)
+    record = read_pruning_history(RunFiles(folder).pruning_history)
     _, state = load_checkpoint(RunFiles(folder).last)
     for name in ("conv1", "fc1"):
         ranges = state["layers"][name]["ranges"]

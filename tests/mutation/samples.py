@@ -19,7 +19,7 @@ from deploy.inputs import validate_inputs
 from deploy.simulator.cost_file import DEFAULT_COSTS, load_costs, save_costs
 from dpap.checkpoint import load_checkpoint, read_checkpoint, save_checkpoint
 from dpap.data.cifar10 import read_archive
-from dpap.pruning import read_development
+from dpap.pruning import read_pruning_history
 from dpap.pruning.masks import load_masks, save_masks
 from dpap.training import read_history
 from dpap.training.processes import OneProcess
@@ -105,7 +105,7 @@ def _runs(folder: Path) -> list[Sample]:
         made += [
             Sample(f"{method}/checkpoint.safetensors", files.best, "safetensors", _checkpoint_reader(run)),
             Sample(f"{method}/last.safetensors", files.last, "safetensors", _resume_reader(run)),
-            Sample(f"{method}/development.npz", files.development, "npz", read_development),
+            Sample(f"{method}/development.npz", files.pruning_history, "npz", read_pruning_history),
             Sample(f"{method}/history.csv", files.history, "csv", read_history),
             Sample(f"{method}/config.yaml", files.config, "yaml", _read_config),
         ]
@@ -115,7 +115,7 @@ def _runs(folder: Path) -> list[Sample]:
 def _checkpoint_reader(run: Run) -> Callable[[Path], Any]:
     def read(path: Path) -> None:
         checkpoint = read_checkpoint(path)
-        run.learning.pruner.load_state_dict(checkpoint.pruner)
+        run.trainer.pruner.load_state_dict(checkpoint.pruner)
         deploy.compile(checkpoint.network)
 
     return read
@@ -126,9 +126,9 @@ def _resume_reader(run: Run) -> Callable[[Path], Any]:
         run.files.last = path
         run.resume()
         # What was taken over must be whole: the next step of the optimiser and of the pruner run on it.
-        run.learning.next_epoch(run.splits["train"], None)
-        if run.development is not None:
-            run.development.record()
+        run.trainer.next_epoch(run.splits["train"], None)
+        if run.pruning_history is not None:
+            run.pruning_history.record()
 
     return read
 

@@ -24,8 +24,8 @@ from scipy import sparse
 
 from deploy.errors import ExportError
 from deploy.ir import INPUT, Graph, Layer, Neuron
-from deploy.ir.arrivals import delayed
 from deploy.ir.connection import unrolled
+from deploy.ir.delays import delayed
 from deploy.ir.geometry import Shape
 from deploy.ir.lif_steps import fires_by_bias, step
 

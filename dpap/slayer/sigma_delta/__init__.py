@@ -6,9 +6,12 @@ where S is the scale of the block *before*. So the shifts of our layers become s
 back.
 """
 
+from dpap.errors.renamed import old_names
 from dpap.slayer.sigma_delta.convert import from_stock, is_stock
-from dpap.slayer.sigma_delta.encoder import DeltaEncoder
+from dpap.slayer.sigma_delta.encoder import SlayerDeltaEncoder
 from dpap.slayer.sigma_delta.export import to_stock
 from dpap.slayer.sigma_delta.pool import MaxPool
 
-__all__ = ["DeltaEncoder", "MaxPool", "from_stock", "is_stock", "to_stock"]
+__all__ = ["MaxPool", "SlayerDeltaEncoder", "from_stock", "is_stock", "to_stock"]
+
+__getattr__ = old_names(__name__, {"DeltaEncoder": "SlayerDeltaEncoder"})

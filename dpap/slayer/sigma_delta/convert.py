@@ -10,7 +10,7 @@ from dpap.errors import NetworkError
 from dpap.networks import INPUT, Network, check_arguments
 from dpap.slayer.conversion import Conversion, Stage
 from dpap.slayer.pool import SumPool
-from dpap.slayer.sigma_delta.encoder import DeltaEncoder
+from dpap.slayer.sigma_delta.encoder import SlayerDeltaEncoder
 from dpap.slayer.sigma_delta.pool import MaxPool
 from dpap.slayer.sigma_delta.stock import (
     SIGMA_DELTA_BLOCKS,
@@ -32,7 +32,7 @@ INPUT_LIMIT = 127
 
 def is_stock(net: nn.Module) -> bool:
     """Whether any block is a stock sigma-delta block, or our encoder for them."""
-    return any(sigma_delta_kind(block) or isinstance(block, DeltaEncoder) for block in blocks_of(net))
+    return any(sigma_delta_kind(block) or isinstance(block, SlayerDeltaEncoder) for block in blocks_of(net))
 
 
 def from_stock(
@@ -108,8 +108,8 @@ class _Chain:
         if self.input_max > INPUT_LIMIT:
             raise NetworkError(
                 f"{where} clips beyond {INPUT_LIMIT} times 2 / scale; input_max is {self.input_max}: use a"
-                f" dpap.slayer.sigma_delta.DeltaEncoder({self.before}, {INPUT_STEP * MESSAGES_PER_UNIT},"
-                f" {threshold})"
+                f" dpap.slayer.sigma_delta.SlayerDeltaEncoder({self.before},"
+                f" {INPUT_STEP * MESSAGES_PER_UNIT}, {threshold})"
             )
         self.input_step = INPUT_STEP / self.before
         self._add("encoder", blocks.DeltaEncoder(INPUT_STEP * MESSAGES_PER_UNIT, threshold))
@@ -167,7 +167,7 @@ class _Chain:
         if self.before is None:
             raise NetworkError(
                 f"{where} comes first and receives changes; start with a sigma_delta.Input that has a neuron,"
-                " or with a dpap.slayer.sigma_delta.DeltaEncoder"
+                " or with a dpap.slayer.sigma_delta.SlayerDeltaEncoder"
             )
         return {
             "neuron": read_unit(block, self.before, where),
@@ -213,7 +213,7 @@ class _Chain:
 
 
 _ADDERS = {
-    DeltaEncoder: _Chain.encoder,
+    SlayerDeltaEncoder: _Chain.encoder,
     SumPool: _Chain.pool,
     MaxPool: _Chain.pool,
     "Input": _Chain.input,

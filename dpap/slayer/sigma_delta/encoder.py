@@ -6,7 +6,7 @@ from dpap import blocks
 from dpap.neurons.sigma_delta import messages
 
 
-class DeltaEncoder(blocks.DeltaEncoder):
+class SlayerDeltaEncoder(blocks.DeltaEncoder):
     """:class:`dpap.blocks.DeltaEncoder` in SLAYER's layout and units: the changes themselves.
 
     In place of ``sigma_delta.Input`` for inputs that are whole numbers already: it neither rounds them, nor

@@ -8,7 +8,7 @@ from dpap.errors import NetworkError
 from dpap.networks import INPUT, Network
 from dpap.runtime.lava_import import import_lava_dl
 from dpap.slayer.pool import SumPool as StockSumPool
-from dpap.slayer.sigma_delta.encoder import DeltaEncoder as StockDeltaEncoder
+from dpap.slayer.sigma_delta.encoder import SlayerDeltaEncoder
 from dpap.slayer.sigma_delta.pool import MaxPool as StockMaxPool
 from dpap.slayer.sigma_delta.units import MESSAGES_PER_UNIT, unit_activation
 
@@ -34,7 +34,7 @@ def to_stock(network: Network) -> nn.Sequential:
     }
     encoders = [block for block in network.layers.values() if isinstance(block, DeltaEncoder)]
     encoder = encoders[0] if encoders else DeltaEncoder()
-    layers: list[nn.Module] = [StockDeltaEncoder(scales[0], encoder.gain, encoder.threshold)]
+    layers: list[nn.Module] = [SlayerDeltaEncoder(scales[0], encoder.gain, encoder.threshold)]
     flat = len(network.input_shape) == 1
     for name, block in network.layers.items():
         if isinstance(block, SynapticBlock):

@@ -259,7 +259,7 @@ def wide_layer(name, source, weights, threshold):
         name=name,
         shape=(len(weights),),
         kept=np.arange(len(weights), dtype=np.int32),
-        unheard=np.zeros(0, np.int32),
+        without_fan_out=np.zeros(0, np.int32),
         neuron=Neuron(current_decay=4096, voltage_decay=4096, threshold=threshold),
         inputs=(Incoming(source, MatrixConnection(sparse.csr_matrix(weights))),),
         scale=1.0,

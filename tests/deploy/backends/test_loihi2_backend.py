@@ -1,4 +1,4 @@
-"""The road to Loihi 2 as far as it goes without a board; what stands in is in stand_ins/README.md."""
+"""The road to Loihi 2 as far as it goes without a board; what stands in is in mocks/README.md."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ from deploy.backends.loihi2 import backend
 from deploy.measured import Measured
 from dpap import InputError
 
-STAND_IN = Path(__file__).parents[1] / "stand_ins" / "loihi_extension"
+STAND_IN = Path(__file__).parents[1] / "mocks" / "loihi_extension"
 
 
 @pytest.fixture

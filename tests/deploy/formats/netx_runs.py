@@ -9,7 +9,7 @@ import numpy as np
 import deploy
 from deploy.formats.netx import netx_blocks
 
-JUDGE = Path(__file__).with_name("netx_judge.py")
+JUDGE = Path(__file__).with_name("netx_reference.py")
 
 
 def add(folder, name, graph, inputs):

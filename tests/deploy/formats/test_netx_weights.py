@@ -22,7 +22,7 @@ def layer_of(graph, name, matrices, threshold, bias=None):
     neuron = Neuron(current_decay=4096, voltage_decay=4096, threshold=threshold)
     bias = None if bias is None else np.array(bias, np.int32)
     kept = np.arange(2, dtype=np.int32)
-    return replace(graph[name], inputs=inputs, neuron=neuron, bias=bias, kept=kept, unheard=kept[:0])
+    return replace(graph[name], inputs=inputs, neuron=neuron, bias=bias, kept=kept, without_fan_out=kept[:0])
 
 
 def graph_of(weight, threshold, bias=None, recurrent=None):

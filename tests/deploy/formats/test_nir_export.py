@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from factories import firing_network, random_inputs, with_random_states
-from nir_judges import CubaLIF, Delay, in_nirtorch, in_norse, in_snntorch, nir
+from nir_references import CubaLIF, Delay, in_nirtorch, in_norse, in_snntorch, nir
 
 import deploy
 from dpap import LIF

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from factories import firing_network, random_inputs, with_random_states
-from nir_judges import compiled_spikes, in_norse, nir
+from nir_references import compiled_spikes, in_norse, nir
 
 import deploy
 import dpap

@@ -5,7 +5,7 @@ import warnings
 from pathlib import Path
 
 import pytest
-from nir_judges import nir  # noqa: F401 - skips where the package is missing
+from nir_references import nir  # noqa: F401 - skips where the package is missing
 
 import deploy
 from dpap import ConversionWarning

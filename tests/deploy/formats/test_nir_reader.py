@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 from factories import firing_network
-from nir_judges import nir
+from nir_references import nir
 
 import deploy
 from deploy.formats.hdf5 import scan

@@ -5,7 +5,7 @@ import pytest
 from factories import random_inputs
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nir_judges import nir  # noqa: F401 - skips where the package is missing
+from nir_references import nir  # noqa: F401 - skips where the package is missing
 from random_networks import compiled, networks
 
 import deploy
@@ -21,7 +21,7 @@ def differing(graph, again, inputs):
         # Silent channels are left out on reading, and so is what no synapse receives, which may fire.
         found = other.expand(theirs[other.name]).reshape(expected.shape)
         counted = np.ones(other.shape, bool)
-        counted[other.unheard] = False
+        counted[other.without_fan_out] = False
         different += int((expected != found)[:, :, counted.ravel()].sum())
     return different
 

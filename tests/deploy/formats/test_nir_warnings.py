@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from factories import firing_network
-from nir_judges import compiled_spikes, nir
+from nir_references import compiled_spikes, nir
 
 import deploy
 import dpap

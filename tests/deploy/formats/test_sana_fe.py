@@ -103,8 +103,8 @@ def test_every_spike_is_ours(tmp_path, name, share):
     assert neurons == {layer.name: layer.size for layer in graph.layers}
     synapses = judge.synapses()
     for layer in graph.layers:
-        heard = sum(count for (_, target), count in synapses.items() if target == layer.name)
-        assert heard == graph.synapses()[layer.name]
+        received = sum(count for (_, target), count in synapses.items() if target == layer.name)
+        assert received == graph.synapses()[layer.name]
     # Each spike is an event at each synapse of its neuron; some neurons go on firing after the last input.
     if not any(layer.recurrent or layer.neuron.current_decay == 0 for layer in graph.layers):
         measured = deploy.measure(graph, recording)

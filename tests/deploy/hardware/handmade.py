@@ -35,9 +35,9 @@ def convolution(name, source, weight, extent, padding, pool=1):
 
 
 def _layer(name, source, shape, connection, geometry):
-    kept, unheard = np.arange(shape[0], dtype=np.int32), np.zeros(0, np.int32)
+    kept, without_fan_out = np.arange(shape[0], dtype=np.int32), np.zeros(0, np.int32)
     incoming = Incoming(source, connection, geometry)
-    return Layer(name, shape, kept, unheard, NEURON, (incoming,), 1.0)
+    return Layer(name, shape, kept, without_fan_out, NEURON, (incoming,), 1.0)
 
 
 def graph(input_shape, layers, time_steps=1, input_max=1):

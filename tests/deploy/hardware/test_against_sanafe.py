@@ -144,9 +144,9 @@ def updates_without_input(run, mapping):
         arriving = np.concatenate([arriving, np.zeros_like(arriving[:1])])
         fired = run.kept[layer.name][0].reshape(len(source[0]), -1) > 0
         kept = ((arriving @ weights.T)[:-1] != 0) & ~fired
-        heard = arriving @ stored(layer, mapping.layers[layer.name], weights).T > 0
-        heard[1:] |= kept
-        total += int(np.count_nonzero(heard & (arriving @ (weights != 0).T == 0)))
+        received = arriving @ stored(layer, mapping.layers[layer.name], weights).T > 0
+        received[1:] |= kept
+        total += int(np.count_nonzero(received & (arriving @ (weights != 0).T == 0)))
     return total
 
 

@@ -5,7 +5,7 @@ import pytest
 from handmade import convolution, dense, graph
 
 from deploy.hardware import load_hardware
-from deploy.hardware.loihi2 import Population, core_range, graph_populations
+from deploy.hardware.loihi2 import LayerDemand, core_range, layer_demands
 from deploy.ir import INPUT
 
 STRUCTURE = load_hardware("loihi2").structure
@@ -28,7 +28,7 @@ PILOTNET = {
 
 def pilotnet():
     layers = [
-        Population(name, shape, synapses, lists) for name, (shape, synapses, lists, _) in PILOTNET.items()
+        LayerDemand(name, shape, synapses, lists) for name, (shape, synapses, lists, _) in PILOTNET.items()
     ]
     return core_range(layers, STRUCTURE)
 
@@ -64,7 +64,7 @@ def test_the_upper_bound_is_what_the_compiler_printed():
     ],
 )
 def test_bounds_of_one_layer(shape, synapses, lists, bounds):
-    assert core_range([Population("layer", shape, synapses, lists)], STRUCTURE).layers["layer"] == bounds
+    assert core_range([LayerDemand("layer", shape, synapses, lists)], STRUCTURE).layers["layer"] == bounds
 
 
 def test_what_is_left_of_a_pruned_graph_counts():
@@ -74,10 +74,10 @@ def test_what_is_left_of_a_pruned_graph_counts():
         convolution("conv", INPUT, kernels, extent=8, padding=1),
         dense("fc", "conv", np.eye(5, 4 * 16, dtype=int), pool=2),
     ]
-    conv, fc = graph_populations(graph((2, 8, 8), layers))
+    conv, fc = layer_demands(graph((2, 8, 8), layers))
     # What comes from another source adds to both, and a matrix makes the layer flat.
     both = replace(layers[0], inputs=(*layers[0].inputs, *dense("conv", "conv", np.eye(256)).inputs))
-    (mixed,) = graph_populations(graph((2, 8, 8), [both]))
+    (mixed,) = layer_demands(graph((2, 8, 8), [both]))
     assert (mixed.shape, mixed.synapses, mixed.lists) == ((256,), 63 + 256, 18 + 256)
     assert (conv.shape, conv.synapses, conv.lists) == ((4, 8, 8), 63, 18)
     assert (fc.shape, fc.synapses, fc.lists) == ((5,), 5, 64)

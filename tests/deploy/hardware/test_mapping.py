@@ -108,7 +108,7 @@ def test_two_layers_that_hear_one_source_both_take_its_output_axons():
     assert mapping.layers["a"].usage["output axons"] == 3
 
 
-def hearing(layer, *sources):
+def receiving(layer, *sources):
     """The layer with the synapses of its only input from other sources, in this order."""
     return replace(layer, inputs=tuple(replace(layer.inputs[0], source=name) for name in sources))
 
@@ -117,7 +117,7 @@ def test_a_layer_of_two_sources_has_axons_of_both_and_both_have_output_axons_to_
     # c: 3 neurons on one core, fully connected to the 2 neurons of a and the 2 of b: 4 axons, and lists of 3
     # weights, 3 * 8 + 10 -> 64 bits. From a to c is one layer less: a delay of 1, 3 * 9 + 10 -> 64 bits.
     layers = [dense("a", INPUT, full(2, 1)), dense("b", "a", full(2, 2))]
-    c = hearing(dense("c", "a", full(3, 2)), "a", "b")
+    c = receiving(dense("c", "a", full(3, 2)), "a", "b")
     mapping = mapped(graph((1,), [*layers, c]))
     a, b, c = mapping.layers.values()
     assert (c.encoding, c.usage["input axons"], c.usage["synapse memory"]) == ("dense", 4, 4 * 64)
@@ -141,7 +141,7 @@ def test_a_recurrent_layer_takes_output_axons_to_its_own_cores(tmp_path):
     r = mapped(network, small_chip(tmp_path, neurons_per_core=3, output_axons_per_core=9)).layers["r"]
     assert (r.cores, r.destinations.tolist()) == (3, [3] * 8)
     # What its neurons send is what its cores hear, beside what others send.
-    assert r.cores_heard[1:].tolist() == [3] * 8
+    assert r.target_cores[1:].tolist() == [3] * 8
 
 
 @pytest.mark.parametrize(

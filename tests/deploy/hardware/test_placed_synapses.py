@@ -108,8 +108,8 @@ def convolution_of(rng, name, source, shape, outputs, geometry, values, pool=1, 
     kernels = 2 * rng.integers(-values, values + 1, (outputs, channels // geometry.groups, *geometry.kernel))
     connection = encode_convolution(kernels.astype(np.int16), geometry, pool, channels)
     incoming = Incoming(source, connection, geometry, delays)
-    kept, unheard = np.arange(outputs, dtype=np.int32), np.zeros(0, np.int32)
-    return Layer(name, (outputs, *extent), kept, unheard, NEURON, (incoming,), 1.0)
+    kept, without_fan_out = np.arange(outputs, dtype=np.int32), np.zeros(0, np.int32)
+    return Layer(name, (outputs, *extent), kept, without_fan_out, NEURON, (incoming,), 1.0)
 
 
 pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
@@ -137,7 +137,7 @@ def check_against_unrolled(network, layer, synapses, cores):
     counted = synapses.usage(bounds, np.arange(cores))
     assert (counted[0].tolist(), counted[1].tolist()) == (bits, axons)
     np.testing.assert_array_equal(synapses.stored(bounds, counted[1]).toarray(), stored)
-    assert synapses.heard == np.count_nonzero(matrix.getnnz(axis=0))
+    assert synapses.received == np.count_nonzero(matrix.getnnz(axis=0))
     assert synapses.largest_fan_in == matrix.getnnz(axis=1).max()
     # Any choice of cores gives what all of them give.
     chosen = np.arange(cores)[::-2].copy()

@@ -10,7 +10,7 @@ from deploy.hardware import Traffic, count_traffic, load_hardware, map_graph
 from deploy.hardware.mesh import tile_position
 from deploy.ir import INPUT
 from deploy.ir.connection import unrolled
-from deploy.measurement.measurement import arriving_at
+from deploy.measurement.measurement import inputs_of
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_packets_and_hops_of_every_kind_of_network_one_by_one(tmp_path, notation
     structure, totals = chip.structure, dict.fromkeys(("input", "sent", "between", "x", "y"), 0)
     for layer in run.graph.layers:
         core_of = mapping.layers[layer.name].core_of
-        for incoming, arrived in zip(layer.inputs, arriving_at(run, layer), strict=True):
+        for incoming, arrived in zip(layer.inputs, inputs_of(run, layer), strict=True):
             synapses = unrolled(incoming.connection, run.graph.source_shape(incoming)).toarray()
             times = arrived.sum(axis=(0, 1), dtype=int).ravel()
             for neuron in np.flatnonzero(times):

@@ -21,8 +21,8 @@ from lava.proc.sparse.process import Sparse
 from lava.utils.weightutils import SignMode
 from populations import MESSAGE_POPULATIONS, shared_activity
 from processes.axons import Axons
-from processes.delta_encoder import DeltaEncoder
-from processes.population import Population
+from processes.delta_encoder import DeltaEncoderProcess
+from processes.population import RecordingLIF
 from processes.source import FrameSource
 from scipy import sparse
 
@@ -65,7 +65,7 @@ def read_network(folder: Path) -> LavaNetwork:
     source = FrameSource(frames=frames, step=step)
     sent = source.s_out
     if job["encoder"] is not None:
-        encoder = DeltaEncoder(frames.shape[1], **job["encoder"], interval=job["time_steps"])
+        encoder = DeltaEncoderProcess(frames.shape[1], **job["encoder"], interval=job["time_steps"])
         sent.connect(encoder.s_in)
         sent = encoder.s_out
     populations = []
@@ -75,7 +75,7 @@ def read_network(folder: Path) -> LavaNetwork:
             populations.append(make(folder, index, layer, job["time_steps"]))
             continue
         bias = np.load(folder / f"bias{index}.npy", allow_pickle=False)
-        neurons = Population(
+        neurons = RecordingLIF(
             spikes=shared_activity(folder, index) if layer["recorded"] else None,
             overflow=np.load(folder / f"overflow{index}.npy", mmap_mode="r+", allow_pickle=False),
             steps=len(frames),

@@ -11,7 +11,7 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 
-class DeltaEncoder(AbstractProcess):
+class DeltaEncoderProcess(AbstractProcess):
     """Sends changes of at least a threshold, in the step in which they come.
 
     Lava's ``Delta`` with any whole gain, and with a reset at every sample.
@@ -33,7 +33,7 @@ class DeltaEncoder(AbstractProcess):
         self.s_out = OutPort(shape=(size,))
 
 
-@implements(proc=DeltaEncoder, protocol=LoihiProtocol)
+@implements(proc=DeltaEncoderProcess, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
 class DeltaEncoderModel(PyLoihiProcessModel):

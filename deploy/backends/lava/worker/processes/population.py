@@ -7,7 +7,7 @@ from lava.proc.lif.models import PyLifResetModelBitAcc
 from lava.proc.lif.process import LIFReset
 
 
-class Population(LIFReset):
+class RecordingLIF(LIFReset):
     """``LIFReset`` that writes its spikes into shared memory, and the first current that Lava wraps.
 
     Lava's own ways to read a population out send a message for each neuron and step, which takes longer than
@@ -36,8 +36,8 @@ class Population(LIFReset):
         self.proc_params["lag"] = lag
 
 
-@implements(proc=Population, protocol=LoihiProtocol)
-class PopulationModel(PyLifResetModelBitAcc):
+@implements(proc=RecordingLIF, protocol=LoihiProtocol)
+class RecordingLIFModel(PyLifResetModelBitAcc):
     """Runs :class:`Population`: Lava's own dynamics, with its tags and resources."""
 
     # Or the decorator would refuse to give the model another process than its parent's.

@@ -274,7 +274,7 @@ def interrupt(monkeypatch, road, config, out):
 
     def then_stop(self):
         written(self)
-        if len(self.learning.history) == 2:
+        if len(self.trainer.history) == 2:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:

@@ -1,7 +1,7 @@
 r"""Layers of networks of rectified linear units.
 
 Every block becomes units that send changes of their activations (:class:`~deploy.ir.SigmaDelta`), and its
-input messages of changes (:class:`~deploy.ir.DeltaEncoder`). Pools of sums and additions are linear, of
+input messages of changes (:class:`~deploy.ir.InputDeltaEncoder`). Pools of sums and additions are linear, of
 changes as of activations, and are part of the next layer's synapses. A maximum is neither: its units add up
 what they hear, and send changes of the largest sum (:class:`~deploy.ir.Maximum`), which is exact.
 
@@ -13,9 +13,9 @@ binary digit of the sum, so that they send exactly the change of what they hear.
 import numpy as np
 
 import dpap
-from deploy.compiler.routes import Route, routes_to
+from deploy.compiler.path_tracing import SourcePath, trace_paths
 from deploy.errors import CompileError
-from deploy.ir import DeltaEncoder, Geometry, Incoming, Maximum, SigmaDelta
+from deploy.ir import Geometry, Incoming, InputDeltaEncoder, Maximum, SigmaDelta
 from deploy.ir.encoding import encode_convolution
 from dpap import blocks
 from dpap.blocks.window import pair
@@ -23,11 +23,11 @@ from dpap.networks import INPUT
 from dpap.neurons.sigma_delta import MESSAGE_LIMIT
 from dpap.quantization.scaling import WEIGHT_STEP
 
-RELAY = SigmaDelta(threshold=WEIGHT_STEP, shift=WEIGHT_STEP.bit_length() - 1, rectified=False)
+PASS_THROUGH = SigmaDelta(threshold=WEIGHT_STEP, shift=WEIGHT_STEP.bit_length() - 1, rectified=False)
 """Sends the change of what it hears through weights of 2."""
 
 
-def encoder_of(network: dpap.networks.Network) -> DeltaEncoder:
+def encoder_of(network: dpap.networks.Network) -> InputDeltaEncoder:
     """The encoder of the network's input: its own, or one that sends every change.
 
     Raises
@@ -36,16 +36,16 @@ def encoder_of(network: dpap.networks.Network) -> DeltaEncoder:
         An encoder stands elsewhere, or not before all that hears the input, or sends more than 24 bits.
     """
     found = [name for name, block in network.layers.items() if isinstance(block, blocks.DeltaEncoder)]
-    encoder = DeltaEncoder()
+    encoder = InputDeltaEncoder()
     if found:
-        hearing = [name for name, sources in network.sources.items() if INPUT in sources]
-        if found != hearing:
+        receiving = [name for name, sources in network.sources.items() if INPUT in sources]
+        if found != receiving:
             raise CompileError(
                 f"{found[-1]}: a DeltaEncoder must be the one layer that takes the network's input, and here"
-                f" {', '.join(hearing)} do; put it first"
+                f" {', '.join(receiving)} do; put it first"
             )
         block = network.layers[found[0]]
-        encoder = DeltaEncoder(block.gain, block.threshold)
+        encoder = InputDeltaEncoder(block.gain, block.threshold)
     if encoder.gain * network.input_max >= MESSAGE_LIMIT:
         raise CompileError(
             f"{found[0] if found else INPUT}: inputs up to {network.input_max} times {encoder.gain} leave the"
@@ -55,24 +55,24 @@ def encoder_of(network: dpap.networks.Network) -> DeltaEncoder:
     return encoder
 
 
-def sigma_delta_unit(integers: blocks.RectifiedIntegers, neuron: dpap.ReLU) -> SigmaDelta:
+def sigma_delta_unit(integers: blocks.ReLUIntegers, neuron: dpap.ReLU) -> SigmaDelta:
     """The units of a block."""
     return SigmaDelta(int(integers.threshold), integers.shift, neuron.rectified)
 
 
 def largest_of(network: dpap.networks.Network, name: str) -> tuple[Incoming, Maximum]:
     """The windows of a maximum pool, and its units."""
-    (route,) = messages_to(network, name)
-    return _windows(network.layers[name], route), Maximum()
+    (path,) = messages_to(network, name)
+    return _windows(network.layers[name], path), Maximum()
 
 
-def relay(network: dpap.networks.Network, name: str) -> tuple[tuple[Incoming, ...], SigmaDelta]:
+def pass_through(network: dpap.networks.Network, name: str) -> tuple[tuple[Incoming, ...], SigmaDelta]:
     """Synapses from all that a sum hears, and units that pass it on."""
     block = network.layers[name]
-    return tuple(_windows(block, route) for route in messages_to(network, name)), RELAY
+    return tuple(_windows(block, path) for path in messages_to(network, name)), PASS_THROUGH
 
 
-def messages_to(network: dpap.networks.Network, name: str) -> list[Route]:
+def messages_to(network: dpap.networks.Network, name: str) -> list[SourcePath]:
     """All ways into a layer.
 
     Raises
@@ -80,22 +80,22 @@ def messages_to(network: dpap.networks.Network, name: str) -> list[Route]:
     CompileError
         Something on a way cannot be compiled, delays among them.
     """
-    routes = routes_to(network, name)
-    for route in routes:
-        if route.delays is not None:
+    paths = trace_paths(network, name)
+    for path in paths:
+        if path.delays is not None:
             raise CompileError(
-                f"{name}: what it hears of {route.source} is delayed, and of changes some would be lost at"
+                f"{name}: what it hears of {path.source} is delayed, and of changes some would be lost at"
                 " the end of a sample; remove the Delay, or use LIF neurons"
             )
-    return routes
+    return paths
 
 
-def _windows(block, route: Route) -> Incoming:
+def _windows(block, path: SourcePath) -> Incoming:
     """Each channel's windows, or single positions of a sum without a pool."""
-    channels = route.shape[0]
+    channels = path.shape[0]
     if isinstance(block, blocks.Addition):
         geometry = Geometry((1, 1), groups=channels)
     else:
         geometry = Geometry(pair(block.window), block.stride, block.padding, groups=channels)
     weight = np.full((channels, 1, *geometry.kernel), WEIGHT_STEP, np.int16)
-    return Incoming(route.source, encode_convolution(weight, geometry, route.pool, channels), geometry)
+    return Incoming(path.source, encode_convolution(weight, geometry, path.pool, channels), geometry)

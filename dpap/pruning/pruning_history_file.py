@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from dpap.errors import InputError
+from dpap.errors.renamed import old_property
 from dpap.files.arrays import load_arrays
 from dpap.networks.builder import MAX_NEURONS
-from dpap.pruning.development import KINDS, QUANTILES
+from dpap.pruning.pruning_history import KINDS, QUANTILES
 from dpap.pruning.turnover import FLOWS
 from dpap.pruning.unit_record import LAST_EPOCHS, SAMPLED
 
@@ -25,12 +26,12 @@ _ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class UnitDevelopment:
+class RecordedUnitHistory:
     """What was recorded of a layer's synapses, or neurons.
 
     Attributes
     ----------
-    places, survival, died, importance : arrays
+    places, survival, pruned_in, importance : arrays
         Of the recorded units, as in :class:`dpap.pruning.unit_record.UnitRecord`; the importance is the mean
         over the unit's life, NaN where there was none.
     quantiles : array of shape (epochs, 5)
@@ -39,23 +40,25 @@ class UnitDevelopment:
 
     places: np.ndarray
     survival: np.ndarray
-    died: np.ndarray
+    pruned_in: np.ndarray
     importance: np.ndarray
     quantiles: np.ndarray
+
+    pruned_in = old_property("died", "pruned_in")
 
     @property
     def pruned(self) -> np.ndarray:
         """Which of the recorded units were pruned during the training, bool."""
-        return self.died > 0
+        return self.pruned_in > 0
 
     @property
     def retained(self) -> np.ndarray:
         """Which of them still live, bool."""
-        return self.died == 0
+        return self.pruned_in == 0
 
 
 @dataclass(frozen=True, eq=False)
-class LayerDevelopment:
+class RecordedLayerHistory:
     """What was recorded of a layer.
 
     Attributes
@@ -63,7 +66,7 @@ class LayerDevelopment:
     pruning_rate : float array of shape (epochs,)
         Synapses removed over synapses at the start.
     neurons_alive : int array of shape (epochs,)
-    units : dict of str to UnitDevelopment
+    units : dict of str to RecordedUnitHistory
         Of ``synapses`` and ``neurons``, where they have survival functions.
     ranges : array of shape (epochs, 5), or None
         Quantiles of the widths of spine ranges.
@@ -73,28 +76,28 @@ class LayerDevelopment:
 
     pruning_rate: np.ndarray
     neurons_alive: np.ndarray
-    units: dict[str, UnitDevelopment]
+    units: dict[str, RecordedUnitHistory]
     ranges: np.ndarray | None
     turnover: dict[str, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
-class DevelopmentRecord:
+class RecordedPruningHistory:
     """What was recorded of a training.
 
     Attributes
     ----------
     epochs : int
-    layers : dict of str to LayerDevelopment
+    layers : dict of str to RecordedLayerHistory
         In the network's order.
     """
 
     epochs: int
-    layers: dict[str, LayerDevelopment]
+    layers: dict[str, RecordedLayerHistory]
 
 
-def read_development(path: str | Path) -> DevelopmentRecord:
-    """Read what :meth:`dpap.pruning.Development.save` wrote.
+def read_pruning_history(path: str | Path) -> RecordedPruningHistory:
+    """Read what :meth:`dpap.pruning.PruningHistory.save` wrote.
 
     Raises
     ------
@@ -111,7 +114,7 @@ def read_development(path: str | Path) -> DevelopmentRecord:
     rates = [own["pruning_rate"] for own in found.values() if "pruning_rate" in own]
     epochs = len(rates[0]) if rates and rates[0].ndim else 0
     layers = {layer: _Reader(f"{path}: {layer}", own, epochs).layer() for layer, own in found.items()}
-    return DevelopmentRecord(epochs, layers)
+    return RecordedPruningHistory(epochs, layers)
 
 
 class _Reader:
@@ -120,11 +123,11 @@ class _Reader:
     def __init__(self, where: str, arrays: dict[str, np.ndarray], epochs: int):
         self.where, self.arrays, self.epochs = where, arrays, epochs
 
-    def layer(self) -> LayerDevelopment:
+    def layer(self) -> RecordedLayerHistory:
         has_units = [kind for kind in KINDS if any(name.startswith(f"{kind}/") for name in self.arrays)]
         has_turnover = any(flow in self.arrays for flow in FLOWS)
         epochs = (self.epochs,)
-        return LayerDevelopment(
+        return RecordedLayerHistory(
             pruning_rate=self.reals("pruning_rate", epochs, 0, 1),
             neurons_alive=self.whole("neurons_alive", epochs, 0, MAX_NEURONS),
             units={kind: self.units(kind) for kind in has_units},
@@ -134,15 +137,15 @@ class _Reader:
             else {},
         )
 
-    def units(self, kind: str) -> UnitDevelopment:
+    def units(self, kind: str) -> RecordedUnitHistory:
         places = self.whole(f"{kind}/places", (None,), 0, MAX_NEURONS)
         count = (len(places),)
         if not 0 < len(places) <= SAMPLED:
             raise InputError(f"{self.where}/{kind}/places has {len(places)} units; expected 1 to {SAMPLED}")
-        return UnitDevelopment(
+        return RecordedUnitHistory(
             places=places,
             survival=self.reals(f"{kind}/survival", (LAST_EPOCHS, *count), -np.inf, np.inf, missing=True),
-            died=self.whole(f"{kind}/died", count, -1, self.epochs),
+            pruned_in=self.whole(f"{kind}/died", count, -1, self.epochs),
             importance=self.reals(f"{kind}/importance", count, -_ROUNDING, 1 + _ROUNDING, missing=True),
             quantiles=self.quantiles(f"{kind}/quantiles", -np.inf),
         )

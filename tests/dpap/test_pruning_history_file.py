@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import dpap
-from dpap.pruning import read_development
+from dpap.pruning import read_pruning_history
 
 EPOCHS, UNITS = 3, 2
 
@@ -28,7 +28,7 @@ def saved(path, content):
 
 
 def test_what_is_read_is_what_was_written(tmp_path):
-    record = read_development(saved(tmp_path / "development.npz", arrays()))
+    record = read_pruning_history(saved(tmp_path / "development.npz", arrays()))
     assert record.epochs == EPOCHS
     (layer,) = record.layers.values()
     assert layer.pruning_rate.tolist() == [0, 0.5, 0.5]
@@ -63,7 +63,7 @@ def test_what_is_wrong_is_named(tmp_path, name, values, part):
     content = arrays() | {name: values}
     content = {key: value for key, value in content.items() if value is not None}
     with pytest.raises(dpap.InputError, match=rf"development\.npz.*{part}"):
-        read_development(saved(tmp_path / "development.npz", content))
+        read_pruning_history(saved(tmp_path / "development.npz", content))
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "truncated", "text", "nothing"])
@@ -78,10 +78,10 @@ def test_a_damaged_file_is_named(tmp_path, damage):
     elif damage == "text":
         path.write_text("epoch,loss\n")
     with pytest.raises(dpap.InputError, match=r"development\.npz: "):
-        read_development(path)
+        read_pruning_history(path)
 
 
 def test_an_array_that_unpacks_to_too_much_is_refused(tmp_path):
     content = arrays() | {"fc1/pruning_rate": np.zeros(1 << 24)}
     with pytest.raises(dpap.InputError, match="bytes, too many"):
-        read_development(saved(tmp_path / "development.npz", content))
+        read_pruning_history(saved(tmp_path / "development.npz", content))

@@ -1,8 +1,8 @@
 r"""Steering the decay of survival functions until the compiled network meets a budget.
 
-At the end of every epoch the network is measured as it would be deployed (:class:`dpap.pruning.Reading`).
+At the end of every epoch the network is measured as it would be deployed (:class:`dpap.pruning.CostReading`).
 Each reading prices the living units, and with these prices the decay is steered along the path of
-:mod:`dpap.pruning.steering`. Those who are to die are masked and the network is measured again before they
+:mod:`dpap.pruning.target_controller`. Those who are to die are masked and the network is measured again before they
 die: where it would fall below the path, fewer are chosen, and where it would still be above a budget that is
 due, more.
 
@@ -15,7 +15,7 @@ what it saves is that share of what they cost; so each layer is pressed in propo
     \epsilon' = w\,(\epsilon + s)
 
 and a unit dies above the shift :math:`(\epsilon + s^*) / w - \epsilon`, where :math:`s^*` is the shift of
-:mod:`dpap.pruning.steering`. Whose removal saves nothing does not decay: for a budget of cores that
+:mod:`dpap.pruning.target_controller`. Whose removal saves nothing does not decay: for a budget of cores that
 is all but those who stand in the way of a core to be freed.
 """
 
@@ -28,12 +28,12 @@ import torch
 from torch import nn
 
 from dpap.errors import InputError
-from dpap.pruning.developing import DevelopingLayer
+from dpap.pruning.cost_reading import CostFunction, CostReading, UnitPrices, read
+from dpap.pruning.dpap_layer_state import DPAPLayerState
 from dpap.pruning.drop_search import DropSearch
-from dpap.pruning.reading import Measure, Reading, UnitPrices, read
-from dpap.pruning.sources import Life, living_synapses
-from dpap.pruning.steering import Steering, cost_of
+from dpap.pruning.sources import AliveMasks, alive_synapses
 from dpap.pruning.target import TargetConfig
+from dpap.pruning.target_controller import TargetController, cost_of
 from dpap.state import check_keys, checked_state
 
 OVERSHOOT = 0.02
@@ -43,7 +43,7 @@ LEAST_WEIGHT = 0.01
 """Of a layer that is pressed at all."""
 
 
-class BudgetSteering(Steering):
+class BudgetController(TargetController):
     """Steers to a measured budget.
 
     Attributes
@@ -71,13 +71,13 @@ class BudgetSteering(Steering):
         self,
         config: TargetConfig,
         warm_up: int,
-        layers: Mapping[str, DevelopingLayer],
+        layers: Mapping[str, DPAPLayerState],
         sources: Mapping[str, tuple[str, ...]],
         network: nn.Module,
-        measure: Measure,
+        cost_function: CostFunction,
     ):
         super().__init__(config, warm_up, layers, sources)
-        self._network, self._measure = network, measure
+        self._network, self._cost_function = network, cost_function
         self.untouched, self.held, self.exhausted = True, False, False
         self.held_epochs = 0
         self._search: DropSearch | None = None
@@ -130,7 +130,7 @@ class BudgetSteering(Steering):
         self._search, self._goal, self._weights = None, None, self._weigh()
         self.exhausted = False
         self.held = self.least_accuracy is not None and self.reading.accuracy < self.least_accuracy
-        asks = self.reading.value > self.limit and epoch + 1 > self.config.first_death(self.warm_up)
+        asks = self.reading.value > self.limit and epoch + 1 > self.config.first_pruning(self.warm_up)
         self.held &= asks
         self.held_epochs += self.held
         self.cost = self.reading.value
@@ -143,35 +143,35 @@ class BudgetSteering(Steering):
 
     def falls_short(self, epoch: int) -> bool:
         """Whether those who die are too few for the path, or so few that only large ones can be chosen."""
-        left, wanted = self._cost(self._life(self._dying()), self._prices()), self.path(epoch + 1)
+        left, wanted = self._cost(self._alive_masks(self._to_prune()), self._prices()), self.path(epoch + 1)
         return super().falls_short(epoch) or left < (1 - OVERSHOOT) * wanted < math.inf
 
     def accept(self, epoch: int) -> bool:
         """Measure the network without the dying; whether they may die, or others have to be chosen."""
-        dying = self._dying()
-        anybody = any(bool(units.any()) for pair in dying.values() for units in pair)
-        if anybody or self._search is not None:
-            self.reading = self._read(self._life(dying))
+        to_prune = self._to_prune()
+        any_marked = any(bool(units.any()) for pair in to_prune.values() for units in pair)
+        if any_marked or self._search is not None:
+            self.reading = self._read(self._alive_masks(to_prune))
             self.cost = self.reading.value
-        if not self.held and self._chooses_others(epoch, dying, anybody):
+        if not self.held and self._chooses_others(epoch, to_prune, any_marked):
             return False
-        self.untouched &= not anybody
+        self.untouched &= not any_marked
         return True
 
-    def _chooses_others(self, epoch: int, dying, anybody: bool) -> bool:
+    def _chooses_others(self, epoch: int, to_prune, any_marked: bool) -> bool:
         """Set another goal for the cost after this epoch, where the measured value misses the path."""
         value, before = self.reading.value, self._model.value
         wanted = super().path(epoch + 1)
         few = self.is_due(epoch) and value > self.limit
         slack = max(OVERSHOOT * wanted, 1.0 if self.config.budget.quantity == "cores" else 0.0)
-        if not few and not (anybody and value < wanted - slack):
+        if not few and not (any_marked and value < wanted - slack):
             return False
         prices = self._prices()
-        now = self._cost(self._life(), prices)
+        now = self._cost(self._alive_masks(), prices)
         if self._search is None:
             self._search = DropSearch(now)
         drop = self._search.next_drop(
-            now - self._cost(self._life(dying), prices),
+            now - self._cost(self._alive_masks(to_prune), prices),
             few=few,
             fell=(before - value) / max(before, self.limit),
             wanted=(before - wanted) / max(before, self.limit),
@@ -184,7 +184,7 @@ class BudgetSteering(Steering):
     def account(self) -> None:
         """Nothing more: the last reading says what is left."""
 
-    def _critical(self, layer: DevelopingLayer, epoch: int, steps: int):
+    def _critical(self, layer: DPAPLayerState, epoch: int, steps: int):
         epsilon = layer.constants.epsilon
         critical = layer.critical_shifts(epoch, steps)
         for values, weight in zip(critical, self._weights[layer.name], strict=True):
@@ -198,7 +198,7 @@ class BudgetSteering(Steering):
         prices = self._model.prices
         if prices is None:
             return dict.fromkeys(self.layers, (1.0, 1.0))
-        living = living_synapses(self.blocks, self.sources, self._life())
+        living = alive_synapses(self.blocks, self.sources, self._alive_masks())
         synapses = {
             name: cost_of({name: living[name]}, {name: price}) for name, price in self._prices().items()
         }
@@ -207,12 +207,12 @@ class BudgetSteering(Steering):
                 synapses[name],
                 synapses[name]
                 + float(prices[name].neurons.sum())
-                + sum(synapses[other] for other, heard in self.sources.items() if name in heard),
+                + sum(synapses[other] for other, received in self.sources.items() if name in received),
             )
             for name in self.layers
         }
-        mortal = [costs[layer.name] for layer in self.layers.values() if layer.prunable]
-        most = max((cost for pair in mortal for cost in pair), default=0.0)
+        prunable = [costs[layer.name] for layer in self.layers.values() if layer.prunable]
+        most = max((cost for pair in prunable for cost in pair), default=0.0)
         if most <= 0:
             return dict.fromkeys(self.layers, (0.0, 0.0))
         return {
@@ -220,13 +220,13 @@ class BudgetSteering(Steering):
             for name, pair in costs.items()
         }
 
-    def _read(self, life: Life | None = None) -> Reading:
+    def _read(self, alive_masks: AliveMasks | None = None) -> CostReading:
         """Measure the network with its masks as they are, or with only some units alive."""
-        if life is not None:
-            for name, alive in living_synapses(self.blocks, self.sources, life).items():
+        if alive_masks is not None:
+            for name, alive in alive_synapses(self.blocks, self.sources, alive_masks).items():
                 mask = self.blocks[name].mask
                 mask.copy_(alive.view(mask.shape))
-        reading = read(self._measure, self._network)
+        reading = read(self._cost_function, self._network)
         if reading.prices is not None:
             self._check_prices(reading.prices)
         return reading
@@ -245,10 +245,10 @@ class BudgetSteering(Steering):
                     f"the budget's measurement has prices of shapes {shapes} for {name}; expected {expected}"
                 )
 
-    def _cost(self, life: Life, prices: Mapping[str, torch.Tensor]) -> float:
-        total = self._model.fixed + super()._cost(life, prices)
+    def _cost(self, alive_masks: AliveMasks, prices: Mapping[str, torch.Tensor]) -> float:
+        total = self._model.fixed + super()._cost(alive_masks, prices)
         if self._model.prices is not None:
-            for name, (_, neurons) in life.items():
+            for name, (_, neurons) in alive_masks.items():
                 price = torch.as_tensor(self._model.prices[name].neurons, device=neurons.device)
                 total += float((neurons * price).sum())
         return total
@@ -260,7 +260,7 @@ class BudgetSteering(Steering):
                 for name, layer in self.layers.items()
             }
         prices = {name: layer.weight_price() for name, layer in self.layers.items()}
-        weights = super()._cost(self._life(), prices)
+        weights = super()._cost(self._alive_masks(), prices)
         return {name: price * (self._model.value / max(weights, 1.0)) for name, price in prices.items()}
 
     def state_dict(self) -> dict[str, Any]:
@@ -286,7 +286,7 @@ class BudgetSteering(Steering):
             raise InputError(f"DPAP, steering, violation is {state['violation']!r}; expected text")
         before, accuracy, value = values["measured"].tolist()
         self.accuracy_before = None if before < 0 else before
-        self.reading = Reading(
+        self.reading = CostReading(
             value, None if accuracy < 0 else accuracy, violation=state["violation"] or None
         )
         self.held_epochs = values["held_epochs"]

@@ -52,7 +52,7 @@ def foretold(network, reading):
 def test_a_reading_is_what_is_measured_and_its_prices_add_up_to_it(kind, budget):
     network = network_of(kind)
     inputs = random_inputs(network, 3)
-    reading = deploy.budget_meter(budget, inputs)(network)
+    reading = deploy.budget_cost_function(budget, inputs)(network)
     measurement = deploy.measure(*_ran(network, inputs))
     if budget == "synops=1":
         value = measurement.total("synops_effective") / 3
@@ -77,10 +77,10 @@ def test_a_price_of_the_last_layer_is_what_the_death_of_its_synapses_saves(budge
     """Nothing hears the output, so that no other activity changes; a column goes, as zeros in a list cost."""
     network = firing_network("30FC-5FC", (16,), 4, input_max=3)
     inputs = random_inputs(network, 3)
-    meter = deploy.budget_meter(budget, inputs)
-    before = meter(network)
+    cost_function = deploy.budget_cost_function(budget, inputs)
+    before = cost_function(network)
     network.layers["fc2"].mask[:, [3, 7]] = 0
-    after = meter(network)
+    after = cost_function(network)
     synapses = 5 * before.prices["fc2"].synapses[0, [3, 7]].sum()
     neurons = before.prices["fc1"].neurons[[3, 7]].sum()
     # Neurons 3 and 7 of fc1 are heard no more, and go with their own synapses.
@@ -93,7 +93,7 @@ def test_a_price_of_the_last_layer_is_what_the_death_of_its_synapses_saves(budge
 def test_accuracy_is_that_of_the_compiled_network():
     network = network_of("average pool")
     inputs, labels = random_inputs(network, 8), np.arange(8) % 5
-    reading = deploy.budget_meter("synops=1", inputs, labels)(network)
+    reading = deploy.budget_cost_function("synops=1", inputs, labels)(network)
     _, recording = _ran(network, inputs)
     assert reading.accuracy == recording.accuracy(labels)
 
@@ -115,21 +115,21 @@ def test_accuracy_is_that_of_the_compiled_network():
 )
 def test_hardware_that_cannot_keep_a_budget_is_refused(budget, part):
     with pytest.raises(dpap.InputError, match=part) as refusal:
-        deploy.budget_meter(budget, np.zeros((1, 4, 3)))
+        deploy.budget_cost_function(budget, np.zeros((1, 4, 3)))
     assert "\n" not in str(refusal.value)
 
 
 def test_samples_and_labels_that_do_not_fit_are_refused():
     with pytest.raises(dpap.InputError, match="0 samples"):
-        deploy.budget_meter("synops=1", np.zeros((0, 4, 3)))
+        deploy.budget_cost_function("synops=1", np.zeros((0, 4, 3)))
     with pytest.raises(dpap.InputError, match=r"2 samples with labels of shape \(3,\)"):
-        deploy.budget_meter("synops=1", np.zeros((2, 4, 3)), np.zeros(3))
+        deploy.budget_cost_function("synops=1", np.zeros((2, 4, 3)), np.zeros(3))
     relu = dpap.networks.build("5FC-2FC", (3,), 1, neuron=dpap.ReLU())
     with pytest.raises(dpap.InputError, match="networks of spiking neurons"):
         dpap.DPAP(
             relu,
             dpap.DPAPConfig(target={"budget": "synops=1", "epochs": 3}),
-            deploy.budget_meter("synops=1", np.zeros((1, 1, 3), int)),
+            deploy.budget_cost_function("synops=1", np.zeros((1, 1, 3), int)),
         )
 
 
@@ -139,7 +139,7 @@ WIDE = ("32C3-AP2-8C3-5FC", (1, 8, 8))
 
 def test_those_are_priced_who_stand_in_the_way_of_a_core():
     network = firing_network(*WIDE, 4, input_max=3)
-    reading = deploy.budget_meter("cores=3:loihi1", random_inputs(network, 1))(network)
+    reading = deploy.budget_cost_function("cores=3:loihi1", random_inputs(network, 1))(network)
     graph = deploy.compile(network)
     chip = load_hardware("loihi1")
     assert reading.value == map_graph(graph, chip.structure, chip.synapse_format).cores == 4
@@ -153,15 +153,17 @@ def test_those_are_priced_who_stand_in_the_way_of_a_core():
     for dead, cores in ((15, 4), (16, 3)):
         network.layers["conv1"].mask[:dead] = 0
         network.layers["conv2"].mask[:, :dead] = 0
-        assert deploy.budget_meter("cores=3:loihi1", random_inputs(network, 1))(network).value == cores
+        assert (
+            deploy.budget_cost_function("cores=3:loihi1", random_inputs(network, 1))(network).value == cores
+        )
 
 
 def test_a_budget_that_is_met_presses_nobody_and_one_below_a_core_a_layer_all_that_can_go():
     network = firing_network(*WIDE, 4, input_max=3)
-    reading = deploy.budget_meter("cores=4:loihi1", random_inputs(network, 1))(network)
+    reading = deploy.budget_cost_function("cores=4:loihi1", random_inputs(network, 1))(network)
     assert (reading.value, reading.fixed) == (4, 4)
     assert not any(prices.neurons.any() or prices.synapses.any() for prices in reading.prices.values())
-    reading = deploy.budget_meter("cores=1:loihi1", random_inputs(network, 1))(network)
+    reading = deploy.budget_cost_function("cores=1:loihi1", random_inputs(network, 1))(network)
     assert reading.prices["conv1"].neurons.all()
     assert reading.fixed == 2
 
@@ -169,9 +171,9 @@ def test_a_budget_that_is_met_presses_nobody_and_one_below_a_core_a_layer_all_th
 def test_layers_that_are_left_out_are_not_waited_for():
     network = firing_network("32C3-40C3-5FC", (1, 8, 8), 4, input_max=3)
     inputs = random_inputs(network, 1)
-    free = deploy.budget_meter("cores=6:loihi1", inputs)(network)
+    free = deploy.budget_cost_function("cores=6:loihi1", inputs)(network)
     assert free.value > 6
-    fixed = deploy.budget_meter("cores=6:loihi1", inputs, left_out=("conv1",))(network)
+    fixed = deploy.budget_cost_function("cores=6:loihi1", inputs, left_out=("conv1",))(network)
     assert free.prices["conv1"].neurons.any() or free.prices["conv1"].synapses.any()
     assert not fixed.prices["conv1"].synapses.any()
     assert fixed.prices["conv2"].neurons.any() or fixed.prices["conv2"].synapses.any()

@@ -16,7 +16,7 @@ SMALLEST_FACTOR = 1e-30
 """Below it a structure has settled; a limit for divisions."""
 
 
-class DevelopingLayer(PrunedLayer):
+class DPAPLayerState(PrunedLayer):
     """Importance gathered over an epoch, survival functions, and what is still alive in one layer.
 
     Attributes
@@ -27,9 +27,9 @@ class DevelopingLayer(PrunedLayer):
         Gathers what the synapses and neurons are worth.
     synapse_survival, neuron_survival : Tensors of shape (post, pre / groups) and (post,)
         Survival functions F.
-    dying_synapses, dying_neurons : bool Tensors of the same shapes
+    synapses_to_prune, neurons_to_prune : bool Tensors of the same shapes
         What falls below zero with the epoch that ends.
-    source : DevelopingLayer or None
+    source : DPAPLayerState or None
         The layer before, where this one's presynaptic activity is that one's postsynaptic one.
     observed : Tensor or None
         What the importance keeps of the last forward pass's activity.
@@ -41,7 +41,7 @@ class DevelopingLayer(PrunedLayer):
     """
 
     def __init__(
-        self, block: Prunable, prunable: bool, config: DPAPConfig, source: "DevelopingLayer | None" = None
+        self, block: Prunable, prunable: bool, config: DPAPConfig, source: "DPAPLayerState | None" = None
     ):
         super().__init__(block, prunable)
         self.config, self.source = config, source
@@ -53,8 +53,8 @@ class DevelopingLayer(PrunedLayer):
         self.neuron_survival = torch.full(
             self.neuron_alive.shape, self.constants.beta, device=block.weight.device
         )
-        self.dying_synapses = torch.zeros_like(self.synapse_alive)
-        self.dying_neurons = torch.zeros_like(self.neuron_alive)
+        self.synapses_to_prune = torch.zeros_like(self.synapse_alive)
+        self.neurons_to_prune = torch.zeros_like(self.neuron_alive)
         self.observed: torch.Tensor | None = None
         self._observations: list[tuple[torch.Tensor, torch.Tensor]] = []
         self._normalized: tuple[torch.Tensor, torch.Tensor] | None = None
@@ -75,7 +75,7 @@ class DevelopingLayer(PrunedLayer):
         return self.counts_spikes or (self.prunable and self.importance.observes)
 
     @property
-    def life(self) -> tuple[torch.Tensor, torch.Tensor]:
+    def alive_masks(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Living synapses and neurons."""
         return self.synapse_alive, self.neuron_alive
 
@@ -94,27 +94,27 @@ class DevelopingLayer(PrunedLayer):
         if not (self.prunable and self.importance.observes):
             return
         if self.source is not None and self.source.observed is not None:
-            heard = self.source.observed
+            received = self.source.observed
         else:
-            heard = self.importance.summarize(inputs, steps)
+            received = self.importance.summarize(inputs, steps)
         self.observed = self.importance.summarize(activity, steps)
-        self._observations.append((self._real(heard), self.observed))
+        self._observations.append((self._real(received), self.observed))
 
-    def _real(self, heard: torch.Tensor) -> torch.Tensor:
+    def _real(self, received: torch.Tensor) -> torch.Tensor:
         """Presynaptic activity in real units, in which a recurrent layer's own spikes are already."""
         if not getattr(self.block, "recurrent", False):
-            return heard if self.block.input_divisor == 1 else heard / self.block.input_divisor
+            return received if self.block.input_divisor == 1 else received / self.block.input_divisor
         own = len(self.neuron_alive)
-        return torch.cat([heard[..., :-own] / self.block.input_divisor, heard[..., -own:]], -1)
+        return torch.cat([received[..., :-own] / self.block.input_divisor, received[..., -own:]], -1)
 
     def _count(self, inputs: torch.Tensor, steps: int) -> None:
         # From a layer come spikes, or their sums over the windows of a pool; from outside any number at all.
-        counted = inputs if self.hears_spikes else (inputs != 0).to(inputs.dtype)
+        counted = inputs if self.receives_spikes else (inputs != 0).to(inputs.dtype)
         summed = counted.flatten(3).sum(3) if counted.dim() > 3 else counted
         self.spikes += summed.sum((0, 1), dtype=torch.float64) * (steps / len(inputs))
         self.samples += inputs.shape[1]
 
-    hears_spikes = True
+    receives_spikes = True
     """Whether the inputs are the spikes of layers, not the network's input."""
 
     @torch.no_grad()
@@ -146,8 +146,8 @@ class DevelopingLayer(PrunedLayer):
     @torch.no_grad()
     def appraise(self) -> None:
         """Normalise the importance of the epoch that ends (eq. 11, and the first part of 12 and 13)."""
-        living_synapses = self.synapse_alive & self.neuron_alive[:, None]
-        pairs = (self.importance.synapses(), living_synapses), (self.importance.neurons(), self.neuron_alive)
+        alive_synapses = self.synapse_alive & self.neuron_alive[:, None]
+        pairs = (self.importance.synapses(), alive_synapses), (self.importance.neurons(), self.neuron_alive)
         how = self.config.normalization, self.config.percentile
         self._normalized = tuple(normalize(importance, alive, *how) for importance, alive in pairs)
 
@@ -185,14 +185,14 @@ class DevelopingLayer(PrunedLayer):
                 epsilon=self.constants.epsilon + neuron_shift,
                 **constants,
             )
-        self.dying_synapses = self.synapse_alive & (self.synapse_survival < 0)
-        self.dying_neurons = self.neuron_alive & (self.neuron_survival < 0)
+        self.synapses_to_prune = self.synapse_alive & (self.synapse_survival < 0)
+        self.neurons_to_prune = self.neuron_alive & (self.neuron_survival < 0)
 
     @torch.no_grad()
     def critical_shifts(self, epoch: int, steps: int) -> tuple[torch.Tensor, torch.Tensor]:
         """The shifts of the decay value above which synapses, and neurons, die within so many epochs.
 
-        See :mod:`dpap.pruning.steering`; ``epoch`` counts from the warm-up and is the first of them. Those
+        See :mod:`dpap.pruning.target_controller`; ``epoch`` counts from the warm-up and is the first of them. Those
         whom the floor keeps, as it looks now, do not die at any.
         """
         gamma, eta, staircase = self.constants.gamma, self.constants.eta, self.config.staircase
@@ -217,11 +217,11 @@ class DevelopingLayer(PrunedLayer):
         return synapses, neurons
 
     @torch.no_grad()
-    def die(self) -> None:
+    def prune(self) -> None:
         """Prune those who die; survival functions of those who were spared start again from zero."""
-        self.synapse_alive &= ~self.dying_synapses
-        self.neuron_alive &= ~self.dying_neurons
-        for survival, alive in zip(self.survival, self.life, strict=True):
+        self.synapse_alive &= ~self.synapses_to_prune
+        self.neuron_alive &= ~self.neurons_to_prune
+        for survival, alive in zip(self.survival, self.alive_masks, strict=True):
             survival[alive & (survival < 0)] = 0
 
     def new_epoch(self) -> None:
@@ -236,7 +236,7 @@ class DevelopingLayer(PrunedLayer):
         return self._price(torch.full_like(self.spikes, self.kernel))
 
     def synops_price(self) -> torch.Tensor:
-        """SynOps that a synapse costs an inference, for each input (:mod:`dpap.pruning.steering`)."""
+        """SynOps that a synapse costs an inference, for each input (:mod:`dpap.pruning.target_controller`)."""
         reach = self.kernel
         shapes = getattr(self.block, "output_shape", ()), getattr(self.block, "input_shape", ())
         if self.block.kind == "conv" and all(shapes):

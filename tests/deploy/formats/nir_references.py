@@ -45,20 +45,20 @@ def _run(make, layers, inputs):
     for sample, frames in enumerate(inputs):
         # A network of its own for each sample: states start at zero. NIR's shapes have no batch.
         network, state = make(), None
-        heard = {}
+        received = {}
         for name in layers:
-            network.get_submodule(name).register_forward_hook(_listener(heard, name))
+            network.get_submodule(name).register_forward_hook(_listener(received, name))
         for step, frame in enumerate(frames):
             _, state = network(torch.from_numpy(frame.astype(np.float32)), state)
             for name in layers:
-                spikes[name][sample, step] = heard[name]
+                spikes[name][sample, step] = received[name]
     return {name: np.stack([np.stack(list(row)) for row in rows]) for name, rows in spikes.items()}
 
 
-def _listener(heard, name):
+def _listener(received, name):
     def listen(_module, _inputs, output):
         activity = output[0] if isinstance(output, tuple) else output
-        heard[name] = activity.detach().numpy().copy()
+        received[name] = activity.detach().numpy().copy()
 
     return listen
 

@@ -18,7 +18,7 @@ from deploy.measurement.measurement import Measurement, measure
 from deploy.recording import Recording
 from deploy.runner import run
 from dpap.errors import InputError
-from dpap.pruning import Budget, Reading, parse_budget
+from dpap.pruning import Budget, CostReading, parse_budget
 
 NEVER_PRICED = ("barrier.energy",)
 """Energies that no estimate needs, since no source gives them; it says so in its assumptions."""
@@ -63,8 +63,8 @@ def budget_target(budget: Budget) -> Hardware | None:
     return target
 
 
-class BudgetMeter:
-    """Measures what a budget limits: a :class:`dpap.pruning.Measure`.
+class BudgetCostFunction:
+    """Measures what a budget limits: a :class:`dpap.pruning.CostFunction`.
 
     The network is compiled, run on the fast simulator, measured, and mapped or priced, as
     :func:`deploy.compile`, :func:`deploy.run`, :func:`deploy.measure` and :func:`deploy.estimate` do it.
@@ -104,8 +104,8 @@ class BudgetMeter:
                 " expected one for each"
             )
 
-    def __call__(self, network: nn.Module) -> Reading:
-        """Measure a network; see :class:`dpap.pruning.Reading`.
+    def __call__(self, network: nn.Module) -> CostReading:
+        """Measure a network; see :class:`dpap.pruning.CostReading`.
 
         Raises
         ------
@@ -126,7 +126,7 @@ class BudgetMeter:
         else:
             value, fixed, violation = self._operations(units, recording, measure(graph, recording))
         accuracy = None if self._labels is None else recording.accuracy(self._labels)
-        return Reading(value, accuracy, units.prices, fixed, violation)
+        return CostReading(value, accuracy, units.prices, fixed, violation)
 
     def _cores(self, units: Units, graph: Graph) -> tuple[float, float, str | None]:
         target = self.target
@@ -150,12 +150,12 @@ class BudgetMeter:
         return value, max(value - units.total(), 0.0), violation
 
 
-def budget_meter(
+def budget_cost_function(
     budget: Budget | str,
     inputs: np.ndarray,
     labels: np.ndarray | None = None,
     left_out: tuple[str, ...] = (),
-) -> BudgetMeter:
+) -> BudgetCostFunction:
     """What measures a network for a budget, for ``dpap.DPAP(net, config, measure=...)``.
 
     Parameters
@@ -163,14 +163,16 @@ def budget_meter(
     budget : Budget or str
         That of ``config.target.budget``, as text too: ``energy=5uJ:loihi1/sanafe_fit``.
     inputs, labels, left_out
-        As for :class:`BudgetMeter`.
+        As for :class:`BudgetCostFunction`.
 
     Raises
     ------
     InputError
         The budget, its hardware or the samples are wrong.
     """
-    return BudgetMeter(parse_budget(budget) if isinstance(budget, str) else budget, inputs, labels, left_out)
+    return BudgetCostFunction(
+        parse_budget(budget) if isinstance(budget, str) else budget, inputs, labels, left_out
+    )
 
 
 def _first(violations: tuple) -> str | None:

@@ -8,10 +8,10 @@ import pytest
 import torch
 from factories import firing_network
 from handmade_layers import chain
-from test_steering import learn
+from test_target_controller import learn
 
 import dpap
-from dpap.pruning import Reading, UnitPrices
+from dpap.pruning import CostReading, UnitPrices
 
 
 def config(limit, epochs=8, **options):
@@ -30,15 +30,15 @@ def living_weights(network):
 def neurons_of(name, accuracy=None):
     """Measures the living neurons of one layer, and prices those alone."""
 
-    def measure(network):
+    def cost_function(network):
         prices = {}
         for block in network.synaptic_blocks():
             alive = block.mask.flatten(1).any(1).double().numpy()
             synapses = np.zeros((1, block.mask.flatten(1).shape[1]))
             prices[block.name] = UnitPrices(synapses, alive * (block.name == name))
-        return Reading(prices[name].neurons.sum() + 3.0, accuracy, prices, fixed=3.0)
+        return CostReading(prices[name].neurons.sum() + 3.0, accuracy, prices, fixed=3.0)
 
-    return measure
+    return cost_function
 
 
 def test_a_value_alone_is_met_and_not_undercut():
@@ -60,12 +60,12 @@ def test_what_the_prices_foretell_wrongly_is_corrected_by_the_measurement(real):
     before = living_weights(network)
     readings = []
 
-    def measure(network):
+    def cost_function(network):
         assert not network.training
         readings.append(before * (living_weights(network) / before) ** real)
         return readings[-1]
 
-    pruner = dpap.DPAP(network, config(0.5 * before, epochs=6), measure)
+    pruner = dpap.DPAP(network, config(0.5 * before, epochs=6), cost_function)
     learn(pruner, network, 7)
     assert network.training
     assert pruner.budget.met
@@ -91,7 +91,7 @@ def test_the_path_and_the_weights_of_layers_by_hand():
         "fc1": UnitPrices(np.ones((1, 3)), np.full(4, 2.0)),
         "fc2": UnitPrices(np.full((1, 4), 5.0), np.zeros(2)),
     }
-    pruner = dpap.DPAP(network, config(50, epochs=9), lambda _: Reading(62.0, None, prices, fixed=2.0))
+    pruner = dpap.DPAP(network, config(50, epochs=9), lambda _: CostReading(62.0, None, prices, fixed=2.0))
     layer = pruner.layers["fc1"]
     layer._normalized = torch.zeros(4, 3), torch.zeros(4)
     pruner.budget.begin(0)
@@ -113,15 +113,15 @@ def test_below_the_floors_no_layer_is_emptied_and_it_says_that_no_more_can_be_ha
     assert not pruner.budget.met
     assert pruner.budget.exhausted
     assert all(bool(block.mask.any()) for block in network.synaptic_blocks())
-    assert all(alive.any() for _, alive in pruner.life.values())
+    assert all(alive.any() for _, alive in pruner.alive_masks.values())
 
 
 def test_nothing_is_pruned_while_accuracy_is_too_low():
     network = small_network()
     accuracies = iter([0.9] * 7 + [0.4] * 3 + [0.85] * 99)
     start = living_weights(network)
-    measure = lambda network: Reading(living_weights(network), next(accuracies))  # noqa: E731
-    pruner = dpap.DPAP(network, config(0.3 * start, epochs=8, max_drop=0.1), measure)
+    cost_function = lambda network: CostReading(living_weights(network), next(accuracies))  # noqa: E731
+    pruner = dpap.DPAP(network, config(0.3 * start, epochs=8, max_drop=0.1), cost_function)
     # One reading at the start and, until somebody dies, one an epoch: epochs 1 to 4. In the fifth the network
     # is measured again without the dying; then accuracy is 0.4 for three epochs.
     rates = learn(pruner, network, 8)
@@ -149,14 +149,16 @@ def test_an_accuracy_is_needed_to_hold_it():
         (-1.0, "value -1.0"),
         ("much", "a str; expected a number or a Reading"),
         (None, "a NoneType"),
-        (Reading(1.0, accuracy=math.inf), "accuracy inf"),
-        (Reading(1.0, prices={}), "prices ; the layers are fc1, fc2"),
+        (CostReading(1.0, accuracy=math.inf), "accuracy inf"),
+        (CostReading(1.0, prices={}), "prices ; the layers are fc1, fc2"),
         (
-            Reading(1.0, prices=dict.fromkeys(("fc1", "fc2"), UnitPrices(np.zeros((1, 3)), np.zeros(4)))),
+            CostReading(1.0, prices=dict.fromkeys(("fc1", "fc2"), UnitPrices(np.zeros((1, 3)), np.zeros(4)))),
             r"shapes \(\(1, 3\), \(4,\)\) for fc2; expected \(\(1, 4\), \(2,\)\)",
         ),
         (
-            Reading(1.0, prices=dict.fromkeys(("fc1", "fc2"), UnitPrices(np.full((1, 3), -1), np.zeros(4)))),
+            CostReading(
+                1.0, prices=dict.fromkeys(("fc1", "fc2"), UnitPrices(np.full((1, 3), -1), np.zeros(4)))
+            ),
             "fc1, synapses",
         ),
     ],
@@ -173,16 +175,16 @@ def test_a_budget_and_its_measurement_belong_together():
 
 
 def test_a_violation_of_the_hardware_does_not_meet_a_budget():
-    measure = lambda network: Reading(1.0, violation="fc1: fan-in 5000, at most 4096")  # noqa: E731
-    pruner = dpap.DPAP(small_network(), config(5), measure)
+    cost_function = lambda network: CostReading(1.0, violation="fc1: fan-in 5000, at most 4096")  # noqa: E731
+    pruner = dpap.DPAP(small_network(), config(5), cost_function)
     assert not pruner.budget.met
 
 
 def test_it_goes_on_from_its_state():
     def make():
         network = small_network()
-        measure = lambda network: Reading(living_weights(network), 0.75)  # noqa: E731
-        return network, dpap.DPAP(network, config(1200, max_drop=0.5), measure)
+        cost_function = lambda network: CostReading(living_weights(network), 0.75)  # noqa: E731
+        return network, dpap.DPAP(network, config(1200, max_drop=0.5), cost_function)
 
     network, pruner = make()
     learn(pruner, network, 6)

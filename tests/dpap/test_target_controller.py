@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dpap
-from dpap.pruning.steering import cost_of
 from dpap.pruning.survival import survival_update
+from dpap.pruning.target_controller import cost_of
 
 
 def learn(pruner, network, epochs, seed=0):
@@ -85,11 +85,11 @@ def test_path_by_hand():
     # 60 + 40 * (1 - n)^3 with n = (e - 4) / 6.
     network = chain(10, 8, 2)  # 80 + 16 = 96 weights
     pruner = dpap.DPAP(network, target(pruning_rate=0.5, epochs=10, look_ahead=4))
-    steering = pruner.steering
-    steering.start = 96.0
-    assert steering.path(4) == float("inf")
-    assert steering.path(7) == pytest.approx(48 + 48 * 0.5**3)
-    assert steering.path(10) == steering.path(30) == 48
+    controller = pruner.controller
+    controller.start = 96.0
+    assert controller.path(4) == float("inf")
+    assert controller.path(7) == pytest.approx(48 + 48 * 0.5**3)
+    assert controller.path(10) == controller.path(30) == 48
 
 
 @given(
@@ -142,7 +142,7 @@ def test_synops_by_hand():
     second.show(spikes, torch.zeros(2, 2, 2))
     pruner.after_batch()
     pruner.after_epoch()
-    assert pruner.steering.cost == 10.0
+    assert pruner.controller.cost == 10.0
 
 
 def test_synops_of_a_convolution_by_hand():
@@ -156,19 +156,19 @@ def test_synops_of_a_convolution_by_hand():
     block.show(torch.ones(1, 1, 1, 4, 4), torch.zeros(1, 1, 2, 2, 2))
     pruner.after_batch()
     pruner.after_epoch()
-    assert pruner.steering.cost == 72.0
+    assert pruner.controller.cost == 72.0
 
 
 def test_a_budget_of_synops_is_kept():
     network = firing_network("6C3-AP2-8C3-AP2-20FC-5FC", (1, 8, 8), 4, input_max=16).train()
     free = dpap.DPAP(network, target(synops=1e9, epochs=4))
     learn(free, network, 1)
-    before = free.steering.cost
+    before = free.controller.cost
     free.remove()
     pruner = dpap.DPAP(network, target(synops=0.5 * before, epochs=10))
     learn(pruner, network, 14)
     assert free.pruning_rate == 0
-    assert 0.3 * before < pruner.steering.cost <= 0.5 * before
+    assert 0.3 * before < pruner.controller.cost <= 0.5 * before
 
 
 def test_a_target_out_of_reach_is_refused():
@@ -200,6 +200,6 @@ def test_a_steered_run_goes_on_from_its_state(goal):
     resumed.load_state_dict(copy.deepcopy(pruner.state_dict()))
     assert learn(pruner, network, 5, seed=1) == learn(resumed, other, 5, seed=1)
     assert (
-        pruner.steering.state_dict()["steering"].tolist()
-        == resumed.steering.state_dict()["steering"].tolist()
+        pruner.controller.state_dict()["steering"].tolist()
+        == resumed.controller.state_dict()["steering"].tolist()
     )

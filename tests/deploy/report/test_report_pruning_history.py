@@ -11,7 +11,11 @@ import deploy
 from deploy.hardware import estimate
 from deploy.hardware.stopping import stops_early
 from deploy.report import render
-from dpap.pruning.development_file import DevelopmentRecord, LayerDevelopment, UnitDevelopment
+from dpap.pruning.pruning_history_file import (
+    RecordedLayerHistory,
+    RecordedPruningHistory,
+    RecordedUnitHistory,
+)
 
 EPOCHS = 3
 RATES = {"conv1": [0.0, 0.0, 0.0], "fc1": [0.0, 0.5, 0.75], "fc2": [0.0, 0.25, 0.25]}
@@ -22,10 +26,10 @@ def units():
     survival = np.full((8, 6), np.nan)
     survival[5:, :3] = [[3, 4, 5], [1, 2, 9], [-1, -2, -3]]
     survival[5:, 3:5] = [[10, 20], [11, 21], [12, 30]]
-    return UnitDevelopment(
+    return RecordedUnitHistory(
         places=np.arange(6),
         survival=survival,
-        died=np.array([3, 3, 3, 0, 0, -1]),
+        pruned_in=np.array([3, 3, 3, 0, 0, -1]),
         importance=np.array([0.0, 0.1, 0.4, 0.5, 0.9, np.nan]),
         quantiles=np.full((EPOCHS, 5), np.nan),
     )
@@ -34,11 +38,11 @@ def units():
 def shrinking():
     """A record of DPAP."""
     layers = {
-        name: LayerDevelopment(np.array(rates), np.array([3, 3, 3]), {}, None, {})
+        name: RecordedLayerHistory(np.array(rates), np.array([3, 3, 3]), {}, None, {})
         for name, rates in RATES.items()
     }
     layers["fc1"] = replace(layers["fc1"], units={"synapses": units()})
-    return DevelopmentRecord(EPOCHS, layers)
+    return RecordedPruningHistory(EPOCHS, layers)
 
 
 def growing():
@@ -48,11 +52,11 @@ def growing():
     still = dict.fromkeys(flows, none)
     moved = still | {"synapses_pruned": np.array([0, 8, 2]), "synapses_regrown": np.array([0, 0, 5])}
     ranges = np.array([[2.0, 2, 2, 2, 2], [1, 1.5, 2, 2.5, 3], [0.5, 1, 1.25, 2, 4]])
-    return DevelopmentRecord(
+    return RecordedPruningHistory(
         EPOCHS,
         {
-            "conv1": LayerDevelopment(np.array(RATES["conv1"]), np.array([3, 3, 3]), {}, ranges, still),
-            "fc1": LayerDevelopment(np.array(RATES["fc1"]), np.array([6, 6, 6]), {}, ranges / 2, moved),
+            "conv1": RecordedLayerHistory(np.array(RATES["conv1"]), np.array([3, 3, 3]), {}, ranges, still),
+            "fc1": RecordedLayerHistory(np.array(RATES["fc1"]), np.array([6, 6, 6]), {}, ranges / 2, moved),
         },
     )
 
@@ -64,7 +68,7 @@ def data():
 
 @pytest.fixture(scope="module")
 def page(data):
-    return Page(render(replace(data, development=shrinking())))
+    return Page(render(replace(data, pruning_history=shrinking())))
 
 
 def plot_of(page, vertical):
@@ -122,16 +126,16 @@ def test_importance_is_drawn_as_its_distribution(page):
 
 def test_what_was_not_pruned_is_not_drawn(data):
     still = units()
-    still = replace(still, died=np.minimum(still.died, 0))
+    still = replace(still, pruned_in=np.minimum(still.pruned_in, 0))
     record = shrinking()
     record.layers["fc1"] = replace(record.layers["fc1"], units={"synapses": still})
-    page = Page(render(replace(data, development=record)))
+    page = Page(render(replace(data, pruning_history=record)))
     assert "No synapse and no neuron was pruned by its survival function." in page.text
     assert not plot_of(page, "survival function F")
 
 
 def test_ranges_and_turnover_are_drawn(data):
-    page = Page(render(replace(data, development=growing())))
+    page = Page(render(replace(data, pruning_history=growing())))
     conv1, fc1 = plot_of(page, "width of the range (weight)")
     for plot, factor in ((conv1, 1), (fc1, 0.5)):
         lower, upper, middle, narrowest, widest = plot["data"]
@@ -151,7 +155,7 @@ def test_ranges_and_turnover_are_drawn(data):
 
 @pytest.mark.parametrize("record", [shrinking(), growing()])
 def test_every_figure_has_a_caption_and_every_axis_a_title(data, record):
-    html = render(replace(data, development=record))
+    html = render(replace(data, pruning_history=record))
     section = re.search(r'<section id="development">(.*?)</section>', html, re.S)[1]
     assert section.count("<figure>") == section.count("</figcaption></figure>") == 3
     for plot in Page(html).plots:

@@ -25,7 +25,7 @@ KINDS = ("synapses", "neurons")
 """What has survival functions."""
 
 
-class Development:
+class PruningHistory:
     r"""Records what a pruner does, epoch by epoch.
 
     Parameters
@@ -59,7 +59,7 @@ class Development:
         self.quantiles: dict[tuple[str, str], list[list[float]]] = {}
         for layer in pruner.prunable_layers:
             if hasattr(layer, "survival"):
-                for kind, alive in zip(KINDS, layer.life, strict=True):
+                for kind, alive in zip(KINDS, layer.alive_masks, strict=True):
                     self.units[layer.name, kind] = UnitRecord(alive)
                     self.quantiles[layer.name, kind] = []
         self.ranges: dict[str, list[list[float]]] = {
@@ -75,7 +75,7 @@ class Development:
             self.neurons_alive[name].append(int(self.pruner.layers[name].neuron_alive.sum()))
         for (name, kind), unit in self.units.items():
             layer, which = self.pruner.layers[name], KINDS.index(kind)
-            alive, survival = layer.life[which], layer.survival[which]
+            alive, survival = layer.alive_masks[which], layer.survival[which]
             appraised = None if layer.appraised is None else layer.appraised[which]
             unit.take(self.pruner.epoch, alive, survival, appraised)
             self.quantiles[name, kind].append(_quantiles(survival[alive]))
@@ -139,7 +139,7 @@ class Development:
         self.ranges = ranges
 
     def save(self, path: str | Path) -> None:
-        """Write a compressed NumPy archive, whole or not at all (:func:`dpap.pruning.read_development`).
+        """Write a compressed NumPy archive, whole or not at all (:func:`dpap.pruning.read_pruning_history`).
 
         Its arrays are ``fc1/pruning_rate`` and ``fc1/neurons_alive``, one value an epoch; and for
         ``synapses`` and ``neurons`` of each layer with survival functions, by the names of
@@ -154,7 +154,12 @@ class Development:
             arrays[f"{name}/neurons_alive"] = np.array(self.neurons_alive[name], dtype=np.int64)
         for key, unit in self.units.items():
             mean = torch.where(unit.appraisals > 0, unit.importance / unit.appraisals, torch.nan)
-            kept = {"places": unit.places, "survival": unit.survival, "died": unit.died, "importance": mean}
+            kept = {
+                "places": unit.places,
+                "survival": unit.survival,
+                "died": unit.pruned_in,
+                "importance": mean,
+            }
             arrays |= {f"{_key(*key)}/{name}": values.numpy() for name, values in kept.items()}
             arrays[f"{_key(*key)}/quantiles"] = np.array(self.quantiles[key]).reshape(-1, len(QUANTILES))
         for name, rows in self.ranges.items():

@@ -9,7 +9,7 @@ import numpy as np
 from deploy.ir import INPUT, Layer
 
 
-def arriving(layer: Layer, index: int, activity: np.ndarray) -> np.ndarray:
+def delayed_input(layer: Layer, index: int, activity: np.ndarray) -> np.ndarray:
     """Activity of one source as it arrives.
 
     Parameters
@@ -50,7 +50,7 @@ def delayed(activity: np.ndarray, delays: np.ndarray | None) -> np.ndarray:
     return arrived
 
 
-def all_arriving(layer: Layer, inputs: np.ndarray, spikes: dict[str, np.ndarray]) -> list[np.ndarray]:
+def delayed_inputs(layer: Layer, inputs: np.ndarray, spikes: dict[str, np.ndarray]) -> list[np.ndarray]:
     """What arrives from each source of a layer.
 
     Parameters
@@ -61,6 +61,6 @@ def all_arriving(layer: Layer, inputs: np.ndarray, spikes: dict[str, np.ndarray]
         Of the surviving neurons of each layer, ``(samples, steps, *kept shape)``.
     """
     return [
-        arriving(layer, index, inputs if incoming.source == INPUT else spikes[incoming.source])
+        delayed_input(layer, index, inputs if incoming.source == INPUT else spikes[incoming.source])
         for index, incoming in enumerate(layer.inputs)
     ]

@@ -22,7 +22,7 @@ from dpap.networks import INPUT, Network
 
 
 @dataclass(frozen=True)
-class Route:
+class SourcePath:
     """One way from a population to a layer.
 
     Attributes
@@ -51,13 +51,13 @@ def populations(network: Network) -> list[str]:
     """Blocks that become layers of neurons, in order.
 
     They are those with synapses and maxima; and in a network of rectified linear units also sums that a
-    maximum is taken over, or whose windows do not tile their input (:mod:`deploy.compiler.rectifying`).
+    maximum is taken over, or whose windows do not tile their input (:mod:`deploy.compiler.relu_lowering`).
     """
-    relays = relays_of(network)
-    return [name for name, block in network.layers.items() if _has_neurons(block) or name in relays]
+    pass_through = pass_through_layers(network)
+    return [name for name, block in network.layers.items() if _has_neurons(block) or name in pass_through]
 
 
-def relays_of(network: Network) -> set[str]:
+def pass_through_layers(network: Network) -> set[str]:
     """Sums without neurons of their own that need some to pass them on."""
     if network.neuron.type != "relu":
         return set()
@@ -77,7 +77,7 @@ def _has_neurons(block) -> bool:
     return isinstance(block, (SynapticBlock, MaxPool))
 
 
-def routes_to(network: Network, name: str) -> list[Route]:
+def trace_paths(network: Network, name: str) -> list[SourcePath]:
     """All ways into a layer; their activities are added.
 
     Raises
@@ -85,37 +85,39 @@ def routes_to(network: Network, name: str) -> list[Route]:
     CompileError
         Something on a way cannot be compiled, named with what to use in its place.
     """
-    return list(_routes_to(network, name, relays_of(network)))
+    return list(_trace_paths(network, name, pass_through_layers(network)))
 
 
-def _routes_to(network: Network, name: str, relays: set[str]) -> Iterator[Route]:
+def _trace_paths(network: Network, name: str, pass_through: set[str]) -> Iterator[SourcePath]:
     for source in network.sources[name]:
         block = None if source == INPUT else network.layers[source]
         if isinstance(block, Concatenation) and isinstance(network.layers[name], SynapticBlock):
-            yield from _concatenated(network, source, block, relays)
+            yield from _concatenated(network, source, block, pass_through)
         else:
-            yield from _routes_from(network, source, relays)
+            yield from _trace_from(network, source, pass_through)
 
 
-def _concatenated(network: Network, name: str, block: Concatenation, relays: set[str]) -> Iterator[Route]:
+def _concatenated(
+    network: Network, name: str, block: Concatenation, pass_through: set[str]
+) -> Iterator[SourcePath]:
     first = 0
     for source, channels in zip(network.sources[name], block.channels, strict=True):
-        for route in _routes_from(network, source, relays):
-            yield replace(route, channels=(first, first + channels))
+        for path in _trace_from(network, source, pass_through):
+            yield replace(path, channels=(first, first + channels))
         first += channels
 
 
-def _routes_from(network: Network, name: str, relays: set[str]) -> Iterator[Route]:
+def _trace_from(network: Network, name: str, pass_through: set[str]) -> Iterator[SourcePath]:
     if name == INPUT:
-        yield Route(INPUT, network.input_shape)
+        yield SourcePath(INPUT, network.input_shape)
         return
     block = network.layers[name]
     if isinstance(block, DeltaEncoder) and network.neuron.type == "relu":
-        # What it sends is what the network's input sends (deploy.compiler.rectifying.encoder_of).
-        yield Route(INPUT, network.input_shape)
+        # What it sends is what the network's input sends (deploy.compiler.relu_lowering.encoder_of).
+        yield SourcePath(INPUT, network.input_shape)
         return
-    if _has_neurons(block) or name in relays:
-        yield Route(name, population_shape(network, name))
+    if _has_neurons(block) or name in pass_through:
+        yield SourcePath(name, population_shape(network, name))
         return
     if isinstance(block, Concatenation):
         raise CompileError(
@@ -126,42 +128,42 @@ def _routes_from(network: Network, name: str, relays: set[str]) -> Iterator[Rout
         raise CompileError(
             f"{name}: a {type(block).__name__} cannot be compiled; use the blocks of dpap.blocks"
         )
-    for route in _routes_to(network, name, relays):
+    for path in _trace_paths(network, name, pass_through):
         if isinstance(block, SumPool):
-            yield _pooled(name, block, route)
+            yield _pooled(name, block, path)
         elif isinstance(block, Delay):
-            yield _delayed(network, name, route)
+            yield _delayed(network, name, path)
         else:
             # Dropout does nothing in evaluation; neurons are flat in any case.
-            yield route
+            yield path
 
 
-def _pooled(name: str, pool: SumPool, route: Route) -> Route:
+def _pooled(name: str, pool: SumPool, path: SourcePath) -> SourcePath:
     if not pool.tiles:
         raise CompileError(
             f"{name}: its windows of {pool.window} with stride {pool.stride} and padding {pool.padding} do"
             " not tile their input, so one spike would count in several sums; use windows that tile (AP2), or"
             f" a pool with neurons (SP{pool.window})"
         )
-    return replace(route, pool=route.pool * pool.window)
+    return replace(path, pool=path.pool * pool.window)
 
 
-def _delayed(network: Network, name: str, route: Route) -> Route:
+def _delayed(network: Network, name: str, path: SourcePath) -> SourcePath:
     block = network.layers[name]
     steps = block.steps.cpu().numpy().astype(np.int16)
-    channels = route.shape[0]
+    channels = path.shape[0]
     if len(steps) == channels:
-        delays = np.broadcast_to(steps.reshape(-1, *(1,) * (len(route.shape) - 1)), route.shape)
-    elif route.pool == 1 and len(steps) == np.prod(route.shape):
-        delays = steps.reshape(route.shape)
+        delays = np.broadcast_to(steps.reshape(-1, *(1,) * (len(path.shape) - 1)), path.shape)
+    elif path.pool == 1 and len(steps) == np.prod(path.shape):
+        delays = steps.reshape(path.shape)
     else:
         raise CompileError(
-            f"{name}: {len(steps)} delays for sums over the windows of {route.source}; let Delay follow its"
+            f"{name}: {len(steps)} delays for sums over the windows of {path.source}; let Delay follow its"
             " layer at once"
         )
-    total = delays if route.delays is None else route.delays + delays
+    total = delays if path.delays is None else path.delays + delays
     # Nothing later than a sample lasts arrives at all.
-    return replace(route, delays=np.minimum(total, network.time_steps).astype(np.int16))
+    return replace(path, delays=np.minimum(total, network.time_steps).astype(np.int16))
 
 
 def population_shape(network: Network, name: str) -> tuple[int, ...]:
@@ -170,13 +172,13 @@ def population_shape(network: Network, name: str) -> tuple[int, ...]:
     if isinstance(block, SynapticBlock):
         return block.output_shape
     if network.neuron.type == "lif":
-        return block.output_shape(name, maximum_routes(network, name)[0].shape)
-    route = routes_to(network, name)[0]
-    shape = pooled_shape(route.shape, route.pool)
+        return block.output_shape(name, trace_maximum(network, name)[0].shape)
+    path = trace_paths(network, name)[0]
+    shape = pooled_shape(path.shape, path.pool)
     return shape if isinstance(block, Addition) else block.output_shape(name, shape)
 
 
-def maximum_routes(network: Network, name: str) -> list[Route]:
+def trace_maximum(network: Network, name: str) -> list[SourcePath]:
     """The way into a maximum pool, which must be spikes of one layer.
 
     Raises
@@ -184,13 +186,13 @@ def maximum_routes(network: Network, name: str) -> list[Route]:
     CompileError
         It is something else: a sum, whose maximum no neuron without memory can tell.
     """
-    routes = routes_to(network, name)
-    graded = len(routes) > 1 or routes[0].pool > 1
-    graded = graded or (routes[0].source == INPUT and network.input_max > 1)
+    paths = trace_paths(network, name)
+    graded = len(paths) > 1 or paths[0].pool > 1
+    graded = graded or (paths[0].source == INPUT and network.input_max > 1)
     if graded:
-        what = " + ".join(route.source for route in routes) + (", pooled" if routes[0].pool > 1 else "")
+        what = " + ".join(path.source for path in paths) + (", pooled" if paths[0].pool > 1 else "")
         raise CompileError(
             f"{name}: the maximum over anything but spikes of one layer cannot be compiled (here it is over"
             f" {what}); use an average pool"
         )
-    return routes
+    return paths

@@ -19,23 +19,23 @@ _WIDEST, _NARROWEST = 8.0, 2.0
 _DASHES = {"line": "solid", "dotted": "dot"}
 
 
-def development_section(data: ReportData) -> Html:
+def pruning_history_section(data: ReportData) -> Html:
     """Connections over time; survival functions and importance, or spine ranges and what comes back."""
-    if data.development is None:
+    if data.pruning_history is None:
         return Html("")
     return section(
         "development",
         "How the structure developed",
         _connections(data),
-        *survival_figures(data.development),
-        *importance_figures(data.development),
-        *range_figures(data.development),
-        *turnover_figures(data.development),
+        *survival_figures(data.pruning_history),
+        *importance_figures(data.pruning_history),
+        *range_figures(data.pruning_history),
+        *turnover_figures(data.pruning_history),
     )
 
 
 def _connections(data: ReportData) -> Html:
-    record = data.development
+    record = data.pruning_history
     plot = go.Figure(
         layout=layout(
             epoch_axis(record.epochs),

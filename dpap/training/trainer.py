@@ -15,7 +15,7 @@ from dpap.errors import InputError, PruningWarning, TrainingError
 from dpap.networks import Network
 from dpap.state import check_keys
 from dpap.training.config import TrainingConfig
-from dpap.training.epoch import accuracy, batches, drawn_by, learn_epoch, measured, sample_order
+from dpap.training.epoch import accuracy, batches, drawn_by, evaluate, learn_epoch, sample_order
 from dpap.training.history import EpochRecord, checked_history
 from dpap.training.loss import loss_of
 from dpap.training.optimization import make_optimizer, make_schedules
@@ -23,7 +23,7 @@ from dpap.training.optimization_state import check_optimizer_state, check_schedu
 from dpap.training.processes import OneProcess
 
 
-class Learning:
+class Trainer:
     """A network, its optimiser and its pruner, learning epoch by epoch.
 
     Parameters
@@ -97,7 +97,7 @@ class Learning:
         order = sample_order(len(train_split), config.seed, epoch)
         with self._brief(epoch, train_split), drawn_by(config.seed, epoch, device):
             try:
-                learned = learn_epoch(
+                metrics = learn_epoch(
                     self._model,
                     self.optimizer,
                     self._counted(batches(train_split, order, config.batch_size, device, epoch), len(order)),
@@ -108,7 +108,7 @@ class Learning:
                 )
             except TrainingError as error:
                 raise TrainingError(f"epoch {epoch}: {error}") from error
-        self.silent = learned.silent
+        self.silent = metrics.silent
         for schedule in self.schedules:
             schedule.step()
         self._start_cycle(epoch)
@@ -116,11 +116,11 @@ class Learning:
             self.pruner.after_epoch()
         self.processes.synchronize(self.network)
         budget = getattr(self.pruner, "budget", None)
-        held_back = measured(self.network, validation_split, self._loss_of) if validation_split else None
+        held_back = evaluate(self.network, validation_split, self._loss_of) if validation_split else None
         record = EpochRecord(
             epoch=epoch,
-            loss=learned.loss,
-            train_accuracy=learned.accuracy,
+            loss=metrics.loss,
+            train_accuracy=metrics.accuracy,
             test_accuracy=accuracy(self.network, test_split) if test_split else None,
             pruning_rate=self.pruner.pruning_rate if self.pruner is not None else 0.0,
             validation_accuracy=held_back.accuracy if held_back else None,
@@ -157,10 +157,10 @@ class Learning:
             stacklevel=3,
         )
 
-    def _counted(self, learned_from: Iterator[Any], samples: int) -> Iterator[Any]:
+    def _counted(self, training_batches: Iterator[Any], samples: int) -> Iterator[Any]:
         """The same batches; after each step ``on_step`` is told."""
         epoch, total = len(self.history) + 1, math.ceil(samples / self.config.batch_size)
-        for done, batch in enumerate(learned_from, start=1):
+        for done, batch in enumerate(training_batches, start=1):
             yield batch
             if self.on_step is not None:
                 self.on_step(epoch, done, total)

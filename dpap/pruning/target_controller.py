@@ -28,8 +28,8 @@ from typing import Any
 import torch
 
 from dpap.errors import InputError
-from dpap.pruning.developing import DevelopingLayer
-from dpap.pruning.sources import Life, living_synapses
+from dpap.pruning.dpap_layer_state import DPAPLayerState
+from dpap.pruning.sources import AliveMasks, alive_synapses
 from dpap.pruning.target import TargetConfig
 from dpap.state import checked_state
 
@@ -65,7 +65,7 @@ def cost_of(masks: Mapping[str, torch.Tensor], prices: Mapping[str, torch.Tensor
     return total
 
 
-class Steering:
+class TargetController:
     """Chooses the shift of the decay after each epoch, and spares what would overshoot.
 
     Attributes
@@ -82,7 +82,7 @@ class Steering:
         self,
         config: TargetConfig,
         warm_up: int,
-        layers: Mapping[str, DevelopingLayer],
+        layers: Mapping[str, DPAPLayerState],
         sources: Mapping[str, tuple[str, ...]],
     ):
         self.config, self.warm_up = config, warm_up
@@ -99,8 +99,8 @@ class Steering:
             if layer.prunable:
                 least[name] = (layer.least_synapses, layer.least_neurons / len(layer.neuron_alive))
             else:
-                heard = max((least.get(source, (0, 1.0))[1] for source in self.sources[name]), default=1.0)
-                least[name] = (layer.synapse_alive.numel() * heard, 1.0)
+                received = max((least.get(source, (0, 1.0))[1] for source in self.sources[name]), default=1.0)
+                least[name] = (layer.synapse_alive.numel() * received, 1.0)
         total = sum(layer.block.weight.numel() for layer in self.layers.values())
         left = sum(least[name][0] * layer.kernel for name, layer in self.layers.items())
         if self.config.pruning_rate > 1 - left / total:
@@ -119,7 +119,7 @@ class Steering:
 
     def path(self, completed: int) -> float:
         """The cost that is asked for after so many epochs; any while the first decay."""
-        if completed <= self.config.first_death(self.warm_up):
+        if completed <= self.config.first_pruning(self.warm_up):
             return math.inf
         end = self.end
         return end + max(self.start - end, 0.0) * self.config.share_of_path(completed, self.warm_up)
@@ -150,8 +150,8 @@ class Steering:
         death, none or the largest below zero with which nobody dies.
         """
         prices = self._prices()
-        now = self._cost(self._life(), prices)
-        if epoch <= self.config.first_death(self.warm_up):
+        now = self._cost(self._alive_masks(), prices)
+        if epoch <= self.config.first_pruning(self.warm_up):
             # Activity still changes a lot: the path starts from what it is when the first may die.
             self.start = now
         distances = self._distances(epoch)
@@ -170,7 +170,7 @@ class Steering:
         self.shift = unharmed if shift == -math.inf else shift + MARGIN
         return self.shift
 
-    def _critical(self, layer: DevelopingLayer, epoch: int, steps: int):
+    def _critical(self, layer: DPAPLayerState, epoch: int, steps: int):
         return layer.critical_shifts(epoch, steps)
 
     def _distances(self, epoch: int) -> list[int]:
@@ -182,8 +182,8 @@ class Steering:
         """The smallest shift, or ``at_least``, above which no more is left than wanted."""
 
         def predicted(shift: float) -> float:
-            deaths = {name: tuple(values < shift for values in pair) for name, pair in critical.items()}
-            return self._cost(self._life(deaths), prices)
+            pruned = {name: tuple(values < shift for values in pair) for name, pair in critical.items()}
+            return self._cost(self._alive_masks(pruned), prices)
 
         low, high = self._range(critical)
         if at_least > low:
@@ -196,22 +196,22 @@ class Steering:
         return high
 
     def _range(self, critical) -> tuple[float, float]:
-        mortal = []
+        prunable = []
         for name, pair in critical.items():
-            for values, alive in zip(pair, self.layers[name].life, strict=True):
+            for values, alive in zip(pair, self.layers[name].alive_masks, strict=True):
                 finite = values[alive & (values < torch.finfo(values.dtype).max)]
-                mortal += [finite] if finite.numel() else []
-        if not mortal:
+                prunable += [finite] if finite.numel() else []
+        if not prunable:
             return 0.0, 0.0
-        low, high = min(float(v.min()) for v in mortal), max(float(v.max()) for v in mortal)
+        low, high = min(float(v.min()) for v in prunable), max(float(v.max()) for v in prunable)
         return low, high + abs(high) * 1e-3 + 1e-3
 
     def falls_short(self, epoch: int) -> bool:
         """Whether those who die are too few for the path, by more than the tolerance."""
-        left = self._cost(self._life(self._dying()), self._prices())
+        left = self._cost(self._alive_masks(self._to_prune()), self._prices())
         return left > self.path(epoch + 1) + TOLERANCE * self.start
 
-    def spare(self, epoch: int, others: bool = True) -> None:
+    def limit_pruning(self, epoch: int, others: bool = True) -> None:
         """Let live what would take the cost below the path, the highest survival functions first.
 
         The cost comes as near to the path as it can: who would take it too far alone, such as a channel of
@@ -220,21 +220,21 @@ class Steering:
         """
         prices = self._prices()
         wanted = self.path(epoch + 1)
-        if self._cost(self._life(self._dying()), prices) >= wanted:
+        if self._cost(self._alive_masks(self._to_prune()), prices) >= wanted:
             return
         ranks, count = self._ranks()
         passed_over: list[int] = []
 
-        def deaths(limit: int) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+        def pruned(limit: int) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
             chosen = {name: tuple(rank < limit for rank in pair) for name, pair in ranks.items()}
             for name, pair in ranks.items():
                 for position in passed_over:
-                    for rank, dying in zip(pair, chosen[name], strict=True):
-                        dying &= rank != position
+                    for rank, to_prune in zip(pair, chosen[name], strict=True):
+                        to_prune &= rank != position
             return chosen
 
         def cost_with(limit: int) -> float:
-            return self._cost(self._life(deaths(limit)), prices)
+            return self._cost(self._alive_masks(pruned(limit)), prices)
 
         low = 0
         while True:
@@ -254,27 +254,29 @@ class Steering:
             passed_over.append(low)
         if self.is_due(epoch) and cost_with(low) > wanted:
             low, passed_over = low + 1, passed_over[:-1]
-        for name, (synapses, neurons) in deaths(low).items():
+        for name, (synapses, neurons) in pruned(low).items():
             layer = self.layers[name]
-            layer.dying_synapses &= synapses
-            layer.dying_neurons &= neurons
+            layer.synapses_to_prune &= synapses
+            layer.neurons_to_prune &= neurons
 
     def account(self) -> None:
         """Note what is left."""
-        self.cost = self._cost(self._life(), self._prices())
+        self.cost = self._cost(self._alive_masks(), self._prices())
 
-    def _dying(self):
-        return {n: (la.dying_synapses, la.dying_neurons) for n, la in self.layers.items() if la.prunable}
+    def _to_prune(self):
+        return {
+            n: (la.synapses_to_prune, la.neurons_to_prune) for n, la in self.layers.items() if la.prunable
+        }
 
     def _ranks(self) -> tuple[dict[str, tuple[torch.Tensor, torch.Tensor]], int]:
         """The order in which the dying die, by their survival functions; the living come after all."""
         places, values = [], []
         ranks = {}
-        for name, dying in self._dying().items():
+        for name, to_prune in self._to_prune().items():
             layer = self.layers[name]
-            pair = tuple(torch.full(d.shape, torch.iinfo(torch.int64).max, device=d.device) for d in dying)
+            pair = tuple(torch.full(d.shape, torch.iinfo(torch.int64).max, device=d.device) for d in to_prune)
             ranks[name] = pair
-            for rank, who, survival in zip(pair, dying, layer.survival, strict=True):
+            for rank, who, survival in zip(pair, to_prune, layer.survival, strict=True):
                 indices = who.flatten().nonzero().squeeze(1)
                 places.append((rank, indices))
                 values.append(survival.flatten()[indices])
@@ -285,17 +287,19 @@ class Steering:
             rank.view(-1)[indices] = part
         return ranks, len(order)
 
-    def _life(self, deaths: Mapping[str, tuple[torch.Tensor, torch.Tensor]] | None = None) -> Life:
-        life = {}
+    def _alive_masks(
+        self, pruned: Mapping[str, tuple[torch.Tensor, torch.Tensor]] | None = None
+    ) -> AliveMasks:
+        alive_masks = {}
         for name, layer in self.layers.items():
-            synapses, neurons = layer.life
-            if deaths is not None and name in deaths:
-                synapses, neurons = synapses & ~deaths[name][0], neurons & ~deaths[name][1]
-            life[name] = synapses, neurons
-        return life
+            synapses, neurons = layer.alive_masks
+            if pruned is not None and name in pruned:
+                synapses, neurons = synapses & ~pruned[name][0], neurons & ~pruned[name][1]
+            alive_masks[name] = synapses, neurons
+        return alive_masks
 
-    def _cost(self, life: Life, prices: Mapping[str, torch.Tensor]) -> float:
-        return cost_of(living_synapses(self.blocks, self.sources, life), prices)
+    def _cost(self, alive_masks: AliveMasks, prices: Mapping[str, torch.Tensor]) -> float:
+        return cost_of(alive_synapses(self.blocks, self.sources, alive_masks), prices)
 
     def _prices(self) -> dict[str, torch.Tensor]:
         return {
@@ -309,5 +313,5 @@ class Steering:
 
     def load_state_dict(self, state: Any) -> None:
         """Restore what :meth:`state_dict` gave."""
-        values = checked_state(state, Steering.state_dict(self), "DPAP, steering")["steering"]
+        values = checked_state(state, TargetController.state_dict(self), "DPAP, steering")["steering"]
         self.start, self.shift, self.cost = values.tolist()

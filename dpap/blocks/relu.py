@@ -22,7 +22,7 @@ FLOAT_SHIFT = 12
 """Digits of sums beyond those of messages where weights are not rounded: finer ones would not be seen."""
 
 
-class RectifiedIntegers(NamedTuple):
+class ReLUIntegers(NamedTuple):
     """The whole numbers of a block of :class:`dpap.ReLU` units, as they are deployed.
 
     Attributes
@@ -46,7 +46,7 @@ class RectifiedIntegers(NamedTuple):
     shift: int
 
 
-class Rectifying(Dynamics):
+class ReLUDynamics(Dynamics):
     """:class:`dpap.ReLU` units: what a block gives is activations in whole messages.
 
     The sums of every pass are exact (:mod:`dpap.blocks.exact_products`). That they fit into Lava's 32 bits
@@ -71,7 +71,7 @@ class Rectifying(Dynamics):
 
     def integers(
         self, block: "SynapticBlock", weight: torch.Tensor, bias: torch.Tensor | None
-    ) -> RectifiedIntegers:
+    ) -> ReLUIntegers:
         """At the block's own scale, or at the largest power of two that fits.
 
         See :mod:`dpap.quantization.power_of_two`.
@@ -98,14 +98,14 @@ class Rectifying(Dynamics):
             step = WEIGHT_STEP if block.scale is not None else step_for(weight, scale, bits)
             integers = straight_through.quantize_weight(weight, scale, step)
         if bias is not None:
-            bias = power_of_two.quantize_bias(bias, scale * divisor)
+            bias = power_of_two.quantize_even_bias(bias, scale * divisor)
         threshold = math.ceil(block.neuron.threshold * scale * divisor)
         if block.scale is not None:
             integers = scaling.clip_weight(integers)
             power_of_two.check_integers(integers, bias, max(threshold, 1), shift, block.name)
-        return RectifiedIntegers(integers, scale, max(threshold, 1 << shift), bias, shift)
+        return ReLUIntegers(integers, scale, max(threshold, 1 << shift), bias, shift)
 
-    def sums(self, block: "SynapticBlock", inputs: torch.Tensor, integers: RectifiedIntegers) -> torch.Tensor:
+    def sums(self, block: "SynapticBlock", inputs: torch.Tensor, integers: ReLUIntegers) -> torch.Tensor:
         """Exact sums with their biases, in float64 where it must be."""
         sums = exact_sums(block.synapse, inputs.flatten(0, 1), integers.weight, integers.bias, block.groups)
         if not block.quantized:
@@ -113,7 +113,7 @@ class Rectifying(Dynamics):
         return sums.unflatten(0, inputs.shape[:2])
 
     def respond(
-        self, block: "SynapticBlock", sums: torch.Tensor, integers: RectifiedIntegers, pool: int
+        self, block: "SynapticBlock", sums: torch.Tensor, integers: ReLUIntegers, pool: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Activations that listeners know, and the same before the pool.
 
@@ -140,7 +140,7 @@ class Rectifying(Dynamics):
         return real.expand(block.time_steps, *real.shape[1:])
 
 
-def _check_state(block: "SynapticBlock", state: torch.Tensor, integers: RectifiedIntegers) -> None:
+def _check_state(block: "SynapticBlock", state: torch.Tensor, integers: ReLUIntegers) -> None:
     if not state.numel():
         return
     lowest, highest = torch.aminmax(state)

@@ -29,7 +29,7 @@ class UnitPrices:
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class CostReading:
     r"""A measurement of what a budget limits.
 
     To know how much has to die, a measurement can say what each unit contributes. The model is linear:
@@ -61,19 +61,19 @@ class Reading:
     violation: str | None = None
 
 
-class Measure(Protocol):
-    """Measures a network: what :func:`deploy.budget_meter` gives, or any function of one's own.
+class CostFunction(Protocol):
+    """Measures a network: what :func:`deploy.budget_cost_function` gives, or any function of one's own.
 
     It is called with the network as it would be deployed, in evaluation mode, and must leave it as it is.
-    It gives a :class:`Reading`, or the value alone.
+    It gives a :class:`CostReading`, or the value alone.
     """
 
-    def __call__(self, network: nn.Module) -> Reading | float:
+    def __call__(self, network: nn.Module) -> CostReading | float:
         """Measure the network."""
 
 
 @torch.no_grad()
-def read(measure: Measure, network: nn.Module) -> Reading:
+def read(cost_function: CostFunction, network: nn.Module) -> CostReading:
     """Measure a network in evaluation mode; processes that train together all get the first one's reading.
 
     Raises
@@ -84,10 +84,10 @@ def read(measure: Measure, network: nn.Module) -> Reading:
     was_training = network.training
     network.eval()
     try:
-        measured = measure(network)
+        measured = cost_function(network)
     finally:
         network.train(was_training)
-    reading = measured if isinstance(measured, Reading) else Reading(_number(measured))
+    reading = measured if isinstance(measured, CostReading) else CostReading(_number(measured))
     numbers = [("value", _number(reading.value)), ("fixed", reading.fixed)]
     numbers += [] if reading.accuracy is None else [("accuracy", reading.accuracy)]
     for name, part in (reading.prices or {}).items():
@@ -109,7 +109,7 @@ def _number(value: object) -> float:
         ) from error
 
 
-def _of_first_rank(reading: Reading, network: nn.Module) -> Reading:
+def _of_first_rank(reading: CostReading, network: nn.Module) -> CostReading:
     """The first process's numbers: statistics of a normalisation may differ between processes."""
     if ranks() == 1:
         return reading

@@ -17,7 +17,7 @@ from dpap.runtime.reduction import ranks, sum_over_ranks
 from dpap.state import check_keys, checked_state
 
 
-class GrowingLayer(PrunedLayer):
+class SDSNNLayerState(PrunedLayer):
     """Ranges, growth signals and what lives in one layer.
 
     A neuron is pruned with its incoming synapses, and lives again as soon as one of them comes back.
@@ -104,7 +104,7 @@ class GrowingLayer(PrunedLayer):
         self.neuron_alive[new] = False
         self.synapse_alive[new] = False
 
-    def regenerate(self, percentile: float, heard: torch.Tensor | None) -> None:
+    def regenerate(self, percentile: float, received: torch.Tensor | None) -> None:
         """Bring back pruned synapses whose growth signal has been strong for longer than the patience.
 
         Parameters
@@ -112,12 +112,12 @@ class GrowingLayer(PrunedLayer):
         percentile : float
             Above which a signal is strong.
         heard : bool Tensor or None
-            Presynaptic neurons that live, as of :func:`dpap.pruning.sources.presynaptic_life`.
+            Presynaptic neurons that live, as of :func:`dpap.pruning.sources.presynaptic_alive`.
         """
         strength = regeneration.growth_strength(self.gradient, self.config.growth_sign == "excitatory")
         candidates = regeneration.strongest(strength, percentile) & ~self.synapse_alive
-        if heard is not None:
-            candidates &= heard
+        if received is not None:
+            candidates &= received
         self.strong.add_(1).mul_(candidates)
         back = self.strong > self.config.patience
         index = back.view(-1).nonzero().squeeze(1)
