@@ -125,7 +125,7 @@ def bare_lanes(x, sources, weights, total):
 
 @numba.njit(error_model="numpy")
 def bare_neurons(steps, sums, bias, u, v, neuron, fired, left):
-    """Update neurons that hear always the same."""
+    """Update neurons whose input is always the same."""
     for _ in range(steps):
         _fire(sums, bias, u, v, neuron, fired, left)
 

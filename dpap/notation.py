@@ -9,7 +9,7 @@ token                   layer
                         1, the padding that keeps the size at stride 1, dilation 1, 1 group
 ``AP2``, ``AvgPool2``   average pool over 2 x 2, stride 2
 ``MP2``, ``MaxPool2``   maximum pool; ``MP3s2p1`` with stride and padding, as all pools
-``SP2``, ``SumPool2``   pool with neurons, which hear the sum of their window
+``SP2``, ``SumPool2``   pool with neurons, which receive the sum of their window
 ``300FC``               fully connected, 300 neurons
 ``300RFC``              the same with recurrent synapses
 ``BN``                  batch normalisation of the convolution or fully connected layer before

@@ -1,6 +1,6 @@
 r"""Whether recorded messages are what sigma-delta units send, or sums that wrapped unnoticed.
 
-Lava's states and sums have 32 bits. What leaves them comes back with the other sign, and nobody says so. A
+Lava's states and sums have 32 bits. What leaves them wraps to the other sign without an error. A
 recording tells: the state of a layer at every step is
 
 .. math::

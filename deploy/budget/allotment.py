@@ -4,16 +4,16 @@ As long as there are too many, the layer gives up a core that has to lose the le
 less, its fullest core has :math:`o` times what a core holds of some resource, so that a share
 :math:`1 - 1 / o` of what takes it has to go. What takes it is
 
-==================  =======================================================================
+==================  =============================================================================
 neurons             the layer's own neurons
 synaptic memory     its synapses
-input axons         the neurons of its sources; where it hears the input alone, its synapses
+input axons         the neurons of its sources; with the network's input as its only source, its synapses
 output axons        the layer's own neurons
-==================  =======================================================================
+==================  =============================================================================
 
 A layer that is to come down to :math:`a` cores fills :math:`a\,o` of them, and each of the units that have to
-go is priced by its equal share of that. A layer that gives up none has no price, and nothing in it dies
-for the budget.
+go is priced by its equal share of that. A layer that gives up none has no price, and nothing in it
+is pruned for the budget.
 """
 
 from deploy.budget.units import Units
@@ -55,7 +55,7 @@ def add_cores(units: Units, graph: Graph, target: Hardware, mapping: Mapping, li
         if cores == mapping.layers[layer.name].cores or overflow <= 1:
             fixed += cores
             continue
-        neurons, synapses = pressed(units, layer, resource)
+        neurons, synapses = units_on(units, layer, resource)
         filled = cores * overflow
         if synapses is None:
             units.share_neurons(neurons, filled)
@@ -67,7 +67,7 @@ def add_cores(units: Units, graph: Graph, target: Hardware, mapping: Mapping, li
 def allot(units: Units, graph: Graph, target: Hardware, mapping: Mapping, limit: int) -> dict[str, int]:
     """Cores that each layer is to come down to, no more than ``limit`` together if that can be.
 
-    A layer keeps one core, and all that it has where none of those who would have to go is pruned.
+    A layer keeps one core, and all that it has where none of the units that would have to go may be pruned.
     """
     allotted = {name: placed.cores for name, placed in mapping.layers.items()}
     stuck: set[str] = set()
@@ -81,7 +81,7 @@ def allot(units: Units, graph: Graph, target: Hardware, mapping: Mapping, limit:
             if allotted[name] == fewer[name] or name in stuck:
                 continue
             resource, overflow = _fullest(squeezed.layers[name])
-            neurons, synapses = pressed(units, layer, resource)
+            neurons, synapses = units_on(units, layer, resource)
             if units.can_be_pruned((*neurons, *(() if synapses is None else (synapses,)))):
                 candidates[name] = overflow
             else:
@@ -93,7 +93,7 @@ def allot(units: Units, graph: Graph, target: Hardware, mapping: Mapping, limit:
     return allotted
 
 
-def pressed(units: Units, layer, resource: str) -> tuple[tuple[str, ...], str | None]:
+def units_on(units: Units, layer, resource: str) -> tuple[tuple[str, ...], str | None]:
     """Layers whose neurons take a resource of a layer's cores, and the layer whose synapses do, if any."""
     sources = units.sources(layer)
     if layer.name not in units.blocks:

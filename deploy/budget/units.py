@@ -49,9 +49,9 @@ class Units:
         self._network, self._graph = network, graph
         self.blocks: dict[str, Prunable] = {block.name: block for block in prunable_layers(network)}
         self._prunable = set(list(self.blocks)[:-1]) - set(left_out)
-        self._living = {name: _living(block) for name, block in self.blocks.items()}
+        self._alive = {name: _alive(block) for name, block in self.blocks.items()}
         self.prices = {
-            name: UnitPrices(np.zeros_like(self._living[name]), np.zeros(len(block.weight)))
+            name: UnitPrices(np.zeros_like(self._alive[name]), np.zeros(len(block.weight)))
             for name, block in self.blocks.items()
         }
 
@@ -63,7 +63,7 @@ class Units:
         return tuple(owner for owner in found if owner != INPUT)
 
     def sources(self, layer: Layer) -> tuple[str, ...]:
-        """The layers whose units a layer hears, itself included where it is recurrent."""
+        """The layers that a layer receives input from, itself included where it is recurrent."""
         return tuple(dict.fromkeys(owner for source in layer.sources for owner in self.owners(source)))
 
     def can_be_pruned(self, names: tuple[str, ...]) -> bool:
@@ -79,12 +79,12 @@ class Units:
     def add_synapses(self, name: str, costs: np.ndarray) -> None:
         """Add what the synapses of a population cost, by input: ``(inputs,)``, as its weights have them."""
         if name not in self.blocks:
-            # Each channel hears its own source: the synapses go with that.
+            # Each channel has one source channel: the synapses go with that.
             self.add_neurons(name, costs)
             return
-        living = self._living[name]
+        alive = self._alive[name]
         self.prices[name].synapses[:] += np.divide(
-            costs.reshape(living.shape), living, out=np.zeros_like(living), where=living > 0
+            costs.reshape(alive.shape), alive, out=np.zeros_like(alive), where=alive > 0
         )
 
     def share_neurons(self, names: tuple[str, ...], cost: float) -> None:
@@ -95,14 +95,14 @@ class Units:
             self.prices[name].neurons[channels] += cost / count
 
     def share_synapses(self, name: str, cost: float) -> None:
-        """Add a cost to the living synapses of a layer, to each the same."""
-        living = self._living[name]
-        self.prices[name].synapses[living > 0] += cost / max(living.sum(), 1.0)
+        """Add a cost to the remaining synapses of a layer, to each the same."""
+        alive = self._alive[name]
+        self.prices[name].synapses[alive > 0] += cost / max(alive.sum(), 1.0)
 
     def total(self) -> float:
-        """What all living units cost."""
+        """The cost of all remaining units."""
         return sum(
-            float((prices.synapses * self._living[name]).sum() + prices.neurons.sum())
+            float((prices.synapses * self._alive[name]).sum() + prices.neurons.sum())
             for name, prices in self.prices.items()
         )
 
@@ -151,8 +151,8 @@ def by_channel(layer: Layer, values: np.ndarray) -> np.ndarray:
     return full.reshape(len(full), -1).sum(1)
 
 
-def _living(block: Prunable) -> np.ndarray:
-    """Living synapses by input, ``(groups, pre / groups)``."""
+def _alive(block: Prunable) -> np.ndarray:
+    """Remaining synapses by input, ``(groups, pre / groups)``."""
     alive = (block.mask.detach().flatten(1) != 0).cpu().numpy()
     groups = getattr(block, "groups", 1)
     return alive.reshape(groups, -1, alive.shape[1]).sum(1).astype(np.float64)

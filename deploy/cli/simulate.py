@@ -124,7 +124,7 @@ def _options(backend: str, record: str | None, record_to: Path | None, threads: 
 
 
 def _measurable(graph: "Graph", recording: "Recording") -> list[str]:
-    """Layers that were recorded with all that they hear."""
+    """Layers that were recorded together with all their sources."""
     from deploy.ir import INPUT
 
     known = {INPUT, *recording.kept}

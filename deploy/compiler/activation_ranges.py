@@ -1,6 +1,6 @@
 r"""What activations can be, whatever the input: intervals, from layer to layer.
 
-For each channel of a layer the interval of its activation as listeners know it,
+For each channel of a layer the interval of its activation as receivers hold it,
 :math:`X[t] = \sum_{t' \le t} m[t']`, follows from those of its sources (interval arithmetic, Moore 1966):
 
 .. math::

@@ -5,9 +5,9 @@ no positive incoming weight from a source that is not silent, and its bias alone
 Sigma-delta units are silent where no input can bring them to their threshold
 (:mod:`deploy.compiler.activation_ranges`); one whose bias alone does stays, and sends a constant once. A
 channel is
-*unheard* if no synapse leads from it to anything that is kept. Both are removed, from both sides. The output
-layer keeps its shape, and a layer that would be empty keeps one channel, so that every backend has something
-to run.
+*without fan-out* if no synapse leads from it to anything that is kept. Both are removed, from both sides. The
+output layer keeps its shape, and a layer that would be empty keeps one channel, so that every backend has
+something to run.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ def compact(graph: Graph, encodings: Mapping[str, Encoding] | None = None) -> Gr
     """The same network without what cannot change its output.
 
     Every kept neuron spikes as before. Removed ones are silent for any input, except those that each layer
-    lists as ``unheard`` (``graph.removed`` lists all).
+    lists as ``without_fan_out`` (``graph.removed`` lists all).
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def _kept_channels(
     alive: dict[str, np.ndarray],
     silent: np.ndarray,
 ) -> np.ndarray:
-    """Channels that are kept: not silent, and heard by something that is kept."""
+    """Channels that are kept: not silent, and with a synapse to something that is kept."""
     if layer is graph.output:
         return np.ones(len(layer.kept), bool)
     received = np.zeros(len(layer.kept), bool)

@@ -3,11 +3,11 @@ r"""Layers of networks of rectified linear units.
 Every block becomes units that send changes of their activations (:class:`~deploy.ir.SigmaDelta`), and its
 input messages of changes (:class:`~deploy.ir.InputDeltaEncoder`). Pools of sums and additions are linear, of
 changes as of activations, and are part of the next layer's synapses. A maximum is neither: its units add up
-what they hear, and send changes of the largest sum (:class:`~deploy.ir.Maximum`), which is exact.
+their inputs, and send changes of the largest sum (:class:`~deploy.ir.Maximum`), which is exact.
 
 A maximum over sums needs the sums at hand, and windows that do not tile their input fit no synapses of the
-next layer. Both are given *relays*: sigma-delta units that hear all with the least weight, 2, and drop one
-binary digit of the sum, so that they send exactly the change of what they hear.
+next layer. Both become *pass-through layers*: sigma-delta units that take all inputs with the least weight,
+2, and drop one binary digit of the sum, so that they send exactly the change of their input.
 """
 
 import numpy as np
@@ -24,7 +24,7 @@ from dpap.neurons.sigma_delta import MESSAGE_LIMIT
 from dpap.quantization.scaling import WEIGHT_STEP
 
 PASS_THROUGH = SigmaDelta(threshold=WEIGHT_STEP, shift=WEIGHT_STEP.bit_length() - 1, rectified=False)
-"""Sends the change of what it hears through weights of 2."""
+"""Sends the change of its input, which comes through weights of 2."""
 
 
 def encoder_of(network: dpap.networks.Network) -> InputDeltaEncoder:
@@ -33,7 +33,7 @@ def encoder_of(network: dpap.networks.Network) -> InputDeltaEncoder:
     Raises
     ------
     CompileError
-        An encoder stands elsewhere, or not before all that hears the input, or sends more than 24 bits.
+        An encoder is elsewhere, or not before every layer that takes the input, or sends more than 24 bits.
     """
     found = [name for name, block in network.layers.items() if isinstance(block, blocks.DeltaEncoder)]
     encoder = InputDeltaEncoder()
@@ -67,7 +67,7 @@ def largest_of(network: dpap.networks.Network, name: str) -> tuple[Incoming, Max
 
 
 def pass_through(network: dpap.networks.Network, name: str) -> tuple[tuple[Incoming, ...], SigmaDelta]:
-    """Synapses from all that a sum hears, and units that pass it on."""
+    """A pass-through layer of a sum: synapses from all of its sources, and its units."""
     block = network.layers[name]
     return tuple(_windows(block, path) for path in messages_to(network, name)), PASS_THROUGH
 
@@ -84,7 +84,7 @@ def messages_to(network: dpap.networks.Network, name: str) -> list[SourcePath]:
     for path in paths:
         if path.delays is not None:
             raise CompileError(
-                f"{name}: what it hears of {path.source} is delayed, and of changes some would be lost at"
+                f"{name}: its input from {path.source} is delayed, and of changes some would be lost at"
                 " the end of a sample; remove the Delay, or use LIF neurons"
             )
     return paths

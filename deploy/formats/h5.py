@@ -12,7 +12,7 @@ Layout (schema version 4)::
                           calibration samples showed one
                           neuron = "sigma-delta": threshold, shift, rectified (0 or 1)
                           neuron = "maximum": none
-        kept, unheard     int32, ascending
+        kept, unheard     int32, ascending; ``unheard`` is ``Layer.without_fan_out``
         bias              int32, one a kept channel; absent where there is none
         inputs/<index>    one group a source; attributes: source, encoding, pool, and kernel, stride, padding,
                           dilation, extra (pairs) and groups if the layer was a convolution

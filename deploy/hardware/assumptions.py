@@ -27,7 +27,7 @@ def placement(measurement: Measurement, work: Workload) -> tuple[str, ...]:
     """What mapping and counting take for granted, for every cost set."""
     mapping, traffic = work.mapping, work.traffic
     sentences = [
-        "The input comes from off chip: the cores that hear it receive"
+        "The input comes from off chip: the cores that take it receive"
         f" {traffic.input_packets / work.samples:g} packets an inference; sending them, and their way to"
         " these cores, is not priced. Neither are the x86 processors and reading out the result.",
         "Layers lie on consecutive cores in their order, each split into equal ranges, and tiles fill the"
@@ -35,7 +35,7 @@ def placement(measurement: Measurement, work: Workload) -> tuple[str, ...]:
         "A matrix is stored dense or as lists of its synapses, whichever takes fewer cores, then less memory."
         " A zero that is stored is a synaptic event, but no input that updates a neuron. Identical lists of a"
         " convolution are stored once on a core, and sources of one pooling window share an input axon."
-        " A layer that hears both kernels and matrices stores all of them as a matrix.",
+        " A layer with inputs through both kernels and matrices stores all of them as a matrix.",
         "A step of the recording is one step of the chip for all layers at once; the further steps that"
         " spikes take to the last layer, and the reset between samples, are not counted.",
     ]

@@ -5,7 +5,8 @@ have the same synapses and share it, unless their delays differ.
 
 A spike takes one step of the chip to the next layer. Where the sources of a layer are not equally many layers
 from the input, what comes the shorter way waits for the other, in the delay of its synapses. The input comes
-from off chip when it is needed, and a layer hears itself one step later in any case: both need no delay.
+from off chip when it is needed, and a layer receives its own spikes one step later in any case: both need no
+delay.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """A pruned network as it would be if less had been left out: its neurons put back, or its zeros stored.
 
 Both keep the spikes of the pruned network: a neuron that was removed is silent. That is what it was, but for
-neurons that were removed since nothing listens to them.
+neurons that were removed since they had no fan-out.
 """
 
 from dataclasses import replace

@@ -13,7 +13,7 @@ ADVICE = {
     NEURONS: "split the layer over more cores",
     SYNAPSE_MEMORY: "prune synapses of this layer, or use fewer channels in its source",
     INPUT_AXONS: "prune neurons of its source, pool it, or make the layer a convolution",
-    OUTPUT_AXONS: "prune the layer that hears it, so that its neurons lie on fewer cores",
+    OUTPUT_AXONS: "prune the layer that receives its spikes, so that its neurons lie on fewer cores",
 }
 """What to do where a core would have too much of a resource."""
 
@@ -37,7 +37,7 @@ class LayerMapping:
     usage_by_core : dict of str to int64 array of shape (cores,)
         What each core has of each.
     fan_in : int
-        Most input axons that one neuron hears.
+        Most input axons of one neuron.
     core_of : int64 array
         Core of each neuron, in the graph's order.
     stored : int64 csr_matrix of shape (axons, cores)
@@ -79,7 +79,7 @@ class LayerMapping:
     def fits(self) -> bool:
         """Whether all cores keep within their limits.
 
-        A neuron that hears more sources than a core has input axons fits nowhere.
+        A neuron with more sources than a core has input axons fits nowhere.
         """
         return all(ratio <= 1 for ratio in self.utilisation.values())
 

@@ -3,18 +3,18 @@
 Each layer of neurons (not the input) takes the least number of cores on which every core keeps within its
 limits: neurons, input axons, output axons, and bits of synaptic memory. A first bound is ``max(ceil(N /
 1024), ceil(input axons / 4096))``; then every limit is checked core by core, since splitting a layer neither
-halves its input axons (all cores of a dense layer hear every source) nor quite its synaptic memory. A neuron
-takes an output axon for each core that it has a synapse on, so that layers are placed from the last to the
-first: the cores of what a layer sends to are known before its own.
+halves its input axons (all cores of a dense layer receive every source) nor quite its synaptic memory. A
+neuron takes an output axon for each core that it has a synapse on, so that layers are placed from the last to
+the first: the cores of what a layer sends to are known before its own.
 
 Rules that are ours, the compilers of Loihi 1 being closed:
 
 - A layer is split into equal contiguous ranges of neurons, channel by channel at each position, so that
-  neighbours in an image stay together: a core then hears a part of the image and not all of it.
+  neighbours in an image stay together: a core then receives a part of the image and not all of it.
 - Layers lie on consecutive cores in the order of the graph; no core holds neurons of two layers.
 - Sources in one pooling window have the same synapses and share one input axon (several neurons may send to
   one axon of a core: nengo-loihi's decode neurons do), unless their delays differ. Each input of a layer has
-  axons of its own, so that a neuron that a layer hears in two ways sends it two packets.
+  axons of its own, so that a neuron that is two sources of a layer sends it two packets.
 - A neuron of a recurrent layer takes output axons to its own layer's cores, too: what they are is counted for
   every number of cores that is tried.
 """

@@ -17,8 +17,8 @@ How operations are counted is a field of the description:
     and one update for every neuron: what the same layers cost as a conventional network without spikes
     (KerasSpiking's reading of its CPU, GPU and ARM). Maxima, which are comparisons, are left out.
 
-A message of a sigma-delta unit is a graded spike; one that a unit of maxima hears is added up. What an update
-of such units takes is a quantity of its own, which no source gives for any target so far.
+A message of a sigma-delta unit is a graded spike; one that a unit of maxima receives is added up. What an
+update of such units takes is a quantity of its own, which no source gives for any target so far.
 
 Sources of the two countings: Yik et al., NeuroBench, Nature Communications 16, 2025; KerasSpiking,
 ``model_energy.py``.

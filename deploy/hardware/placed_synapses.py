@@ -52,7 +52,7 @@ class PlacedSynapses(Protocol):
 
     @property
     def largest_fan_in(self) -> int:
-        """Most axons that one neuron hears."""
+        """Most axons of one neuron."""
 
     def usage(self, bounds: np.ndarray, cores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Bits of synaptic memory and input axons of the chosen cores, int64 ``(len(cores),)`` each.
@@ -101,7 +101,7 @@ class MatrixSynapses:
 
     @cached_property
     def largest_fan_in(self) -> int:
-        """Most axons that one neuron hears."""
+        """Most axons of one neuron."""
         return int(self.matrix.getnnz(axis=1).max())
 
     def usage(self, bounds: np.ndarray, cores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -159,7 +159,7 @@ class ConvolutionSynapses:
 
     @cached_property
     def largest_fan_in(self) -> int:
-        """Most axons that one neuron hears."""
+        """Most axons of one neuron."""
         return int(fan_in(self._unpooled, self.source).max())
 
     def usage(self, bounds: np.ndarray, cores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

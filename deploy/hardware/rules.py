@@ -14,7 +14,7 @@ def check_graph(graph: Graph, target: Hardware, mapping: Mapping | None = None) 
     """Every limit of a target that a graph exceeds; empty where it fits.
 
     On Loihi 1 these are, for each layer, the bits of weights and thresholds, the longest delay of a synapse,
-    the axons that one neuron hears, and on its fullest core neurons, synaptic memory, and input and output
+    the axons of one neuron, and on its fullest core neurons, synaptic memory, and input and output
     axons. On Loihi 2, whose axon
     limits are not published, they are the bits of weights and of a graded input. A target that nothing is
     placed on has no limits.

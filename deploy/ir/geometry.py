@@ -19,7 +19,7 @@ class Geometry:
     extra : pair of int
         More zeros below and to the right, as lava-dl's pools add them.
     groups : int
-        Parts that the channels are divided into; each hears the inputs of its own part.
+        Parts that the channels are divided into; each receives the inputs of its own part.
     """
 
     kernel: Pair

@@ -48,7 +48,7 @@ class Layer:
     kept : int32 array
         Channels (neurons, in a flat layer) that survived, ascending.
     without_fan_out : int32 array
-        Channels (neurons) that were removed although they may fire, since no synapse listens to them. All
+        Channels (neurons) that were removed although they may fire, since no synapse leads on from them. All
         others that were removed are silent for any input.
     neuron : Neuron, SigmaDelta or Maximum
     inputs : tuple of Incoming
@@ -79,7 +79,7 @@ class Layer:
             f" {self.neuron.kind}, from {sources}: {self.stored_weights} weights>"
         )
 
-    without_fan_out = old_property("unheard", "without_fan_out")
+    unheard = old_property("unheard", "without_fan_out")  # old name
 
     @property
     def silent(self) -> np.ndarray:

@@ -58,11 +58,11 @@ class SigmaDelta:
 
 @dataclass(frozen=True)
 class Maximum:
-    r"""Units that send changes of the largest activation that they hear.
+    r"""Units that send changes of the largest activation of their sources.
 
     A maximum of changes is no change of the maximum, so each unit adds up what its sources sent,
     :math:`X_i[t] = \sum_{t' \le t} m_i[t']`, and sends :math:`\max_i X_i[t] - \max_i X_i[t-1]`, from 0 on.
-    Its synapses say which sources it hears; their weights count for nothing.
+    Its synapses say which sources it has; their weights count for nothing.
     """
 
     kind: ClassVar[str] = "maximum"
@@ -100,13 +100,13 @@ class InputDeltaEncoder:
         return sent
 
     def step(self, inputs: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Changes of one step, and what listeners know after it, both int32.
+        """Changes of one step, and what receivers hold after it, both int32.
 
         Parameters
         ----------
         inputs : integer array
         known : int32 array of the same shape
-            What listeners knew before; 0 at first.
+            What receivers held before; 0 at first.
         """
         change = inputs.astype(np.int32) * self.gain - known
         change *= np.abs(change) >= self.threshold

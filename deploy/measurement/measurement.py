@@ -188,7 +188,7 @@ def inputs_of(recording: Recording, layer: Layer) -> list[np.ndarray]:
 
 
 def from_input(measurement: Measurement, name: str) -> tuple[int, int]:
-    """What the network's input does in one layer, whatever else the layer hears.
+    """What the network's input does in one layer, whatever other sources the layer has.
 
     Returns
     -------

@@ -9,7 +9,7 @@ from deploy.report.quantities import MISSING, exact
 from deploy.verification.verification import LayerComparison, Mismatch
 from dpap.neurons.parameters import SUM_LIMIT
 
-_HEAD = ("backend", "layer", "compared", "mismatches", "spikes", "unheard neurons", "first mismatch")
+_HEAD = ("backend", "layer", "compared", "mismatches", "spikes", "neurons without fan-out", "first mismatch")
 
 _RANGES_HEAD = ("layer", "currents stay in range", "largest for any input", "largest observed", "headroom")
 
@@ -36,7 +36,7 @@ def certificate_section(data: ReportData) -> Html:
         if not layer.spikes
     ]
     if any(layer.unheard for *_, layer in layers):
-        notes.append("Unheard neurons are not compared: they were removed since no synapse listens to them.")
+        notes.append("Neurons without fan-out were removed and are not compared.")
     return section(
         "certificate",
         "Certificate",

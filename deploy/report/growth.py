@@ -29,7 +29,7 @@ def range_figures(record: RecordedPruningHistory) -> list[Html]:
     return [
         figure(
             "Spine ranges over epochs",
-            "How wide the range is within which a living weight may lie, from its lower to its upper bound in"
+            "How wide the range is within which a remaining weight may lie, from lower to upper bound in"
             " units of the weight; ranges of weights that shrink get narrower, and neurons of narrow ones are"
             " pruned.",
             panels,
@@ -77,7 +77,7 @@ def turnover_figures(record: RecordedPruningHistory) -> list[Html]:
             figures.append(
                 figure(
                     f"Pruned and regrown {kind} over epochs",
-                    f"Living {kind}{weights} that each epoch took (down) and brought back (up); both cease as"
+                    f"{kind.capitalize()}{weights} that each epoch pruned (down) and regrew (up); both end as"
                     " the structure settles.",
                     panels,
                     (REGROWN, GONE),

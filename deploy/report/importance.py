@@ -28,8 +28,8 @@ def importance_figures(record: RecordedPruningHistory) -> list[Html]:
     return [
         figure(
             "Importance of retained and of pruned units",
-            "Share of units whose importance, normalised over the layer and averaged over the epochs of their"
-            " lives, is at most so much; the further the curve of the retained ones lies to the right, the"
+            "Share of units whose importance, normalised over the layer and averaged over the epochs before"
+            " they were pruned, is at most so much; the further right the curve of the retained ones lies, the"
             " better the method told them apart.",
             panels,
             (PRUNED_UNITS, RETAINED),

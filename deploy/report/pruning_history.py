@@ -39,7 +39,7 @@ def _connections(data: ReportData) -> Html:
     plot = go.Figure(
         layout=layout(
             epoch_axis(record.epochs),
-            axis("living synapses (%)", rangemode="tozero", nticks=8),
+            axis("remaining synapses (%)", rangemode="tozero", nticks=8),
             _HEIGHT,
             hovermode="x unified",
         )
@@ -49,11 +49,11 @@ def _connections(data: ReportData) -> Html:
     # Layers that lose the same share have the same line; a wider one shows behind a narrower.
     widths = np.linspace(_NARROWEST, _WIDEST, len(keys))[::-1].tolist()
     for key, width, (name, layer) in zip(keys, widths, record.layers.items(), strict=True):
-        living = 1 - layer.pruning_rate
+        remaining = 1 - layer.pruning_rate
         plot.add_scatter(
             x=epochs,
-            y=(100 * living).tolist(),
-            customdata=[exact(round(share * data.pruned.pruning[name].synapses)) for share in living],
+            y=(100 * remaining).tolist(),
+            customdata=[exact(round(share * data.pruned.pruning[name].synapses)) for share in remaining],
             name=plot_text(name),
             mode="lines+markers",
             marker={"size": 4},
@@ -62,7 +62,7 @@ def _connections(data: ReportData) -> Html:
         )
     return figure(
         "Connections over epochs",
-        "Share of each layer's trained synapses that is alive after each epoch, between neurons that live; a"
+        "Share of each layer's trained synapses that is left after each epoch, between remaining neurons; a"
         " structure that has settled is level at the end. Where lines coincide, those of earlier layers are"
         " the wider ones behind.",
         [Panel(plot)],

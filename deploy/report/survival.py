@@ -69,7 +69,7 @@ def _plot(units: RecordedUnitHistory) -> go.Figure:
 
 
 def _quartiles(survival: np.ndarray) -> np.ndarray:
-    """Quartiles of each row, ``(3, rows)``, over the units that had lived so long; NaN where none had."""
+    """Quartiles of each row, ``(3, rows)``, over the units that were alive so long; NaN where none was."""
     rows = [row[~np.isnan(row)] for row in survival]
     return np.array(
         [np.quantile(row, (0.25, 0.5, 0.75)) if len(row) else np.full(3, np.nan) for row in rows]

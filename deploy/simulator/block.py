@@ -9,7 +9,7 @@ from deploy.simulator.choice import KernelChoice
 from deploy.simulator.plan import LayerPlan, Synapses
 
 NO_SYNAPSES = np.zeros(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int16)
-"""Recurrent synapses of a layer that does not hear itself, but for their row pointers."""
+"""Recurrent synapses of a layer that is not recurrent, but for their row pointers."""
 
 
 class Workspace:

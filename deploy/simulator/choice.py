@@ -34,7 +34,7 @@ class _Shape:
 class KernelChoice:
     """Chooses and calls the kernels of layers whose sums come from one other layer.
 
-    Layers with several sources, and layers that hear themselves, use the sparse kernels always.
+    Layers with several sources, and recurrent layers, use the sparse kernels always.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def _shape(layer: LayerPlan) -> _Shape:
     sources = int(np.prod(synapses.pooled))
     positions = layer.neurons // targets
     width = -(-targets // ROW) * ROW
-    # Every position hears each place once, borders apart.
+    # Every position receives each place once, borders apart.
     rows = places * positions / sources
     return _Shape(
         neurons=layer.neurons,

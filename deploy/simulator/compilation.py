@@ -1,7 +1,7 @@
 """Compiling the kernels that a graph needs before it runs, so that the wait can be shown.
 
 Numba compiles a function when it is first called with arguments of some types, and keeps it on disk. Here
-that happens one kernel after the other, with somebody told.
+that happens one kernel after the other, with progress reported.
 """
 
 from collections.abc import Callable, Iterable, Iterator

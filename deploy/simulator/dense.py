@@ -69,7 +69,7 @@ def run_matrix(x, sources, weights, bias, neuron, sum_like, spikes):
     ----------
     x : unsigned array of shape (T or 1, sources, lanes)
     sources : int32 array of shape (n,)
-        The sources that any neuron hears.
+        The sources that any neuron has a synapse from.
     weights : int16 array of shape (neurons, n), the neurons padded
     bias, neuron, sum_like, spikes
         As in :func:`deploy.simulator.kernels.run_matrix`; so is what is returned.

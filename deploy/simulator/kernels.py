@@ -173,7 +173,7 @@ def run_convolution(x, shape, indptr, taps, stride, extent, bias, neuron, sum_li
     total, left = np.zeros(lanes, sum_like.dtype), np.zeros(lanes, np.int32)
     u, v = np.zeros(lanes, np.int32), np.zeros(lanes, np.int32)
     sources, weights = np.empty(len(taps), np.int32), np.empty(len(taps), np.int16)
-    # Rows outermost: neighbouring channels hear the same sources, which then are still in the cache.
+    # Rows outermost: neighbouring channels have the same sources, which then are still in the cache.
     for y in range(rows):
         for c in range(len(indptr) - 1):
             for column in range(columns):
@@ -209,13 +209,13 @@ def add_convolution(x, shape, indptr, taps, stride, extent, sums):
 
 @_compiled
 def run_sums(sums, indptr, sources, weights, bias, neuron, spikes):
-    """Spikes of neurons whose sums are known, and that hear each other.
+    """Spikes of neurons whose sums are known, and that are connected to each other.
 
     Parameters
     ----------
     sums : int32 array of shape (T or 1, neurons, lanes)
     indptr, sources, weights : arrays
-        Recurrent synapses, in compressed sparse rows; none for a layer that does not hear itself.
+        Recurrent synapses, in compressed sparse rows; none for a layer that is not recurrent.
 
     Others, and what is returned, are those of :func:`run_matrix`.
     """

@@ -89,7 +89,7 @@ class MaximumPopulation:
         self.reset()
 
     def reset(self) -> None:
-        """Forget what was heard and sent."""
+        """Forget what was received and sent."""
         self._known: np.ndarray | int = 0
         self._largest = np.zeros(self._plan.neurons, np.int32)
 

@@ -66,7 +66,7 @@ class LayerComparison:
         Spikes among them in the reference (of messages those other than zero); where there are none the
         comparison says little.
     unheard : int
-        Neurons that were removed since no synapse listens to them; they are not compared.
+        Neurons that were removed since they had no fan-out; they are not compared.
     first_mismatch : Mismatch or None
     """
 
@@ -356,7 +356,7 @@ def _slayer_layout(graph: Graph, inputs: np.ndarray) -> torch.Tensor:
 
 
 def _compare(layer: Layer, expected: np.ndarray, kept: np.ndarray) -> LayerComparison:
-    # Removed channels count as silent, which is a claim to be checked, but for those that nothing hears.
+    # Removed channels count as silent, which is a claim to be checked, but for those without fan-out.
     comparable = np.ones(layer.shape[0], bool)
     comparable[layer.without_fan_out] = False
     actual = layer.expand(kept)

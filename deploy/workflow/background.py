@@ -20,7 +20,7 @@ class Background:
         self._receiver, sender = context.Pipe(duplex=False)
         self._process = context.Process(target=_call, args=(function, arguments, sender), daemon=True)
         self._process.start()
-        # The child holds the only writing end, so that its death is seen as the end of the stream.
+        # The child holds the only writing end, so that its end is seen as the end of the stream.
         sender.close()
         self._outcome: tuple[str, Any] | None = None
 

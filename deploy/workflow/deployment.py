@@ -76,7 +76,7 @@ class TrainedNetwork:
     network : Network
     history : sequence of EpochRecord
     masks : mapping of str to Tensor, optional
-        Living synapses by layer; by default the network's masks.
+        Remaining synapses by layer; by default the network's masks.
     """
 
     name: str
@@ -230,18 +230,18 @@ def layer_pruning(network: Network, masks: Masks | None = None) -> dict[str, Lay
     ----------
     network : Network
     masks : mapping of str to bool Tensor, optional
-        Living synapses, where the network's masks are not the whole of what was pruned.
+        Remaining synapses, where the network's masks are not the whole of what was pruned.
     """
     masks = network_masks(network) if masks is None else masks
     pruning = {}
     for block in network.synaptic_blocks():
-        living = masks[block.name]
+        alive = masks[block.name]
         kernel = block.weight[0, 0].numel()
         pruning[block.name] = LayerPruning(
             synapses=block.weight.numel(),
-            synapses_pruned=int((~living).sum()) * kernel,
-            neurons=len(living),
-            neurons_pruned=int((~living).all(1).sum()),
+            synapses_pruned=int((~alive).sum()) * kernel,
+            neurons=len(alive),
+            neurons_pruned=int((~alive).all(1).sum()),
         )
     return pruning
 

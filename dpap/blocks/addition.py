@@ -7,8 +7,8 @@ from torch import nn
 class Addition(nn.Module):
     """The sum of its sources' activity: the end of a residual connection.
 
-    Spikes of two layers add up to 0, 1 or 2, which the next block hears as it would hear both layers through
-    the same weights; so it is compiled.
+    Spikes of two layers add up to 0, 1 or 2, which the next block receives as it would receive both layers
+    through the same weights; so it is compiled.
     """
 
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor:

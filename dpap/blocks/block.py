@@ -44,7 +44,7 @@ class SynapticBlock(nn.Module, ABC):
     The forward pass runs in the integers that are deployed: weights are quantised at the layer's scale, and
     their sums drive :class:`dpap.LIF` neurons (:mod:`dpap.blocks.spiking`) or :class:`dpap.ReLU` units
     (:mod:`dpap.blocks.relu`).
-    A synapse whose ``mask`` is zero is absent in every pass. A neuron without a living synapse is silent:
+    A synapse whose ``mask`` is zero is absent in every pass. A neuron without a remaining synapse is silent:
     neither its bias nor its normalisation can make it fire.
 
     Parameters
@@ -83,7 +83,7 @@ class SynapticBlock(nn.Module, ABC):
     norm : BatchNorm or None
         Normalisation.
     mask : Tensor
-        1 where a synapse lives, 0 where it is pruned; broadcast over a convolution's kernel.
+        1 where a synapse is alive, 0 where it is pruned; broadcast over a convolution's kernel.
     weight_bits : int or None
         1 to 8 bits for each weight (:mod:`dpap.quantization.weight_bits`); 8 at first. None: weights are not
         rounded, and the block cannot be compiled; each sum is then rounded to the finest unit of the neurons
@@ -118,7 +118,7 @@ class SynapticBlock(nn.Module, ABC):
     """Whether the synapses are learned, and may be pruned."""
 
     groups = 1
-    """Parts that inputs and outputs are divided into, each of which hears its own."""
+    """Parts that inputs and outputs are divided into, each connected within itself only."""
 
     neurons: tuple[str, ...] = tuple(DYNAMICS)
     """Types of neurons that the block can have."""
@@ -186,8 +186,8 @@ class SynapticBlock(nn.Module, ABC):
         return masked
 
     @property
-    def living(self) -> torch.Tensor:
-        """1 for each neuron (or channel) that has a living synapse, 0 for others, ``(out,)``."""
+    def alive(self) -> torch.Tensor:
+        """1 for each neuron (or channel) that has a remaining synapse, 0 for others, ``(out,)``."""
         return self.mask.flatten(1).amax(1)
 
     def real_parameters(self) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -195,7 +195,7 @@ class SynapticBlock(nn.Module, ABC):
         weight, bias = self.masked_weight, self.bias
         if self.norm is not None:
             weight, bias = self.norm.fold(weight)
-        return weight, None if bias is None else bias * self.living
+        return weight, None if bias is None else bias * self.alive
 
     @property
     def dynamics(self) -> Dynamics:
@@ -345,7 +345,7 @@ class SynapticBlock(nn.Module, ABC):
         weight, scale = quantized_alone(self.masked_weight, self.weight_bits, self.name)
         sums = self.sums_over_time(inputs, weight)
         normalized = self.norm(
-            sums.flatten(0, 1), scale * self.input_divisor, folded.scale * self.input_divisor, self.living
+            sums.flatten(0, 1), scale * self.input_divisor, folded.scale * self.input_divisor, self.alive
         ).unflatten(0, sums.shape[:2])
         limit = self.dynamics.sum_limit - 1
         rounded = straight_through.round_straight_through(normalized.clamp(-limit, limit))

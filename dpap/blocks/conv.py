@@ -22,7 +22,7 @@ class Conv(SynapticBlock):
         Of height and width: size of the kernel, zeros added at each border, step of the kernel, and
         distance of its elements.
     groups : int
-        Parts that the channels are divided into; each hears the inputs of its own part.
+        Parts that the channels are divided into; each receives the inputs of its own part.
 
     Other parameters are those of :class:`~dpap.blocks.SynapticBlock`.
 

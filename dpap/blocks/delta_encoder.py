@@ -7,9 +7,9 @@ from dpap.neurons.sigma_delta import decoded
 
 
 class DeltaEncoder(nn.Module):
-    """The input as listeners know it, who are told of changes of at least a threshold.
+    """The input as receivers hold it, which are sent changes of at least a threshold.
 
-    In a network of :class:`dpap.ReLU` units that hears coarser inputs than its messages are, such as events,
+    In a network of :class:`dpap.ReLU` units that takes coarser inputs than its messages are, such as events,
     it makes an event 2**k messages.
 
     The dynamics are those of :mod:`dpap.neurons.sigma_delta` without synapses, rectification and rounding;

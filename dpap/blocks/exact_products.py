@@ -7,7 +7,7 @@ Whatever the order of the additions, no partial sum of a neuron exceeds
 .. math::
     \sum_i |w_i|\,|x_i| \;\le\; \min\Big(\|w\|_1 \max_i |x_i|,\ \|w\|_2\, \|x\|_2\Big)
 
-(Hölder; Cauchy and Schwarz), with :math:`x` the inputs that a neuron hears. The first bound costs one pass
+(Hölder; Cauchy and Schwarz), with :math:`x` the inputs of a neuron. The first bound costs one pass
 over the inputs; the second, which is tighter, one convolution with a single channel. Where neither proves
 float32 exact, the sums are computed in float64: inputs below :math:`2^{24}` times weights below :math:`2^8`
 may add up :math:`2^{22}` times.
@@ -45,7 +45,7 @@ def bound_of_sums(synapse: Synapse, inputs: torch.Tensor, weight: torch.Tensor, 
     bound = rows.abs().sum(1).max() * torch.maximum(highest, -lowest)
     if slack * bound < FLOAT32_LIMIT:
         return slack * bound.item()
-    # One output for each group hears the squares of all that its neurons hear.
+    # One output for each group sums the squares of all inputs of its neurons.
     squares = synapse(inputs.square(), torch.ones_like(weight[:groups]))
     return slack * min(bound.item(), (rows.square().sum(1).max() * squares.max()).sqrt().item())
 

@@ -13,7 +13,7 @@ On CUDA two things stand against it:
   1/2, but no bound keeps them there: Winograd's over tiles of 4 x 4 scales inputs by up to 100, adds the
   products over all channels, and only then scales back (Lavin and Gray 2016, section 4.3; Barabasz et al.
   2018 derive how the error grows). For layers whose sums fill the 17 bits, random weights leave errors of
-  0.05, but weights that live in one corner of their kernels leave errors of 12
+  0.05, but weights in one corner of their kernels leave errors of 12
   (``tests/dpap/test_exact_sums.py``).
 
 So a convolution on CUDA gathers the inputs of each output and multiplies matrices, which only multiplies and

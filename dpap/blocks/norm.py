@@ -73,7 +73,7 @@ class BatchNorm(nn.Module):
         return folded, self.bias - self.running_mean * gain
 
     def forward(
-        self, sums: torch.Tensor, input_unit: float, output_unit: float, living: torch.Tensor
+        self, sums: torch.Tensor, input_unit: float, output_unit: float, alive: torch.Tensor
     ) -> torch.Tensor:
         """Normalise by the batch, and take it into the running statistics.
 
@@ -95,7 +95,7 @@ class BatchNorm(nn.Module):
             mean,
             variance,
             self.weight * output_unit,
-            self.bias * living * output_unit,
+            self.bias * alive * output_unit,
             training=varies,
             momentum=self.momentum,
             eps=self.eps * input_unit**2,
@@ -105,7 +105,7 @@ class BatchNorm(nn.Module):
             self.running_var.copy_(variance / input_unit**2)
         if not varies:
             # The running mean is not that of a channel without synapses.
-            normalized = normalized * living.view(-1, *(1,) * (sums.dim() - 2))
+            normalized = normalized * alive.view(-1, *(1,) * (sums.dim() - 2))
         return normalized
 
     def extra_repr(self) -> str:

@@ -1,4 +1,4 @@
-"""Fully connected block whose neurons hear each other."""
+"""Fully connected block whose neurons receive each other's spikes."""
 
 import torch
 

@@ -115,7 +115,7 @@ class ReLUDynamics(Dynamics):
     def respond(
         self, block: "SynapticBlock", sums: torch.Tensor, integers: ReLUIntegers, pool: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Activations that listeners know, and the same before the pool.
+        """Activations that receivers hold, and the same before the pool.
 
         Raises
         ------
@@ -131,7 +131,7 @@ class ReLUDynamics(Dynamics):
         return pooled.unflatten(0, activity.shape[:2]), activity
 
     def messages(self, activity: torch.Tensor, time_steps: int) -> torch.Tensor:
-        """Changes of the activations that listeners know."""
+        """Changes of the activations that receivers hold."""
         return messages(activity, time_steps)
 
     def readout(self, block: "SynapticBlock", activity: torch.Tensor) -> torch.Tensor:

@@ -41,7 +41,7 @@ class DataSet:
     Attributes
     ----------
     name, source : str
-        How it is asked for, and who made it.
+        The name that selects it, and its authors.
     classes : tuple of str
     sample_shape : tuple of int
         (C, H, W) of an image or of the sensor.

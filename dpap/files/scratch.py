@@ -21,8 +21,8 @@ _YOUNG = 60.0
 def scratch_folder(parent: str | Path, prefix: str, suffix: str = "") -> Iterator[Path]:
     """A new folder that is removed at the end, and otherwise by the next one of the same name that is made.
 
-    A process that is killed leaves its folder behind. Each folder is locked while its process lives, so one
-    of the same prefix and suffix without a lock is nobody's, and is removed.
+    A process that is killed leaves its folder behind. Each folder is locked while its process runs, so one
+    of the same prefix and suffix without a lock belongs to no process, and is removed.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def scratch_folder(parent: str | Path, prefix: str, suffix: str = "") -> Iterato
 def locked(folder: Path) -> Iterator[bool]:
     """Hold the lock of a folder; gives whether no other process, and no other context, holds it.
 
-    Where the file system has no locks of folders, nobody is said to hold it.
+    Where the file system has no locks of folders, it counts as not held.
 
     Raises
     ------

@@ -41,7 +41,7 @@ class Network(nn.Module):
     ============================  ===================================================================
     ``layers.conv1.weight``       real weights, ``(out, in / groups, height, width)`` or ``(out, in)``;
                                   a recurrent block's ``(out, in + out)``
-    ``layers.conv1.mask``         1 where a synapse (or kernel) lives, ``(out, in / groups, 1, 1)`` or
+    ``layers.conv1.mask``         1 where a synapse (or kernel) is alive, ``(out, in / groups, 1, 1)`` or
                                   ``(out, in)``; pruned weights keep their values but count for nothing
     ``layers.conv1.bias``         real biases ``(out,)``, where the block has them
     ``layers.conv1.norm.*``       ``weight``, ``bias``, ``running_mean``, ``running_var``, each ``(out,)``,
@@ -100,7 +100,7 @@ class Network(nn.Module):
             sources = {name: (before[index],) for index, name in enumerate(layers)}
         self.sources = sources
         self._uses = Counter(source for names in sources.values() for source in names)
-        # One pass makes the spikes and their sums, where nothing else hears the spikes.
+        # One pass makes the spikes and their sums, where nothing else takes the spikes.
         self._pooled_by = {
             sources[name][0]: name
             for name, layer in layers.items()

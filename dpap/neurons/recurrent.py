@@ -1,4 +1,4 @@
-r"""Neurons that hear their own layer's spikes of the step before.
+r"""Neurons that receive their own layer's spikes of the step before.
 
 .. math::
     a[t] = a_{in}[t] + R\, s[t-1]

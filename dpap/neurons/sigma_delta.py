@@ -15,7 +15,7 @@ The residue of SLAYER and Lava is :math:`r = x - y`. Source: lava-dl 0.6, ``slay
 :math:`\Theta` is at least :math:`2^k`, one message, as in SLAYER; with a smaller one Lava would send changes
 that round down to 0 and are lost.
 
-A listener sums messages over time. That sum, :math:`X[t] = \sum_{t' \le t} m[t']`, is what layers here pass
+A receiver sums messages over time. That sum, :math:`X[t] = \sum_{t' \le t} m[t']`, is what layers here pass
 on: then synaptic sums of X are :math:`\sigma`, a maximum over a window is that of activations, not of
 changes, and an input that is the same at all steps has X the same at all steps. The two forms are each
 other's differences and sums (:func:`messages`). As each message is rounded down, X falls behind x by up to
@@ -32,7 +32,7 @@ MESSAGE_LIMIT = 1 << 23
 
 
 def decoded(state: torch.Tensor, threshold: int, shift: int, rectified: bool = True) -> torch.Tensor:
-    r"""The activations that listeners know, for the states of units over time.
+    r"""The activations that receivers hold, for the states of units over time.
 
     The gradient goes straight through rounding and threshold, :math:`\partial X[t]/\partial A[t] = 2^{-k}`
     where :math:`A[t] > 0` or the unit is not rectified. It is that of SLAYER, whose gradient of messages,
@@ -98,7 +98,7 @@ def messages(activity: torch.Tensor, time_steps: int) -> torch.Tensor:
     Parameters
     ----------
     activity : Tensor of shape (T or 1, N, ...)
-        Activations that listeners know; a single step stands for all.
+        Activations that receivers hold; a single step stands for all.
     time_steps : int
         T.
 

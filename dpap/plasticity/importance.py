@@ -54,7 +54,7 @@ class Importance(ABC):
     observes : bool
         Whether forward passes in training are observed at all.
     post, pre, groups : int
-        Neurons (channels in a convolution), presynaptic ones that each hears, and groups.
+        Neurons (channels in a convolution), presynaptic ones of each, and groups.
     """
 
     observes = True

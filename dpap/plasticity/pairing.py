@@ -17,7 +17,7 @@ def add_pairs(
     pre : Tensor of shape (N, pre)
         The presynaptic factor.
     groups : int
-        Groups of a convolution: the outputs of each hear the inputs of that group alone.
+        Groups of a convolution: the outputs of each receive the inputs of that group alone.
     sign : float
         Factor of all products.
 

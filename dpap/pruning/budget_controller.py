@@ -1,22 +1,23 @@
-r"""Steering the decay of survival functions until the compiled network meets a budget.
+r"""Controls the decay of survival functions until the compiled network meets a budget.
 
 At the end of every epoch the network is measured as it would be deployed (:class:`dpap.pruning.CostReading`).
-Each reading prices the living units, and with these prices the decay is steered along the path of
-:mod:`dpap.pruning.target_controller`. Those who are to die are masked and the network is measured again before they
-die: where it would fall below the path, fewer are chosen, and where it would still be above a budget that is
-due, more.
+Each reading prices the remaining units, and with these prices the controller follows the path of
+:mod:`dpap.pruning.target_controller`. The units to prune are masked and the network is measured again before
+they are pruned: where it would fall below the path, fewer are chosen, and where it would still be above a
+budget that is due, more.
 
-**Pressure.** What the death of a share of a layer costs in accuracy is taken to be alike for all layers, and
-what it saves is that share of what they cost; so each layer is pressed in proportion to its cost. With
+**Weight of a layer.** Pruning a share of a layer is assumed to cost the same accuracy in every layer, and it
+saves that share of the layer's cost; so costlier layers are pruned harder, in proportion to their cost. With
 :math:`c` the cost of its synapses, or that of its neurons with all synapses on either side, and
 :math:`w = c / \max c`, its decay value, :math:`\epsilon` with the shift :math:`s`, becomes
 
 .. math::
     \epsilon' = w\,(\epsilon + s)
 
-and a unit dies above the shift :math:`(\epsilon + s^*) / w - \epsilon`, where :math:`s^*` is the shift of
-:mod:`dpap.pruning.target_controller`. Whose removal saves nothing does not decay: for a budget of cores that
-is all but those who stand in the way of a core to be freed.
+and a unit is pruned above the shift :math:`(\epsilon + s^*) / w - \epsilon`, where :math:`s^*` is the shift
+of
+:mod:`dpap.pruning.target_controller`. Units whose removal saves nothing do not decay: for a budget of cores
+these are all units that free no core.
 """
 
 import math
@@ -40,26 +41,26 @@ OVERSHOOT = 0.02
 """Share of what the path asks for by which the measured value may fall below it; of cores, at least one."""
 
 LEAST_WEIGHT = 0.01
-"""Of a layer that is pressed at all."""
+"""Of a layer whose decay is not zero."""
 
 
 class BudgetController(TargetController):
-    """Steers to a measured budget.
+    """Controls the decay towards a measured budget.
 
     Attributes
     ----------
     reading : Reading
-        Of the network as it is: after the last epoch and its deaths.
+        Of the network as it is: after the last epoch and its pruning.
     untouched : bool
-        Whether nobody has died yet.
+        Whether no unit has been pruned yet.
     accuracy_before : float or None
-        Of the last reading before the first death; None where accuracy is not measured.
+        Of the last reading before the first unit was pruned; None where accuracy is not measured.
     held : bool
         Whether the last epoch pruned nothing because the accuracy was too low.
     held_epochs : int
         How many did.
     exhausted : bool
-        Whether nobody was left in the last epoch who might have died to meet a budget that is due.
+        Whether no unit was left in the last epoch that could be pruned to meet a budget that is due.
 
     Raises
     ------
@@ -123,7 +124,7 @@ class BudgetController(TargetController):
         return math.inf if self.held else super().path(completed)
 
     def begin(self, epoch: int) -> None:
-        """Measure the network at the end of an epoch, before anybody dies."""
+        """Measure the network at the end of an epoch, before units are pruned."""
         self.reading = self._model = self._read()
         if self.untouched:
             self.accuracy_before = self.reading.accuracy
@@ -142,12 +143,12 @@ class BudgetController(TargetController):
         return synapses, neurons
 
     def falls_short(self, epoch: int) -> bool:
-        """Whether those who die are too few for the path, or so few that only large ones can be chosen."""
+        """Whether too few units are pruned for the path, or so few that only large ones can be chosen."""
         left, wanted = self._cost(self._alive_masks(self._to_prune()), self._prices()), self.path(epoch + 1)
         return super().falls_short(epoch) or left < (1 - OVERSHOOT) * wanted < math.inf
 
     def accept(self, epoch: int) -> bool:
-        """Measure the network without the dying; whether they may die, or others have to be chosen."""
+        """Measure the network without the units to prune; whether they may be pruned, or others be chosen."""
         to_prune = self._to_prune()
         any_marked = any(bool(units.any()) for pair in to_prune.values() for units in pair)
         if any_marked or self._search is not None:
@@ -194,13 +195,13 @@ class BudgetController(TargetController):
         return critical
 
     def _weigh(self) -> dict[str, tuple[float, float]]:
-        """How much the decay of each layer's synapses, and of its neurons, is pressed, 0 to 1."""
+        """The weight w of the decay of each layer's synapses, and of its neurons, 0 to 1."""
         prices = self._model.prices
         if prices is None:
             return dict.fromkeys(self.layers, (1.0, 1.0))
-        living = alive_synapses(self.blocks, self.sources, self._alive_masks())
+        masks = alive_synapses(self.blocks, self.sources, self._alive_masks())
         synapses = {
-            name: cost_of({name: living[name]}, {name: price}) for name, price in self._prices().items()
+            name: cost_of({name: masks[name]}, {name: price}) for name, price in self._prices().items()
         }
         costs = {
             name: (
@@ -221,7 +222,7 @@ class BudgetController(TargetController):
         }
 
     def _read(self, alive_masks: AliveMasks | None = None) -> CostReading:
-        """Measure the network with its masks as they are, or with only some units alive."""
+        """Measure the network with its masks as they are, or with other alive masks."""
         if alive_masks is not None:
             for name, alive in alive_synapses(self.blocks, self.sources, alive_masks).items():
                 mask = self.blocks[name].mask

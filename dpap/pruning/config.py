@@ -167,7 +167,7 @@ class DPAPConfig(BaseModel):
         """The method as the authors' public code has it (BrainCog, DPAP), where it differs from the paper.
 
         Kept as in the paper, because it is a matter of the implementation: the normalisation runs over what
-        lives, units of equal importance are all important, and a decay of exactly zero is protected.
+        is alive, units of equal importance are all important, and a decay of exactly zero is protected.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""What is measured of a network that is steered to a budget, and what its units contribute to it."""
+"""The cost of a network that a budget limits, as measured, and what its units contribute to it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ from dpap.runtime.reduction import rank, ranks, sum_over_ranks
 
 @dataclass(frozen=True, eq=False)
 class UnitPrices:
-    """What the living units of one layer contribute to a cost.
+    """What the remaining units of one layer contribute to a cost.
 
     Attributes
     ----------
@@ -32,10 +32,10 @@ class UnitPrices:
 class CostReading:
     r"""A measurement of what a budget limits.
 
-    To know how much has to die, a measurement can say what each unit contributes. The model is linear:
+    To find how much to prune, a measurement can say what each unit contributes. The model is linear:
 
     .. math::
-        c = c_{fixed} + \sum_{\text{living synapses}} p_{ij} + \sum_{\text{living neurons}} q_i
+        c = c_{fixed} + \sum_{\text{remaining synapses}} p_{ij} + \sum_{\text{remaining neurons}} q_i
 
     and as a new reading is taken after every epoch, it has to be right nearby alone. Where a layer has
     neither kind of price, or one kind is zero, nothing of that kind is pruned towards the budget.

@@ -59,7 +59,7 @@ class DPAP(Pruner):
         reach.
     """
 
-    @old_arguments(cost_function="cost_function")
+    @old_arguments(measure="cost_function")  # old name
     def __init__(
         self, network: nn.Module, config: DPAPConfig | None = None, cost_function: CostFunction | None = None
     ):
@@ -92,7 +92,7 @@ class DPAP(Pruner):
         layer.receives_spikes = bool(sources)
         return layer
 
-    controller = old_property("steering", "controller")
+    steering = old_property("steering", "controller")  # old name
 
     @property
     def budget(self) -> BudgetController | None:
@@ -198,7 +198,7 @@ class DPAP(Pruner):
         return int(candidates.sum()) >= missing
 
     def _after(self, layer: DPAPLayerState, with_marked: bool = False) -> torch.Tensor:
-        """Synapses that remain in a layer after this epoch's pruning, or with those marked for it among them."""
+        """Synapses of a layer that remain after this epoch's pruning, or with the marked ones among them."""
 
         def neurons(one: DPAPLayerState) -> torch.Tensor:
             return one.neuron_alive & ~one.neurons_to_prune

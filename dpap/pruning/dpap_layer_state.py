@@ -17,7 +17,7 @@ SMALLEST_FACTOR = 1e-30
 
 
 class DPAPLayerState(PrunedLayer):
-    """Importance gathered over an epoch, survival functions, and what is still alive in one layer.
+    """Importance gathered over an epoch, survival functions, and alive masks of one layer.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class DPAPLayerState(PrunedLayer):
     synapse_survival, neuron_survival : Tensors of shape (post, pre / groups) and (post,)
         Survival functions F.
     synapses_to_prune, neurons_to_prune : bool Tensors of the same shapes
-        What falls below zero with the epoch that ends.
+        Units whose survival function falls below zero with the epoch that ends.
     source : DPAPLayerState or None
         The layer before, where this one's presynaptic activity is that one's postsynaptic one.
     observed : Tensor or None
@@ -76,7 +76,7 @@ class DPAPLayerState(PrunedLayer):
 
     @property
     def alive_masks(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Living synapses and neurons."""
+        """Remaining synapses and neurons."""
         return self.synapse_alive, self.neuron_alive
 
     @property
@@ -153,7 +153,7 @@ class DPAPLayerState(PrunedLayer):
 
     @torch.no_grad()
     def survive(self, epoch: int, synapse_shift: float = 0.0, neuron_shift: float = 0.0) -> None:
-        """Update the survival functions and note who dies (eq. 12 to 17).
+        """Update the survival functions and mark the units to prune (eq. 12 to 17).
 
         Parameters
         ----------
@@ -190,10 +190,10 @@ class DPAPLayerState(PrunedLayer):
 
     @torch.no_grad()
     def critical_shifts(self, epoch: int, steps: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """The shifts of the decay value above which synapses, and neurons, die within so many epochs.
+        """The shifts of the decay value above which synapses, and neurons, are pruned within so many epochs.
 
-        See :mod:`dpap.pruning.target_controller`; ``epoch`` counts from the warm-up and is the first of them. Those
-        whom the floor keeps, as it looks now, do not die at any.
+        See :mod:`dpap.pruning.target_controller`; ``epoch`` counts from the warm-up and is the first of them.
+        Units that the floor keeps, as it looks now, are pruned at none.
         """
         gamma, eta, staircase = self.constants.gamma, self.constants.eta, self.config.staircase
         reach = sum(
@@ -218,7 +218,7 @@ class DPAPLayerState(PrunedLayer):
 
     @torch.no_grad()
     def prune(self) -> None:
-        """Prune those who die; survival functions of those who were spared start again from zero."""
+        """Prune the marked units; survival functions below zero of kept units start again from zero."""
         self.synapse_alive &= ~self.synapses_to_prune
         self.neuron_alive &= ~self.neurons_to_prune
         for survival, alive in zip(self.survival, self.alive_masks, strict=True):
@@ -236,7 +236,7 @@ class DPAPLayerState(PrunedLayer):
         return self._price(torch.full_like(self.spikes, self.kernel))
 
     def synops_price(self) -> torch.Tensor:
-        """SynOps that a synapse costs an inference, for each input (:mod:`dpap.pruning.target_controller`)."""
+        """SynOps of a synapse in an inference, for each input (:mod:`dpap.pruning.target_controller`)."""
         reach = self.kernel
         shapes = getattr(self.block, "output_shape", ()), getattr(self.block, "input_shape", ())
         if self.block.kind == "conv" and all(shapes):

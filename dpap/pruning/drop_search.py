@@ -1,4 +1,4 @@
-"""Searching for how much has to die, where what is measured does not fall as its prices foretell."""
+"""Searching for how much to prune, where the measured value does not fall as its prices predict."""
 
 import math
 
@@ -16,16 +16,16 @@ RESOLUTION = 1e-3
 
 
 class DropSearch:
-    """A search for the drop of a foretold cost with which a measured value falls as it should.
+    """A search for the drop of a predicted cost with which a measured value falls as it should.
 
     It grows or shrinks a drop in proportion, and halves what is between one that is too small and one that is
-    too large. Who dies comes in units that may be large, so that the right drop may not be among those that
-    there are: then the smallest that was too large is taken.
+    too large. Units may be large, so that no choice of them may give the right drop: then the smallest
+    drop that was too large is taken.
 
     Parameters
     ----------
     cost : float
-        The foretold cost before anybody dies.
+        The predicted cost before units are pruned.
     """
 
     def __init__(self, cost: float):
@@ -40,7 +40,7 @@ class DropSearch:
         Parameters
         ----------
         tried : float
-            The foretold drop of those who were chosen to die.
+            The predicted drop of the units that were chosen.
         few : bool
             Whether they were too few, and not too many.
         fell, wanted : float

@@ -16,7 +16,8 @@ class FloorConfig(BaseModel):
     Attributes
     ----------
     neurons, synapses : int
-        Living neurons (channels in a convolution), and living synapses (kernels) between living neurons.
+        Remaining neurons (channels in a convolution), and remaining synapses (kernels) between remaining
+        neurons.
     neuron_share, synapse_share : float
         The same as a share of those at the start, 0 to 1.
     """
@@ -42,19 +43,19 @@ def _least(number: int, share: float, total: int) -> int:
 
 
 def keep_highest(to_prune: torch.Tensor, rank: torch.Tensor, count: int) -> torch.Tensor:
-    """The ``count`` highest ranked of the dying.
+    """The ``count`` highest ranked of the units to prune.
 
     Parameters
     ----------
-    dying : bool Tensor
+    to_prune : bool Tensor
     rank : Tensor of the same shape
-        Higher is spared first; of equals, the earlier.
+        Higher is kept first; of equals, the earlier.
     count : int
 
     Returns
     -------
     bool Tensor of the same shape
-        Whom to spare; all the dying where there are no more than ``count``.
+        Units to keep; all of them where there are no more than ``count``.
     """
     kept = torch.zeros_like(to_prune)
     indices = to_prune.flatten().nonzero().squeeze(1)

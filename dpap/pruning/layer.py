@@ -1,4 +1,4 @@
-"""What lives in one layer under a pruner."""
+"""The alive masks of one layer under a pruner."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from dpap.state import checked_state
 
 
 class PrunedLayer:
-    """The living synapses and neurons of a layer.
+    """The alive masks of a layer's synapses and neurons.
 
     A synapse is a (post, pre) pair of neurons, or a kernel between two channels; a neuron is a channel in a
     convolution. What the layer's mask already lacks at the start is pruned.

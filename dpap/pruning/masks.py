@@ -14,7 +14,7 @@ from dpap.pruning.prunable import prunable_layers
 from dpap.pruning.sources import alive_synapses, source_names
 
 Masks = Mapping[str, torch.Tensor]
-"""Living synapses of each layer, by name: bool Tensors of shape (post, pre / groups)."""
+"""Remaining synapses of each layer, by name: bool Tensors of shape (post, pre / groups)."""
 
 _HEADER = 1 << 16
 """Bytes that an array may have besides its values."""

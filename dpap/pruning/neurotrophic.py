@@ -37,7 +37,7 @@ def gain(elapsed: int, start: float, decay: float, late: float = 0.0, late_from:
 
 
 def count_alive(synapse_alive: torch.Tensor, kernel: int, least: int) -> int:
-    """Neurons that count as alive: those with ``least`` living weights, or all that they ever had if fewer.
+    """Neurons that count as alive: with ``least`` remaining weights, or all they ever had if fewer.
 
     Parameters
     ----------

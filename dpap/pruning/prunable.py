@@ -25,7 +25,7 @@ class Prunable(Protocol):
     weight : Tensor of shape (post, pre, ...)
         Its shape and device count.
     mask : Tensor of shape (post, pre) or (post, pre, 1, ...)
-        1 where a synapse (or kernel) lives, 0 where it is pruned. Written in place; it holds in every
+        1 where a synapse (or kernel) is alive, 0 where it is pruned. Written in place; it holds in every
         forward pass from then on.
     input_divisor : int
         Input that stands for the real input 1.

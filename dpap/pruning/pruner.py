@@ -1,4 +1,4 @@
-"""What every pruner is: the base class of DPAP, of SD-SNN, and of a pruner of one's own."""
+"""The base class of DPAP, of SD-SNN, and of custom pruners."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -18,12 +18,12 @@ from dpap.state import check_keys
 
 
 class Pruner(ABC):
-    """Decides which synapses and neurons of a network live, while it learns.
+    """Decides which synapses and neurons of a network are kept, while it is trained.
 
     A subclass gives :meth:`develop`, which is called at the end of every epoch and writes
-    ``synapse_alive`` and ``neuron_alive`` of the layers. The rest follows: masks, in which what a dead
-    neuron would have sent is absent too; rates; states for checkpoints. ``dpap/pruning/README.md`` writes
-    one in a few lines.
+    ``synapse_alive`` and ``neuron_alive`` of the layers. The rest follows: masks, in which the outgoing
+    synapses of a pruned neuron are absent too; rates; states for checkpoints. ``dpap/pruning/README.md``
+    writes one in a few lines.
 
     Use in a training loop::
 
@@ -82,12 +82,12 @@ class Pruner(ABC):
             )
 
     def make_layer(self, block: Prunable, prunable: bool) -> PrunedLayer:
-        """The state of one layer; a subclass that keeps more than what lives makes its own kind."""
+        """The state of one layer; a subclass that keeps more than alive masks makes its own kind."""
         return PrunedLayer(block, prunable)
 
     @abstractmethod
     def develop(self) -> None:
-        """Decide what lives after epoch ``self.epoch``, counted from 0."""
+        """Write the alive masks after epoch ``self.epoch``, counted from 0."""
 
     def after_batch(self) -> None:  # noqa: B027 (a pruner that learns nothing from batches has nothing to do)
         """Take in the batch that was just learned."""
@@ -101,7 +101,7 @@ class Pruner(ABC):
 
     @property
     def budget(self) -> Any:
-        """What steers to a measured budget (:class:`dpap.pruning.BudgetController`), where there is one."""
+        """Controller of a measured budget (:class:`dpap.pruning.BudgetController`), where there is one."""
         return None
 
     @property
@@ -109,22 +109,22 @@ class Pruner(ABC):
         """The layers that may be pruned."""
         return [layer for layer in self.layers.values() if layer.prunable]
 
-    alive_masks = old_property("life", "alive_masks")
+    life = old_property("life", "alive_masks")  # old name
 
     @property
     def alive_masks(self) -> AliveMasks:
-        """What lives, by layer."""
+        """The alive masks of synapses and neurons, by layer."""
         return {name: (layer.synapse_alive, layer.neuron_alive) for name, layer in self.layers.items()}
 
     @property
     def masks(self) -> dict[str, torch.Tensor]:
-        """The living synapses between living neurons: bool Tensors (post, pre / groups), by layer."""
+        """The remaining synapses between remaining neurons: bool Tensors (post, pre / groups), by layer."""
         blocks = {name: layer.block for name, layer in self.layers.items()}
         return alive_synapses(blocks, self.sources, self.alive_masks)
 
     @torch.no_grad()
     def apply_masks(self) -> None:
-        """Set each block's mask to its living synapses, between living neurons on both sides."""
+        """Set each block's mask to its remaining synapses, between remaining neurons on both sides."""
         for name, alive in self.masks.items():
             mask = self.layers[name].block.mask
             mask.copy_(alive.view(mask.shape))

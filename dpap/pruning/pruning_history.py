@@ -1,8 +1,8 @@
-r"""How a network's structure develops: what a pruner does in each epoch, recorded for figures.
+r"""The history of pruning: what a pruner does in each epoch, recorded for figures.
 
 What Han et al. 2024 show in Fig. 4 can be drawn from it: connections over time, survival functions of pruned
 units in their last epochs, importance of retained and of pruned units. Of layers with many synapses a part is
-recorded, spread evenly over the layer. Of SD-SNN: the spine ranges, and what goes and comes back.
+recorded, spread evenly over the layer. Of SD-SNN: the spine ranges, and what is pruned and regrown.
 """
 
 from pathlib import Path
@@ -39,15 +39,15 @@ class PruningHistory:
     pruning_rates : dict of str to list of float
         Of each layer, by epoch: synapses removed over synapses at the start.
     neurons_alive : dict of str to list of int
-        Living neurons (channels in convolutions), by epoch.
+        Remaining neurons (channels in convolutions), by epoch.
     quantiles : dict of (str, str) to list of list of float
-        By layer and ``synapses`` or ``neurons``: :data:`QUANTILES` of the living units' survival functions,
-        by epoch; NaN where none lives.
+        By layer and ``synapses`` or ``neurons``: :data:`QUANTILES` of the remaining units' survival
+        functions, by epoch; NaN where none is left.
     units : dict of (str, str) to UnitRecord
         Likewise.
     ranges : dict of str to list of list of float
-        By layer: :data:`QUANTILES` of the widths :math:`r^+ - r^-` of the living weights' spine ranges, by
-        epoch; NaN where none lives. Those of weights, so without unit.
+        By layer: :data:`QUANTILES` of the widths :math:`r^+ - r^-` of the remaining weights' spine ranges, by
+        epoch; NaN where none is left. Those of weights, so without unit.
     turnover : Turnover or None
     """
 

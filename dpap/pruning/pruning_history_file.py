@@ -1,4 +1,4 @@
-"""The record of a development, as it is read again: validated, nothing of it executed."""
+"""A recorded pruning history, as it is read from a file: validated, nothing of it executed."""
 
 import re
 from dataclasses import dataclass
@@ -33,9 +33,9 @@ class RecordedUnitHistory:
     ----------
     places, survival, pruned_in, importance : arrays
         Of the recorded units, as in :class:`dpap.pruning.unit_record.UnitRecord`; the importance is the mean
-        over the unit's life, NaN where there was none.
+        over the epochs until the unit was pruned, NaN where there was none.
     quantiles : array of shape (epochs, 5)
-        Of the living units' survival functions; NaN where none lived.
+        Of the remaining units' survival functions; NaN where none was left.
     """
 
     places: np.ndarray
@@ -44,7 +44,7 @@ class RecordedUnitHistory:
     importance: np.ndarray
     quantiles: np.ndarray
 
-    pruned_in = old_property("died", "pruned_in")
+    died = old_property("died", "pruned_in")  # old name
 
     @property
     def pruned(self) -> np.ndarray:
@@ -53,7 +53,7 @@ class RecordedUnitHistory:
 
     @property
     def retained(self) -> np.ndarray:
-        """Which of them still live, bool."""
+        """Which of them are still alive, bool."""
         return self.pruned_in == 0
 
 
@@ -71,7 +71,7 @@ class RecordedLayerHistory:
     ranges : array of shape (epochs, 5), or None
         Quantiles of the widths of spine ranges.
     turnover : dict of str to int array of shape (epochs,)
-        By the names of :data:`dpap.pruning.turnover.FLOWS`; empty where structure only goes.
+        By the names of :data:`dpap.pruning.turnover.FLOWS`; empty where nothing is regrown.
     """
 
     pruning_rate: np.ndarray

@@ -33,7 +33,7 @@ class SDSNN(Pruner):
 
     Until the structure is frozen, outgoing synapses of a pruned neuron stay open in the blocks' masks:
     nothing arrives at them, and the error that flows back through them is the growth signal of that neuron.
-    They are closed in :attr:`masks`, and do not count as living in the pruning rates.
+    They are closed in :attr:`masks`, and do not count as alive in the pruning rates.
 
     Parameters
     ----------

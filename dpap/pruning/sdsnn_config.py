@@ -23,7 +23,7 @@ class StructureConfig(BaseModel):
     growth_percentile : float
         :math:`g_0` of regeneration (:mod:`dpap.pruning.regeneration`).
     alive_weights : int
-        Living weights from which a neuron counts as alive.
+        Remaining weights from which a neuron counts as alive.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

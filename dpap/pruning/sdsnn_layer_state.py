@@ -18,9 +18,9 @@ from dpap.state import check_keys, checked_state
 
 
 class SDSNNLayerState(PrunedLayer):
-    """Ranges, growth signals and what lives in one layer.
+    """Ranges, growth signals and alive masks of one layer.
 
-    A neuron is pruned with its incoming synapses, and lives again as soon as one of them comes back.
+    A neuron is pruned with its incoming synapses, and is alive again as soon as one of them is regrown.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class SDSNNLayerState(PrunedLayer):
         self.ranges.clamp(self.block.weight.data)
 
     def importance(self) -> torch.Tensor:
-        """Of each neuron, the sum of its living synapses' ranges, brought to [0, 1] over the layer."""
+        """Of each neuron, the sum of its remaining synapses' ranges, brought to [0, 1] over the layer."""
         reach = unit(self.ranges.width())
         if reach.dim() > 2:
             reach = reach.flatten(2).sum(2)
@@ -111,8 +111,8 @@ class SDSNNLayerState(PrunedLayer):
         ----------
         percentile : float
             Above which a signal is strong.
-        heard : bool Tensor or None
-            Presynaptic neurons that live, as of :func:`dpap.pruning.sources.presynaptic_alive`.
+        received : bool Tensor or None
+            Presynaptic neurons that are alive, as of :func:`dpap.pruning.sources.presynaptic_alive`.
         """
         strength = regeneration.growth_strength(self.gradient, self.config.growth_sign == "excitatory")
         candidates = regeneration.strongest(strength, percentile) & ~self.synapse_alive

@@ -1,4 +1,4 @@
-"""Who hears whom: what a pruned neuron takes with it in the layers that listen to it."""
+"""The sources of each layer, and the synapses that a pruned neuron takes with it in later layers."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,8 +15,8 @@ def source_names(network: nn.Module, blocks: Sequence[Prunable]) -> dict[str, tu
     """The layers whose spikes reach each layer, by name.
 
     A network that is not a chain says so by ``sources_of(name)``: the layers whose spikes, added up, are the
-    inputs of a layer, or the network's input, :data:`dpap.networks.INPUT`. A layer that hears that, too, has
-    no source here: its inputs outlive all layers. Without it the layers follow each other.
+    inputs of a layer, or the network's input, :data:`dpap.networks.INPUT`. A layer that also takes that has
+    no source here: no pruning can silence its inputs. Without it the layers follow each other.
 
     Raises
     ------
@@ -31,7 +31,9 @@ def source_names(network: nn.Module, blocks: Sequence[Prunable]) -> dict[str, tu
     sources = {name: () if INPUT in found else found for name, found in received.items()}
     for name, found in sources.items():
         for unknown in set(found) - set(names):
-            raise InputError(f"{name} hears {unknown!r}, which is no layer of synapses; there are {names}")
+            raise InputError(
+                f"{name} has the source {unknown!r}, which is no layer of synapses; there are {names}"
+            )
     return sources
 
 
@@ -58,12 +60,12 @@ def presynaptic_alive(
     Parameters
     ----------
     block : Prunable
-        With ``groups``, each group of outputs hears the inputs of its group; with ``recurrent``, the inputs
-        are followed by the layer's own outputs of the step before.
+        With ``groups``, each group of outputs receives the inputs of its group; with ``recurrent``, the
+        inputs are followed by the layer's own outputs of the step before.
     sources : sequence of bool Tensors
-        Life of the layers that are heard. Where several are added, an input is dead where all of them are.
+        Alive masks of the source layers. Where several are added, an input is absent where all of them are.
     own : bool Tensor of shape (post,)
-        Life of the layer's own neurons.
+        Alive mask of the layer's own neurons.
 
     Returns
     -------
@@ -97,17 +99,17 @@ def presynaptic_alive(
 
 
 AliveMasks = Mapping[str, tuple[torch.Tensor, torch.Tensor]]
-"""Living synapses ``(post, pre / groups)`` and neurons ``(post,)`` of each layer, by name."""
+"""Remaining synapses ``(post, pre / groups)`` and neurons ``(post,)`` of each layer, by name."""
 
 
 def alive_synapses(
     blocks: Mapping[str, Prunable], sources: Mapping[str, tuple[str, ...]], alive_masks: AliveMasks
 ) -> dict[str, torch.Tensor]:
     """The synapses of each layer that are alive between neurons that are alive on both sides."""
-    living = {}
+    masks = {}
     for name, block in blocks.items():
         synapses, neurons = alive_masks[name]
         alive = synapses & neurons[:, None]
         received = presynaptic_alive(block, [alive_masks[source][1] for source in sources[name]], neurons)
-        living[name] = alive if received is None else alive & received
-    return living
+        masks[name] = alive if received is None else alive & received
+    return masks

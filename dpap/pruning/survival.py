@@ -33,9 +33,9 @@ def normalize(
     how: Normalization,
     percentile: float = UPPER_PERCENTILE,
 ) -> torch.Tensor:
-    """Map the importance of living units linearly to [0, 1].
+    """Map the importance of remaining units linearly to [0, 1].
 
-    The range is that of the living units of the layer; where they are all equal each gets 1: none is less
+    The range is that of the remaining units of the layer; where they are all equal each gets 1: none is less
     important than another. Pruned units get 0.
 
     Parameters

@@ -1,4 +1,4 @@
-"""What pruning is steered to."""
+"""The target that pruning is controlled to reach."""
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -6,7 +6,7 @@ from dpap.pruning.budget import Budget
 
 
 class TargetConfig(BaseModel):
-    r"""A pruning rate, or a budget, to be reached by steering the decay.
+    r"""A pruning rate, or a budget, to be reached by controlling the decay.
 
     The path from the start to the target falls sharply and then settles, as connections do in the paper's
     Fig. 4G, by the cubic of Zhu and Gupta (2017, eq. 1):
@@ -15,7 +15,7 @@ class TargetConfig(BaseModel):
         c(n) = c_{end} + (c_{start} - c_{end}) \left(1 - \frac{n - n_0}{n_1 - n_0}\right)^3
 
     with :math:`n` epochs completed, :math:`n_0` those of the warm-up and of the first decay, and
-    :math:`n_1` = ``epochs``. :math:`c` is the number of living weights, the SynOps of an inference
+    :math:`n_1` = ``epochs``. :math:`c` is the number of remaining weights, the SynOps of an inference
     (:mod:`dpap.pruning.target_controller`), or what a budget limits (:mod:`dpap.pruning.budget_controller`).
 
     Attributes
@@ -30,8 +30,8 @@ class TargetConfig(BaseModel):
     epochs : int
         Epochs of learning by which the target is reached.
     look_ahead : int
-        Epochs that units are given to decay before the first dies, and that steering looks ahead. At most
-        half of the epochs that there are.
+        Epochs that units are given to decay before the first is pruned, and that the controller looks ahead.
+        At most half of the epochs that there are.
     samples : int
         Samples that a training run measures its budget on: of those that are held back for validation, or
         else of the training samples. Never of the test part.
@@ -62,7 +62,7 @@ class TargetConfig(BaseModel):
         return self
 
     def first_pruning(self, start: int) -> int:
-        """Epochs completed before the path asks for a death; ``start`` is those of the warm-up."""
+        """Epochs completed before the path requires pruning; ``start`` is those of the warm-up."""
         return start + min(self.look_ahead, (self.epochs - start) // 2)
 
     def share_of_path(self, completed: int, start: int) -> float:

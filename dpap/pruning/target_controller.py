@@ -1,4 +1,4 @@
-r"""Steering the decay of survival functions to a target.
+r"""Controls the decay of survival functions so that pruning reaches a target.
 
 With its importance as it is, the survival function of a unit :math:`k` epochs from now is
 :math:`a F + b \Delta` with :math:`a = \gamma^k` and
@@ -8,17 +8,17 @@ exceeds
 .. math::
     \epsilon^* = 2\,\mathrm{Normalized}(x) + \frac{a}{b} F.
 
-So one shift, added to the :math:`\epsilon` of all layers, decides who will have died by then, and it is
-chosen such that what will be left is what the path asks for (:class:`dpap.pruning.TargetConfig`). It is
-chosen anew after every epoch, as importance changes. What would die beyond the path this epoch is spared, the
-strongest first. Nothing is cut at the end: whoever dies has decayed.
+So one shift, added to the :math:`\epsilon` of all layers, decides which units will be pruned by then, and it
+is chosen such that what will be left is what the path asks for (:class:`dpap.pruning.TargetConfig`). It is
+chosen again after every epoch, as importance changes. What would be pruned beyond the path in this epoch is
+kept, the strongest first. Nothing is cut at the end: every pruned unit has decayed.
 
 **SynOps of an inference, as estimated here.** For each layer, the spikes that a presynaptic neuron (or
-channel) sends in an inference, as a mean over the samples of the epoch, times its living synapses. A kernel
-counts its weights times output positions over input positions; what falls off the borders is not taken off,
-so the estimate is a little high for padded convolutions. Before a pool that sums, every spike counts, since
-it reaches its synapses on hardware. Inputs of the network count once a step where they are not zero, graded
-or not.
+channel) sends in an inference, as a mean over the samples of the epoch, times its remaining synapses. A
+kernel counts its weights times output positions over input positions; what falls off the borders is not taken
+off, so the estimate is a little high for padded convolutions. Before a pool that sums, every spike counts,
+since it reaches its synapses on hardware. Inputs of the network count once a step where they are not zero,
+graded or not.
 """
 
 import math
@@ -34,23 +34,23 @@ from dpap.pruning.target import TargetConfig
 from dpap.state import checked_state
 
 BISECTIONS = 20
-"""Halvings of the range of shifts; what it leaves open is spared or caught up with an epoch later."""
+"""Halvings of the range of shifts; the rest is kept, or caught up with an epoch later."""
 
 TOLERANCE = 0.005
 """Share of the cost at the start by which the path may be missed where single units are large."""
 
 ROUGHLY = 0.01
-"""The same where it is missed on the other side by a unit that dies."""
+"""The same where it is missed on the other side by a unit that is pruned."""
 
 PASSES = 64
 """Units that are passed over in an epoch because they are too large."""
 
 MARGIN = 1e-3
-"""Added to a shift, so that who is to die falls below zero by more than a rounding error."""
+"""Added to a shift, so that units to prune fall below zero by more than a rounding error."""
 
 
 def cost_of(masks: Mapping[str, torch.Tensor], prices: Mapping[str, torch.Tensor]) -> float:
-    """Living synapses times the price of each input, summed over layers.
+    """Remaining synapses times the price of each input, summed over layers.
 
     Parameters
     ----------
@@ -66,16 +66,16 @@ def cost_of(masks: Mapping[str, torch.Tensor], prices: Mapping[str, torch.Tensor
 
 
 class TargetController:
-    """Chooses the shift of the decay after each epoch, and spares what would overshoot.
+    """Chooses the shift of the decay after each epoch, and keeps what would overshoot.
 
     Attributes
     ----------
     start : float
-        Cost when the first might die.
+        Cost when the first unit may be pruned.
     shift : float
         The last shift of the decay values.
     cost : float
-        Living weights, or estimated SynOps of an inference, after the last epoch.
+        Remaining weights, or estimated SynOps of an inference, after the last epoch.
     """
 
     def __init__(
@@ -133,26 +133,26 @@ class TargetController:
         return self.config.pruning_rate is None and epoch + 1 >= self.config.epochs
 
     def begin(self, epoch: int) -> None:
-        """Measure what there is to be measured before anybody dies."""
+        """Measure what there is to be measured before units are pruned."""
 
     def shifts(self, name: str, shift: float) -> tuple[float, float]:
         """The shifts of one layer's synapses and neurons."""
         return shift, shift
 
     def accept(self, epoch: int) -> bool:
-        """Whether those who are noted as dying may die, or others have to be chosen."""
+        """Whether the marked units may be pruned, or others have to be chosen."""
         return True
 
     def choose(self, epoch: int) -> float:
         """The shift of the decay values for the epoch that ends, counted from 0.
 
-        It is the smallest with which the path is kept at several distances ahead; where the path asks for no
-        death, none or the largest below zero with which nobody dies.
+        It is the smallest with which the path is kept at several distances ahead; where the path requires no
+        pruning, none or the largest below zero with which nothing is pruned.
         """
         prices = self._prices()
         now = self._cost(self._alive_masks(), prices)
         if epoch <= self.config.first_pruning(self.warm_up):
-            # Activity still changes a lot: the path starts from what it is when the first may die.
+            # Activity still changes a lot: the path starts from what it is when the first unit may be pruned.
             self.start = now
         distances = self._distances(epoch)
         shift, unharmed = -math.inf, 0.0
@@ -207,16 +207,16 @@ class TargetController:
         return low, high + abs(high) * 1e-3 + 1e-3
 
     def falls_short(self, epoch: int) -> bool:
-        """Whether those who die are too few for the path, by more than the tolerance."""
+        """Whether too few units are marked for the path, by more than the tolerance."""
         left = self._cost(self._alive_masks(self._to_prune()), self._prices())
         return left > self.path(epoch + 1) + TOLERANCE * self.start
 
     def limit_pruning(self, epoch: int, others: bool = True) -> None:
-        """Let live what would take the cost below the path, the highest survival functions first.
+        """Keep what would take the cost below the path, the highest survival functions first.
 
-        The cost comes as near to the path as it can: who would take it too far alone, such as a channel of
-        many synapses, is passed over where there may be ``others``. Once a budget is due, the cost does not
-        stay above it.
+        The cost comes as near to the path as it can: a unit that would take it too far alone, such as a
+        channel of many synapses, is passed over where there may be ``others``. Once a budget is due, the cost
+        does not stay above it.
         """
         prices = self._prices()
         wanted = self.path(epoch + 1)
@@ -269,15 +269,15 @@ class TargetController:
         }
 
     def _ranks(self) -> tuple[dict[str, tuple[torch.Tensor, torch.Tensor]], int]:
-        """The order in which the dying die, by their survival functions; the living come after all."""
+        """The order in which units are pruned, by their survival functions; all others come last."""
         places, values = [], []
         ranks = {}
         for name, to_prune in self._to_prune().items():
             layer = self.layers[name]
             pair = tuple(torch.full(d.shape, torch.iinfo(torch.int64).max, device=d.device) for d in to_prune)
             ranks[name] = pair
-            for rank, who, survival in zip(pair, to_prune, layer.survival, strict=True):
-                indices = who.flatten().nonzero().squeeze(1)
+            for rank, marked, survival in zip(pair, to_prune, layer.survival, strict=True):
+                indices = marked.flatten().nonzero().squeeze(1)
                 places.append((rank, indices))
                 values.append(survival.flatten()[indices])
         order = torch.cat(values).argsort(stable=True)

@@ -1,4 +1,4 @@
-"""What goes and what comes back in each epoch, where structure develops both ways."""
+"""What is pruned and what is regrown in each epoch, of pruners that do both."""
 
 from typing import Any
 
@@ -13,15 +13,15 @@ FLOWS = ("synapses_pruned", "synapses_regrown", "neurons_pruned", "neurons_regro
 
 
 class Turnover:
-    r"""Counts what a pruner removed and brought back, epoch by epoch, from what lives at their ends.
+    r"""Counts what a pruner removed and brought back, epoch by epoch, from the alive masks at their ends.
 
-    A synapse lives between living neurons on both sides, as in the pruning rates, so that with :math:`L_e`
-    the living synapses of a layer after epoch :math:`e`
+    A synapse is alive between remaining neurons on both sides, as in the pruning rates, so that with
+    :math:`L_e` the remaining synapses of a layer after epoch :math:`e`
 
     .. math::
         |L_e| = |L_{e-1}| - |L_{e-1} \setminus L_e| + |L_e \setminus L_{e-1}|,
 
-    the number pruned and the number regrown. What comes back and goes in the same epoch is in neither.
+    the number pruned and the number regrown. What is regrown and pruned in the same epoch is in neither.
 
     Parameters
     ----------
@@ -39,15 +39,15 @@ class Turnover:
         self.counts: dict[str, dict[str, list[int]]] = {
             name: {flow: [] for flow in FLOWS} for name in pruner.layers
         }
-        self._before = self._living()
+        self._before = self._alive()
 
-    def _living(self) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    def _alive(self) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
         neurons = {name: layer.neuron_alive.clone() for name, layer in self.pruner.layers.items()}
         return {name: (synapses.clone(), neurons[name]) for name, synapses in self.pruner.masks.items()}
 
     def record(self) -> None:
         """Take in an epoch, after the pruner's ``after_epoch``."""
-        now = self._living()
+        now = self._alive()
         for name, counts in self.counts.items():
             for kind, before, after in zip(
                 ("synapses", "neurons"), self._before[name], now[name], strict=True
@@ -65,7 +65,7 @@ class Turnover:
         }
 
     def state_dict(self) -> dict[str, dict[str, list[int]]]:
-        """The counts; what lives is in the pruner's own state."""
+        """The counts; alive masks are in the pruner's own state."""
         return self.counts
 
     def load_state_dict(self, state: Any) -> None:
@@ -92,4 +92,4 @@ class Turnover:
             }
             for name in self.counts
         }
-        self._before = self._living()
+        self._before = self._alive()

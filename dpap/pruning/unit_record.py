@@ -1,4 +1,4 @@
-"""What is recorded of the synapses, or of the neurons, of one layer while they develop."""
+"""What is recorded of the synapses, or of the neurons, of one layer during pruning."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ class UnitRecord:
     Parameters
     ----------
     alive : bool Tensor
-        The living units at the start, any shape.
+        The remaining units at the start, any shape.
 
     Attributes
     ----------
@@ -29,10 +29,10 @@ class UnitRecord:
         Survival functions at the ends of a unit's last epochs, the latest last; of a pruned unit the latest
         is that of the epoch that pruned it. Those before the first epoch are NaN.
     pruned_in : int64 Tensor of shape (S,)
-        The epoch, from 1, that pruned the unit; 0 while it lives, -1 where it was absent at the start.
+        The epoch, from 1, that pruned the unit; 0 while it is alive, -1 where it was absent at the start.
     importance, appraisals : Tensors of shape (S,)
-        Normalised importance, summed over the epochs of the unit's life in which there was one, and their
-        number.
+        Normalised importance, summed over the epochs before the unit was pruned in which there was one, and
+        their number.
     """
 
     def __init__(self, alive: torch.Tensor):
@@ -51,12 +51,12 @@ class UnitRecord:
         self, epoch: int, alive: torch.Tensor, survival: torch.Tensor, importance: torch.Tensor | None
     ) -> None:
         """Record the end of an epoch, from 1; the tensors have a value for each unit of the layer."""
-        living = self.pruned_in == 0
-        self.survival[:, living] = torch.cat([self.survival[1:], self._of(survival)[None]])[:, living]
+        retained = self.pruned_in == 0
+        self.survival[:, retained] = torch.cat([self.survival[1:], self._of(survival)[None]])[:, retained]
         if importance is not None:
-            self.importance[living] += self._of(importance)[living].double()
-            self.appraisals[living] += 1
-        self.pruned_in[living & ~self._of(alive)] = epoch
+            self.importance[retained] += self._of(importance)[retained].double()
+            self.appraisals[retained] += 1
+        self.pruned_in[retained & ~self._of(alive)] = epoch
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         """All that was recorded."""

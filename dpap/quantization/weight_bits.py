@@ -16,8 +16,8 @@ to
 .. math::
     r = \min\Big(\max|w|,\ 2\,\overline{|w|}\,\sqrt{L_b}\Big),
 
-with the mean over synapses that live. It is the range at which the learned step size of Esser et al. 2020
-(ICLR, section 2.1) starts. With 1 bit all magnitudes are the mean (Rastegari et al. 2016, ECCV, eq. 6).
+with the mean over synapses that are alive. It is the range at which the learned step size of Esser et al.
+2020 (ICLR, section 2.1) starts. With 1 bit all magnitudes are the mean (Rastegari et al. 2016, ECCV, eq. 6).
 Gradients go straight through.
 """
 
@@ -134,10 +134,10 @@ def narrowed(weight: torch.Tensor, bits: int) -> torch.Tensor:
     if bits >= MOST_BITS:
         return weight
     values = weight.detach()
-    living = values[values != 0]
-    if not living.numel():
+    nonzero = values[values != 0]
+    if not nonzero.numel():
         return weight
-    mean = living.abs().mean(dtype=torch.float64).item()
+    mean = nonzero.abs().mean(dtype=torch.float64).item()
     if bits == 1:
         return _StraightThrough.apply(weight, values.sign() * mean)
     reach = 2 * mean * highest_level(bits) ** 0.5

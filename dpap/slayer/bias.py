@@ -84,7 +84,7 @@ def read_bias(neuron: nn.Module, channels: int, where: str) -> torch.Tensor | No
 
 @dataclass(eq=False)
 class LivingMean:
-    """The ``pre_hook_fx`` of a norm, with the mean of neurons without a living synapse at zero.
+    """The ``pre_hook_fx`` of a norm, with the mean of neurons without a remaining synapse at zero.
 
     A pruned neuron must not fire by its bias alone.
 
@@ -93,7 +93,7 @@ class LivingMean:
     quantize : callable
         What the norm had before.
     masked : MaskedQuantizer
-        Whose mask says who lives.
+        Whose mask says which synapses are alive.
     """
 
     quantize: Callable
@@ -102,12 +102,12 @@ class LivingMean:
     def __call__(self, mean: torch.Tensor, descale: bool = False) -> torch.Tensor:
         """Quantise, then silence."""
         quantized = self.quantize(mean, descale=True) if descale else self.quantize(mean)
-        living = self.masked.mask.flatten(1).amax(1)
-        return quantized * (living if mean.dim() == 1 else living.view(1, -1, *(1,) * (mean.dim() - 2)))
+        alive = self.masked.mask.flatten(1).amax(1)
+        return quantized * (alive if mean.dim() == 1 else alive.view(1, -1, *(1,) * (mean.dim() - 2)))
 
 
 def silence_pruned(neuron: nn.Module, masked: MaskedQuantizer) -> None:
-    """Let the biases of a stock neuron count for living neurons alone."""
+    """Let the biases of a stock neuron count for remaining neurons only."""
     norm = neuron.norm
     if norm is None:
         return

@@ -119,7 +119,7 @@ class _Exporter:
         self._places[name] = len(self.blocks) - 1
 
     def _belongs_to_block(self, source: str, layer: nn.Module) -> bool:
-        """Make a delay or a dropout part of the block before, where nothing else hears that."""
+        """Make a delay or a dropout part of the block before, where that has no other target."""
         before = None if source == INPUT else self.network.layers[source]
         if self._uses[source] != 1 or not isinstance(before, (SynapticBlock, Delay, Dropout)):
             return False

@@ -26,8 +26,8 @@ class StockLayer:
     """A stock ``cuba.Conv``, ``cuba.Dense`` or ``cuba.Recurrent`` as a layer that can be pruned.
 
     It is a :class:`dpap.pruning.prunable.Prunable`. Its mask sits in the synapse's quantiser
-    (:class:`dpap.slayer.MaskedQuantizer`); a neuron without a living synapse has no bias either. Activity is
-    the block's output: with ``delay_shift`` and axonal delays as late as the next block hears it.
+    (:class:`dpap.slayer.MaskedQuantizer`); a neuron without a remaining synapse has no bias either. Activity
+    is the block's output: with ``delay_shift`` and axonal delays as late as the next block receives it.
 
     To a pruner a Recurrent is a dense layer whose inputs are followed by its own spikes of the step before.
 
@@ -95,7 +95,7 @@ class StockLayer:
         return self._quantizer.register_forward_hook(after_forward).remove
 
     def _own_spikes(self, activity: torch.Tensor) -> torch.Tensor:
-        """What a recurrent layer hears of itself, time-major: its spikes, a step late."""
+        """The recurrent input of a layer, time-major: its own spikes, a step late."""
         if self.block.delay_shift:
             return activity
         received = activity.roll(1, dims=0)
@@ -167,7 +167,7 @@ def _check_fit(block: nn.Module, channels: int | None, where: str) -> None:
         raise NetworkError(f"{where} has count_log=True, so its output is a pair; set count_log=False")
     if stock_kind(block) == "Recurrent" and block.delay is not None:
         raise NetworkError(
-            f"{where} delays its spikes, so what it hears of itself cannot be seen: make it with delay=False,"
+            f"{where} delays its spikes, so its recurrent input cannot be observed: make it with delay=False,"
             " and a slayer.axon.Delay behind"
         )
     if channels is not None and synapse.in_channels % channels:

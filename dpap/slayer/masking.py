@@ -35,7 +35,7 @@ class MaskedQuantizer(nn.Module):
         kernel = (1,) * (weight.dim() - 2)
         self.register_buffer("mask", torch.ones(*weight.shape[:2], *kernel, device=weight.device))
 
-    def living(self, weight: torch.Tensor) -> torch.Tensor:
+    def alive(self, weight: torch.Tensor) -> torch.Tensor:
         """The mask of the weight, ``(post, pre)``."""
         return self.mask.flatten(1)[:, : weight.shape[1]]
 
@@ -59,7 +59,7 @@ class RecurrentQuantizer:
     quantize: Callable | None
     joint: MaskedQuantizer
 
-    def living(self, weight: torch.Tensor) -> torch.Tensor:
+    def alive(self, weight: torch.Tensor) -> torch.Tensor:
         """The mask of the weight, ``(post, post)``."""
         return self.joint.mask.flatten(1)[:, -weight.shape[1] :]
 
@@ -71,9 +71,9 @@ class RecurrentQuantizer:
 def _quantize_masked(
     masked: MaskedQuantizer | RecurrentQuantizer, weight: torch.Tensor, descale: bool
 ) -> torch.Tensor:
-    living = masked.living(weight)
+    alive = masked.alive(weight)
     # SLAYER shows the recurrent weight as a matrix, all others with a kernel.
-    weight = weight * living.reshape(*living.shape, *(1,) * (weight.dim() - 2))
+    weight = weight * alive.reshape(*alive.shape, *(1,) * (weight.dim() - 2))
     if masked.quantize is None:
         return weight
     return masked.quantize(weight, descale=True) if descale else masked.quantize(weight)

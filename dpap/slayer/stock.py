@@ -210,7 +210,7 @@ def read_weight(
         )
     quantizer = synapse.pre_hook_fx
     if isinstance(quantizer, (MaskedQuantizer, RecurrentQuantizer)):
-        mask *= quantizer.living(weight)
+        mask *= quantizer.alive(weight)
         quantizer = quantizer.quantize
     if quantizer is not None and not _is_stock_quantizer(quantizer, block.neuron):
         raise NetworkError(

@@ -68,10 +68,10 @@ class BudgetOutcome:
     measured_on : str
         ``train`` or ``validation``.
     accuracy, accuracy_before : float or None
-        Of the compiled network on those samples, now and before the first unit died.
+        Of the compiled network on those samples, now and before the first unit was pruned.
     test_accuracy, test_accuracy_before : float or None
-        Of the test part, after the last epoch and after the last one at whose end nobody had died; None where
-        the first died after the first epoch, or where the test part was not looked at.
+        Of the test part, after the last epoch and after the last one at whose end no unit had been pruned;
+        None where the first was pruned after the first epoch, or where the test part was not looked at.
     accuracy_cost : float or None
         ``test_accuracy_before - test_accuracy``: below 0 where the network went on to learn more than pruning
         took from it. It is no comparison with an unpruned control.

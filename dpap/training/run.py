@@ -184,7 +184,7 @@ class Run:
             raise InputError(f"{path}: {error}") from error
 
 
-@old_arguments(make_cost_function="make_cost_function")
+@old_arguments(make_meter="make_cost_function")  # old name
 def run_training(
     config: RunConfig,
     files: RunFiles,

@@ -358,5 +358,5 @@ def test_what_cannot_be_compiled_is_named():
         deploy.compile(network)
     network = dpap.networks.build("4FC-Res(4FC)-2FC", (8,), 2, input_max=64, neuron=dpap.ReLU())
     network.layers["add1"] = dpap.blocks.Delay(4)
-    with pytest.raises(deploy.CompileError, match="fc3: what it hears of fc2 is delayed"):
+    with pytest.raises(deploy.CompileError, match="fc3: its input from fc2 is delayed"):
         deploy.compile(network)

@@ -28,7 +28,7 @@ def living_weights(network):
 
 
 def neurons_of(name, accuracy=None):
-    """Measures the living neurons of one layer, and prices those alone."""
+    """Measures the remaining neurons of one layer, and prices those alone."""
 
     def cost_function(network):
         prices = {}

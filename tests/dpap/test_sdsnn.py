@@ -44,7 +44,7 @@ def test_the_growth_of_the_pruning_rate_by_hand():
 
 
 def test_neurons_that_count_as_alive():
-    # Living weights, 9 a kernel: 18, 9, 0; 27 were possible.
+    # Remaining weights, 9 a kernel: 18, 9, 0; 27 were possible.
     alive = torch.tensor([[1, 1, 0], [1, 0, 0], [0, 0, 0]], dtype=torch.bool)
     assert [count_alive(alive, 9, least) for least in (1, 9, 10, 20)] == [2, 2, 1, 0]
     assert count_alive(torch.ones(3, 1, dtype=torch.bool), 9, 20) == 3, "it cannot have more than 9"

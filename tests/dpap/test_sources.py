@@ -46,7 +46,7 @@ def test_an_added_source_is_dead_where_all_are():
 
 def test_a_source_that_is_none_is_named():
     network = HandmadeNetwork(*chain(3, 4, 2).handmade, sources_of=lambda name: ("fc7",))
-    with pytest.raises(dpap.InputError, match="fc1 hears 'fc7', which is no layer of synapses"):
+    with pytest.raises(dpap.InputError, match="fc1 has the source 'fc7', which is no layer of synapses"):
         dpap.DPAP(network)
 
 

@@ -95,7 +95,7 @@ class Job:
         layers, synapses = [], 0
         for i, layer in enumerate(graph.layers):
             before = max(lags[source] for source in layer.sources if source != layer.name)
-            # Maxima send in the step in which they hear.
+            # Maxima send in the step in which they receive input.
             lags[layer.name] = before + (not isinstance(layer.neuron, Maximum))
             np.save(folder / f"bias{i}.npy", layer.neuron_bias)
             np.save(folder / f"overflow{i}.npy", np.full(3, -1, np.int64))

@@ -15,7 +15,7 @@ toward zero to 1/64 of that when they decay:
 a layer with a ``current_decay`` between 0 and 4096 is refused.
 
 **Time**: a spike takes a step from each layer to the next, so layer k (from 1) answers to the input of step t
-in step t + k. The layers that a layer hears must all be one step before it; where they are not (a residual
+in step t + k. The sources of a layer must all be one step before it; where they are not (a residual
 connection around some layers), or where axons delay spikes, the layer is refused: what reaches the model for
 delays of 2.2.9, ``accumulator_with_delay``, is not given to the neuron.
 

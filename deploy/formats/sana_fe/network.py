@@ -39,7 +39,7 @@ def depths(graph: Graph) -> dict[str, int]:
             )
         if any(incoming.delays is not None for incoming in layer.inputs):
             raise ExportError(
-                f"{layer.name}: it hears delayed spikes, which SANA-FE 2.2.9 loses; use no Delay"
+                f"{layer.name}: it receives delayed spikes, which SANA-FE 2.2.9 loses; use no Delay"
             )
         steps = {name: found[name] + 1 for name in sources}
         if len(set(steps.values())) > 1:

@@ -1,4 +1,4 @@
-"""Whole numbers as the changes that stock sigma-delta blocks hear."""
+"""Whole numbers as the changes that stock sigma-delta blocks receive."""
 
 import torch
 

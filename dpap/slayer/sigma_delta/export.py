@@ -13,7 +13,7 @@ from dpap.slayer.sigma_delta.pool import MaxPool as StockMaxPool
 from dpap.slayer.sigma_delta.units import MESSAGES_PER_UNIT, unit_activation
 
 LAST_SCALE = 64
-"""Scale of the last block, whose messages nothing here hears: SLAYER's default."""
+"""Scale of the last block, whose messages nothing here receives: SLAYER's default."""
 
 
 def to_stock(network: Network) -> nn.Sequential:

@@ -35,7 +35,7 @@ def network_of(kind):
 
 
 def foretold(network, reading):
-    """What the prices say of the living units."""
+    """What the prices say of the remaining units."""
     total = reading.fixed
     pruner = dpap.DPAP(network)
     for name, synapses in pruner.masks.items():

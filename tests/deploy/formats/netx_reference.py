@@ -1,4 +1,5 @@
-"""Runs netx files in Lava: ``python netx_reference.py FOLDER``, for each ``<name>.net`` and ``<name>.npy`` there.
+"""Runs netx files in Lava: ``python netx_reference.py FOLDER``, for each ``<name>.net`` and ``<name>.npy``
+there.
 
 The inputs are (steps, *input shape) of a whole run. Writes ``<name>.npz`` with the spikes of every block,
 ``(steps, *shape)``, as arrays ``1``, ``2``, ..., and ``seconds``, from the construction of the network to the

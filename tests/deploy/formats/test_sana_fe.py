@@ -39,7 +39,7 @@ class Judge:
         return {name: len(group.neurons) for name, group in self.network.groups.items()}
 
     def synapses(self):
-        """Synapses that each group sends out, by the group that hears them."""
+        """Synapses that each group sends out, by the group that receives them."""
         counts = {}
         for name, group in self.network.groups.items():
             for neuron in group.neurons:
@@ -190,7 +190,7 @@ def test_a_network_without_synapses(tmp_path):
     ("notation", "options", "message"),
     [
         ("4C3-Res(4C3)-4FC", {}, r"fc1: spikes of conv2 and conv1 reach it after different numbers of steps"),
-        ("6FC-Delay3-4FC", {}, r"fc2: it hears delayed spikes"),
+        ("6FC-Delay3-4FC", {}, r"fc2: it receives delayed spikes"),
         (
             "6FC-4FC",
             {"neuron": dpap.LIF(current_decay=0.5)},

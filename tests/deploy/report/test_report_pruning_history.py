@@ -81,7 +81,7 @@ def traces(plot):
 
 
 def test_connections_are_those_that_live_after_each_epoch(page):
-    (plot,) = plot_of(page, "living synapses (%)")
+    (plot,) = plot_of(page, "remaining synapses (%)")
     assert plot["layout"]["xaxis"]["title"]["text"] == "epoch"
     drawn = traces(plot)
     assert list(drawn) == list(RATES)
@@ -93,7 +93,7 @@ def test_connections_are_those_that_live_after_each_epoch(page):
 
 
 def test_lines_that_coincide_are_all_seen(page):
-    (plot,) = plot_of(page, "living synapses (%)")
+    (plot,) = plot_of(page, "remaining synapses (%)")
     widths = [trace["line"]["width"] for trace in plot["data"]]
     # Drawn later, and so in front, is narrower.
     assert widths == sorted(set(widths), reverse=True)

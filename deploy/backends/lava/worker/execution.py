@@ -1,4 +1,4 @@
-"""Running connected Lava processes to their end, and noticing when one of them dies."""
+"""Running connected Lava processes to their end, and noticing when one of them fails."""
 
 import signal
 import time
@@ -15,7 +15,7 @@ CHANNEL_SIZE = 2
 64 takes 32 times the shared memory, of which containers have little."""
 
 _CHECK_SECONDS = 0.02
-_DEATH_SECONDS = 5.0
+_EXIT_SECONDS = 5.0
 
 _SIGNAL_CAUSES = {
     signal.SIGKILL: ", as the system does when memory runs out",
@@ -60,7 +60,7 @@ def _await_end(runtime: Runtime) -> None:
 def _cause(actors: list) -> str:
     # The one that is to blame need not be the first that is seen to end: its failure ends Lava's runtime
     # service too.
-    deadline = time.monotonic() + _DEATH_SECONDS
+    deadline = time.monotonic() + _EXIT_SECONDS
     while time.monotonic() < deadline:
         for actor in actors:
             if actor.exception is not None:

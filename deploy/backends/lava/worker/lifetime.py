@@ -23,7 +23,7 @@ _PR_SET_PDEATHSIG = 1
 
 def bind_to(parent: int, folder: Path) -> None:
     """All of this module, for a worker in its folder."""
-    # Ignored by the parent it would be ignored here too, and nobody could wait for Lava's processes.
+    # Ignored by the parent it would be ignored here too, and no process could wait for Lava's processes.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     end_with(parent, folder)
     end_children_with_this()

@@ -8,7 +8,7 @@ to 16 channels of 32 x 32 to 32, ``Sparse`` was 3 to 12 times as fast as ``Conv`
 the kernels, more. ``Dense`` gains some microseconds where messages cost hundreds.
 
 Layers that send changes of activations are of processes of their own (:mod:`populations`), which keep what
-they send; their input goes through a ``DeltaEncoder``, and a ``Maximum`` hears its source directly.
+they send; their input goes through a ``DeltaEncoderProcess``, and a ``Maximum`` receives its source directly.
 """
 
 import json

@@ -60,7 +60,7 @@ def _connect_input(network: hdf5.Network, folder: Path, message_bits: int) -> No
     step = np.load(folder / "step.npy", mmap_mode="r+", allow_pickle=False)
     source = FrameSource(frames=frames, step=step)
     spike = embedded_io.spike
-    # Convolutions hear images, by a message format of their own.
+    # Convolutions receive images, by a message format of their own.
     kind = spike.PyToN3ConvAdapter if len(network.inp.shape) == 3 else spike.PyToNxAdapter
     adapter = kind(shape=network.inp.shape, num_message_bits=message_bits)
     source.s_out.connect(adapter.inp)

@@ -14,7 +14,7 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 class Maximum(AbstractProcess):
     """Adds up what each source sends, and sends changes of the largest sum of each window.
 
-    It sends in the step in which it hears, so that it lags no more than its source does.
+    It sends in the step in which it receives input, so that it lags no more than its source does.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ class RecordingLIF(LIFReset):
     """``LIFReset`` that writes its spikes into shared memory, and the first current that Lava wraps.
 
     Lava's own ways to read a population out send a message for each neuron and step, which takes longer than
-    the network itself; and a process beside the population that only listened would cost a fifth of a step.
+    the network itself; and a process beside the population that only records would cost a fifth of a step.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class RecordingLIFModel(PyLifResetModelBitAcc):
         super().subthr_dynamics(activation_in)
 
     def reset_voltage(self, spike_vector: np.ndarray) -> None:
-        """Keep the spikes of a step, and reset who fired; Lava calls this once a step."""
+        """Keep the spikes of a step, and reset the neurons that fired; Lava calls this once a step."""
         super().reset_voltage(spike_vector)
         # Lava counts steps from 1.
         index = self.time_step - 1 - self.lag
