@@ -26,7 +26,7 @@ from deploy.formats.netx import netx_blocks
 from dpap.data import load
 from dpap.encoders import Direct
 
-JUDGE = Path(__file__).resolve().parents[1] / "tests" / "deploy" / "formats" / "netx_reference.py"
+REFERENCE = Path(__file__).resolve().parents[1] / "tests" / "deploy" / "formats" / "netx_reference.py"
 """Runs netx, for the tests of the format too."""
 
 
@@ -44,7 +44,7 @@ def run_netx(graph: deploy.Graph, inputs: np.ndarray) -> tuple[float, dict[str, 
         deploy.export(graph, folder / "model.net")
         np.save(folder / "model.npy", inputs.reshape(-1, *inputs.shape[2:]))
         done = subprocess.run(
-            [sys.executable, "-W", "ignore", str(JUDGE), name], capture_output=True, text=True
+            [sys.executable, "-W", "ignore", str(REFERENCE), name], capture_output=True, text=True
         )
         if done.returncode:
             raise RuntimeError(f"netx failed: {done.stderr}")

@@ -50,7 +50,7 @@ def notations(draw, spiking=True):
 
 @st.composite
 def networks(draw, longest=32):
-    """Networks with dead channels and synapses, extreme weights, biases that fire, and every decay."""
+    """Networks with pruned channels and synapses, extreme weights, biases that fire, and every decay."""
     neuron = dpap.LIF(
         threshold=draw(st.sampled_from([0.05, 0.5, 3.0])),
         current_decay=draw(st.sampled_from([1.0, 0.7, 0.25, 0.0])),
@@ -62,7 +62,7 @@ def networks(draw, longest=32):
 
 @st.composite
 def relu_networks(draw, longest=32):
-    """The same of rectified linear units, with dead units of which some have biases that they send."""
+    """The same of rectified linear units, with pruned units of which some have biases that they send."""
     neuron = dpap.ReLU(
         threshold=draw(st.sampled_from([0.0, 0.0, 0.1, 2.0])), fraction_bits=draw(st.integers(0, 10))
     )
@@ -72,7 +72,7 @@ def relu_networks(draw, longest=32):
 
 @st.composite
 def pruned_networks(draw, neuron, longest, input_max, gain):
-    """Networks of a neuron, dead and living."""
+    """Networks of a neuron, with pruned units and without."""
     seed = draw(st.integers(0, 10_000))
     network = None
     while network is None:

@@ -1,4 +1,4 @@
-"""What a person sees who explores the packages: names, help and printed objects."""
+"""Names, help and printed objects of the packages, as they are shown interactively."""
 
 import subprocess
 import sys

@@ -29,8 +29,8 @@ def importance_figures(record: RecordedPruningHistory) -> list[Html]:
         figure(
             "Importance of retained and of pruned units",
             "Share of units whose importance, normalised over the layer and averaged over the epochs before"
-            " they were pruned, is at most so much; the further right the curve of the retained ones lies, the"
-            " better the method told them apart.",
+            " they were pruned, is at most so much; the further right the curve of the retained ones lies,"
+            " the better the method separated them.",
             panels,
             (PRUNED_UNITS, RETAINED),
         )

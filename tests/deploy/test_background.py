@@ -18,7 +18,7 @@ def fail(report):
     raise ValueError("it is broken")
 
 
-def die(report):
+def kill_itself(report):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -44,8 +44,8 @@ def test_an_exception_arrives_here():
         background.result()
 
 
-def test_a_death_is_noticed():
-    with Background(die) as background, pytest.raises(RuntimeError, match="ended with status -9"):
+def test_a_killed_process_is_noticed():
+    with Background(kill_itself) as background, pytest.raises(RuntimeError, match="ended with status -9"):
         background.result()
 
 

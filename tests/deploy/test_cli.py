@@ -317,7 +317,7 @@ def test_simulate_records_layers_to_a_file(capsys, model, tmp_path):
 def test_simulate_measures_what_was_recorded(capsys, model):
     code, out, _ = run(capsys, "simulate", model, "--samples", 3, "--record", "conv1", "--json")
     assert code == 0
-    # fc1 was not recorded, so nothing is known of its operations, nor of those of fc2 that hears it.
+    # fc1 was not recorded, so nothing is known of its operations, nor of those of fc2, whose source it is.
     assert list(json.loads(out)["layers"]) == ["conv1"]
     assert json.loads(out)["ties"] == "the lowest class"
 

@@ -269,10 +269,10 @@ def test_two_processes_learn_as_one(capsys, tmp_path):
 
 
 def test_its_process_keeps_the_memory_that_it_frees(capsys, tmp_path, monkeypatch):
-    told = []
-    monkeypatch.setattr("dpap.runtime.allocator.keep_freed_memory", lambda: told.append("kept"))
+    reported = []
+    monkeypatch.setattr("dpap.runtime.allocator.keep_freed_memory", lambda: reported.append("kept"))
     train(capsys, *SMALL, "--epochs", 1, "--method", "none", "--out", tmp_path / "run")
-    assert told == ["kept"]
+    assert reported == ["kept"]
 
 
 def test_an_interruption_says_what_is_lost_and_how_to_go_on(capsys, tmp_path, monkeypatch):

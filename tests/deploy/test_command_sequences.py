@@ -61,12 +61,12 @@ def relu(row):
 
 def makes_sense(row):
     budget = row["goal"].startswith("budget")
-    steered = row["goal"] != "none"
+    targeted = row["goal"] != "none"
     return (
         (budget or row["guard"] == "none")
         # A budget is measured of integers.
         and not (budget and row["weight_bits"] is None)
-        and not (steered and row["method"] in ("none", "sdsnn"))
+        and not (targeted and row["method"] in ("none", "sdsnn"))
         # Refused by the configuration, which has its own tests.
         and not (relu(row) and (row["method"] == "stdp" or row["network"] in ("recurrent", "delayed")))
     )
@@ -180,12 +180,12 @@ def test_the_short_rows_have_every_value():
         for index, row in enumerate(ROWS)
     ]
 )
-def road(request, capsys, tmp_path):
-    return Road(request.param, capsys, tmp_path)
+def command(request, capsys, tmp_path):
+    return CommandRunner(request.param, capsys, tmp_path)
 
 
-class Road:
-    """Runs commands for one row, and judges how they end."""
+class CommandRunner:
+    """Runs commands for one row, and checks how they end."""
 
     def __init__(self, row, capsys, folder):
         self.row, self.capsys, self.folder = row, capsys, folder
@@ -203,57 +203,57 @@ class Road:
         return json.loads(out)
 
 
-def test_every_command_goes_on_from_what_was_trained(road, monkeypatch):
-    row, folder = road.row, road.folder
+def test_every_command_goes_on_from_what_was_trained(command, monkeypatch):
+    row, folder = command.row, command.folder
     config = write(folder / "config.yaml", configuration(row))
     whole, resumed = folder / "whole", folder / "resumed"
-    trained = road("train", "--config", config, "--out", whole)
+    trained = command("train", "--config", config, "--out", whole)
     if trained is None:
         return
     assert trained["epochs"] == EPOCHS
 
-    interrupt(monkeypatch, road, config, resumed)
-    road("train", "--resume", "--out", resumed)
+    interrupt(monkeypatch, command, config, resumed)
+    command("train", "--resume", "--out", resumed)
     assert_same_weights(whole, resumed)
 
     options = ["--samples", 8, "--lava-samples", 1, "--hardware", "loihi2", "--unknown", "bound"]
     if row["control"]:
         control = write(folder / "control.yaml", configuration(row, "none"))
-        road("train", "--config", control, "--out", folder / "control")
+        command("train", "--config", control, "--out", folder / "control")
         beside = folder / "control"
         if row["weight_bits"] is None:
             beside = folder / "quantized control"
-            road("quantize", folder / "control", "--out", beside, "--calibration", 32, "--samples", 20)
+            command("quantize", folder / "control", "--out", beside, "--calibration", 32, "--samples", 20)
         options += ["--control", beside]
 
     model = whole
     if row["weight_bits"] is None:
-        assert road("report", whole, *options) is None
-        quantized = road(
+        assert command("report", whole, *options) is None
+        quantized = command(
             "quantize", whole, "--out", folder / "quantized", "--calibration", 32, "--samples", 20
         )
         assert quantized["data"] == configuration(row)["data"]["name"]
         model = folder / "quantized"
-    elif road.row["control"] and road(
+    elif command.row["control"] and command(
         "quantize", whole, "--out", folder / "q4", "--weight-bits", 4, "--calibration", 32, "--samples", 20
     ):
-        assert road("verify", folder / "q4", "--backend", "fast", "--samples", 4)["mismatches"] == 0
+        assert command("verify", folder / "q4", "--backend", "fast", "--samples", 4)["mismatches"] == 0
 
-    reported = road("report", model, *options)
+    reported = command("report", model, *options)
     assert reported["mismatches"] == 0 < reported["compared"]
     assert (model / "report.html").is_file()
 
-    certificate = road("verify", model, "--backend", "fast", "--samples", 8)
+    certificate = command("verify", model, "--backend", "fast", "--samples", 8)
     assert certificate["mismatches"] == 0 < certificate["compared"]
-    simulated = road("simulate", model, "--samples", 8)
-    estimated = road("estimate", model, "--samples", 4, "--unknown", "bound", *every_target())
+    simulated = command("simulate", model, "--samples", 8)
+    estimated = command("estimate", model, "--samples", 4, "--unknown", "bound", *every_target())
     assert len(estimated["estimates"]) + len(estimated.get("refused", ())) == len(list_hardware())
     for name, target in (("h5", "m.h5"), ("nir", "m.nir"), ("netx", "m.net"), ("sana-fe", "sanafe")):
         options = ["--format", "sana-fe"] if name == "sana-fe" else []
-        exported = road(f"export {name}", model, "--to", folder / target, *options)
+        exported = command(f"export {name}", model, "--to", folder / target, *options)
         if exported is None or name not in ("h5", "nir"):
             continue
-        again = road(f"simulate {name}", folder / target, "--samples", 8, *named_data(row))
+        again = command(f"simulate {name}", folder / target, "--samples", 8, *named_data(row))
         if again is not None:
             assert again["samples"] == 8
         if name == "h5":
@@ -268,7 +268,7 @@ def every_target():
     return ["--hardware", ",".join(list_hardware())]
 
 
-def interrupt(monkeypatch, road, config, out):
+def interrupt(monkeypatch, command, config, out):
     """Train, and stop after the second epoch has been written."""
     written = Run._write
 
@@ -279,7 +279,7 @@ def interrupt(monkeypatch, road, config, out):
 
     with monkeypatch.context() as patched:
         patched.setattr(Run, "_write", then_stop)
-        code, _, _ = run(road.capsys, "train", "--config", config, "--out", out)
+        code, _, _ = run(command.capsys, "train", "--config", config, "--out", out)
     assert code == 130
 
 

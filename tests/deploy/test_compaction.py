@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 import deploy
 
 
-def test_dead_units_leave_both_sides():
+def test_removed_units_leave_both_sides():
     network = firing_network("6C3-AP2-8C3-AP2-20FC-5FC", (1, 8, 8), 6)
     conv1, conv2, fc1, fc2 = network.synaptic_blocks()
     conv1.mask[2] = 0  # silent: nothing arrives
-    conv2.mask[:, 4] = 0  # conv1's channel 4 is heard by nobody
+    conv2.mask[:, 4] = 0  # conv1's channel 4 has no fan-out
     fc1.mask[7] = 0
     fc2.mask[:, 9] = 0
     graph = deploy.compile(network)
@@ -37,7 +37,8 @@ def test_dead_units_leave_both_sides():
 
 
 def test_silence_spreads():
-    # fc1's neuron 0 has only a negative synapse, and fc2's neuron 1 listens to it alone: both are silent.
+    # fc1's neuron 0 has only a negative synapse, and fc2's neuron 1 has it as its only source: both are
+    # silent.
     network = firing_network("3FC-3FC-2FC", (4,), 5)
     fc1, fc2, _ = network.synaptic_blocks()
     fc1.weight.data[0] = -fc1.weight.data[0].abs()
@@ -61,7 +62,7 @@ def test_a_network_without_any_synapse_still_runs():
     assert deploy.verify(graph, network, inputs, backends=("fast",)).mismatches == 0
 
 
-def test_what_stays_of_a_recurrent_layer_that_nobody_hears_still_hears_itself():
+def test_what_stays_of_a_recurrent_layer_without_fan_out_keeps_its_recurrent_synapses():
     # Neuron 0 stays, so that the layer is not empty; it fires at step 1 since neuron 1 did at step 0.
     network = firing_network("2RFC-2FC", (2,), 3)
     first, second = network.synaptic_blocks()
@@ -87,12 +88,12 @@ def test_compaction_never_changes_a_spike(seed, pruned, input_max):
     for layer, target in zip(graph.layers, graph.layers[1:], strict=False):
         if len(layer.kept) > 1:
             matrix = only_connection(target)
-            listened = (
+            connected = (
                 np.unique(matrix.indices)
                 if hasattr(matrix, "kernels")
                 else np.unique(matrix.matrix.indices * len(layer.kept) // matrix.matrix.shape[1])
             )
-            assert len(listened) == len(layer.kept)
+            assert len(connected) == len(layer.kept)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.9])

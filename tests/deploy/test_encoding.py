@@ -1,4 +1,4 @@
-"""A convolution that is stored as a matrix can be told from any other matrix."""
+"""A convolution that is stored as a matrix can be distinguished from any other matrix."""
 
 import numpy as np
 import pytest
@@ -110,7 +110,7 @@ def test_encodings_by_layer_and_by_size():
     graph = deploy.compile(network, encoding={"conv2": "sparse"})
     assert isinstance(only_connection(graph["conv1"]), ConvConnection)
     assert isinstance(only_connection(graph["conv2"]), MatrixConnection)
-    # One position shares a kernel with nobody: 9 synapses without zeros beat a kernel.
+    # A single position shares its kernel with no other: 9 synapses without zeros beat a kernel.
     alone = firing_network("3C3p0-4FC", (1, 3, 3), 3)
     alone.layers["conv1"].weight.data[:, :, 1:] = 0
     assert isinstance(only_connection(deploy.compile(alone)["conv1"]), MatrixConnection)

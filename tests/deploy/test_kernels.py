@@ -73,7 +73,7 @@ def test_an_unknown_kernel_is_refused():
 
 
 def work(**options):
-    """Of 2 neurons in a row of 16 that hear 3 sources by 4 of 6 synapses, in 5 steps of 10 lanes."""
+    """Of 2 neurons in a row of 16 that have 3 sources by 4 of 6 synapses, in 5 steps of 10 lanes."""
     options = {"arrivals": 7.0, "rows": 7.0, "distinct_steps": 5} | options
     return Work(
         steps=5, lanes=10, neurons=2, padded_neurons=16, sources=3, synapses=4, weights=6, width=16, **options

@@ -90,12 +90,12 @@ def test_dense_counts_are_those_of_the_network_before_pruning():
     graph = deploy.compile(network)
     inputs = random_inputs(network, 5)
     pruned = deploy.measure(graph, deploy.run(graph, inputs))
-    # conv1 fires as before, and all its channels are still heard: its spikes would cost what they did.
+    # conv1 fires as before, and all its channels still have fan-out: its spikes would cost what they did.
     assert len(graph["conv1"].kept) == 4
     unpruned = deploy.measure(full, deploy.run(full, inputs))
     assert pruned["conv2"].synops_dense == unpruned["conv2"].synops_dense
     assert pruned["conv2"].synops_effective < unpruned["conv2"].synops_effective
-    # fc1: 6 neurons listen to all of 5 channels of 4 x 5 positions.
+    # fc1: 6 neurons receive from all of 5 channels of 4 x 5 positions.
     assert pruned["fc1"].synapses_original == 600
 
 

@@ -48,7 +48,7 @@ def torch_alone(graph, inputs, on_overflow):
             return network.record(torch.from_numpy(inputs).movedim(1, -1), names)
 
     outcome = _outcome(spikes)
-    # A network with scales of its own is told to let others be chosen.
+    # For a network with scales of its own the message says to let others be chosen.
     return (
         outcome
         if isinstance(outcome, dict)

@@ -55,12 +55,12 @@ def test_messages_by_hand():
 
 
 def test_counts_by_hand():
-    # fc1 hears the messages other than zero: 2 + 1 + 0 + 2 = 5. Input 0 has one synapse (the weight 0 is
+    # fc1 receives the messages other than zero: 2 + 1 + 0 + 2 = 5. Input 0 has one synapse (the weight 0 is
     # none) and sends at steps 0, 1 and 3; input 1 has two and sends at 0 and 3: 3 * 1 + 2 * 2 = 7, dense
     # 5 * 2 = 10. By magnitude: (8 + 4 + 11) * 1 + (6 + 10) * 2 = 55. Input 1 reaches both units, input 0 unit
     # 0: of 8 updates 2 + 1 + 0 + 2 = 5 have input. It sends 5, 6, 4, -9, 10: five.
-    # fc2 hears these: 5 at one synapse each; by magnitude 5 + 6 + 4 + 9 + 10 = 34; at 3 of 4 steps. It sends
-    # three.
+    # fc2 receives these: 5 at one synapse each; by magnitude 5 + 6 + 4 + 9 + 10 = 34; at 3 of 4 steps. It
+    # sends three.
     graph = deploy.compile(by_hand())
     measurement = deploy.measure(graph, deploy.run(graph, STEPS))
     fc1, fc2 = measurement["fc1"], measurement["fc2"]
@@ -117,7 +117,7 @@ def test_a_maximum_is_of_activations_and_not_of_changes():
         assert recording.output.ravel().tolist() == [9, -4]
 
 
-def test_dead_units_leave_and_one_with_a_bias_sends_once():
+def test_silent_units_are_removed_and_one_with_a_bias_sends_once():
     network = dpap.networks.build("4FC-2FC", (3,), 3, input_max=64, neuron=dpap.ReLU(), bias=True).eval()
     first, second = network.synaptic_blocks()
     first.weight.data = torch.tensor([[1.0, 1, 1], [0, 0, 0], [0, 0, 0], [1, 0, 1]])
@@ -125,14 +125,15 @@ def test_dead_units_leave_and_one_with_a_bias_sends_once():
     second.weight.data = torch.tensor([[1.0, 1, 1, 0], [1, -1, 1, 0]])
     second.bias.data.zero_()
     graph = deploy.compile(network)
-    # Unit 1 sends 32, half of 64, at the first step; unit 2 never reaches a message; nobody hears unit 3.
+    # Unit 1 sends 32, half of 64, at the first step; unit 2 never reaches a message; unit 3 has no fan-out.
     assert graph["fc1"].kept.tolist() == [0, 1]
     assert graph["fc1"].without_fan_out.tolist() == [3]
     recording = deploy.run(graph, random_inputs(network, 4))
     assert recording.spikes["fc1"][:, :, 1].tolist() == [[32, 0, 0]] * 4
     certificate = deploy.verify(graph, network, random_inputs(network, 4), backends=("fast",))
     assert certificate.mismatches == 0
-    # One that only hears inhibition is silent for a single step; later, inputs rounded down may be negative.
+    # One that only receives inhibition is silent for a single step; later, inputs rounded down may be
+    # negative.
     first.weight.data[1], first.bias.data[1] = torch.tensor([-1.0, -1, -1]), 0
     assert deploy.compile(network)["fc1"].kept.tolist() == [0]
 

@@ -20,7 +20,8 @@ def test_every_spike_is_compared(compiled):
     network, graph, inputs = compiled
     certificate = deploy.verify(graph, network, inputs, backends=("fast",))
     layers = certificate.backends["fast"]
-    # 8 samples x 5 steps x neurons: conv1 4 x 36 with its silent channel, fc1 12 without the unheard neuron.
+    # 8 samples x 5 steps x neurons: conv1 4 x 36 with its silent channel, fc1 12 without the neuron that has
+    # no fan-out.
     assert layers["conv1"].compared == 8 * 5 * 4 * 36
     assert (layers["fc1"].compared, layers["fc1"].unheard) == (8 * 5 * 11, 1)
     assert layers["fc2"].compared == 8 * 5 * 5

@@ -198,7 +198,7 @@ def test_nothing_to_run(shape):
 
 
 @pytest.mark.parametrize("static", [True, False])
-def test_a_network_spikes_and_learns_alike_on_the_road_of_a_gpu(static, monkeypatch):
+def test_a_network_spikes_and_learns_alike_through_the_kernels_of_a_gpu(static, monkeypatch):
     network = firing_network("5C3-AP2-6C3-AP3-12FC-4FC", (2, 12, 14), 4, input_max=3).train()
     inputs = torch.randint(0, 4, (3, 2, 12, 14) if static else (3, 2, 12, 14, 4)).float()
     pruner = dpap.DPAP(network)

@@ -166,7 +166,7 @@ def test_gradients_equal_autograd_of_the_plain_loop(kind, static, neuron):
         torch.testing.assert_close(ours.grad.double(), theirs.grad, rtol=2e-3, atol=2e-3)
 
 
-def test_a_recurrent_layer_hears_itself_a_step_later():
+def test_a_recurrent_layer_receives_its_own_spikes_a_step_later():
     # Inputs drive neuron 0 alone; it drives neuron 1, which silences neuron 0. Threshold 0.5, no memory.
     neuron = dpap.LIF(voltage_decay=1.0)
     block = Recurrent("fc1", 1, 2, neuron, 5)

@@ -23,7 +23,7 @@ def small_network():
     return firing_network("6C3-AP2-20FC-5FC", (1, 8, 8), 4, input_max=16).train()
 
 
-def living_weights(network):
+def remaining_weights(network):
     return float(sum((block.mask.expand_as(block.weight) != 0).sum() for block in network.synaptic_blocks()))
 
 
@@ -43,26 +43,26 @@ def neurons_of(name, accuracy=None):
 
 def test_a_value_alone_is_met_and_not_undercut():
     network = small_network()
-    before = living_weights(network)
-    pruner = dpap.DPAP(network, config(0.4 * before), living_weights)
+    before = remaining_weights(network)
+    pruner = dpap.DPAP(network, config(0.4 * before), remaining_weights)
     rates = learn(pruner, network, 10)
     assert rates[3] == 0, "the first decay"
     assert rates == sorted(rates)
-    assert 0.37 * before < living_weights(network) <= 0.4 * before
+    assert 0.37 * before < remaining_weights(network) <= 0.4 * before
     assert pruner.budget.met
-    assert pruner.budget.reading.value == living_weights(network)
+    assert pruner.budget.reading.value == remaining_weights(network)
 
 
 @pytest.mark.parametrize("real", [0.7, 1.3], ids=["less", "more"])
-def test_what_the_prices_foretell_wrongly_is_corrected_by_the_measurement(real):
+def test_what_the_prices_predict_wrongly_is_corrected_by_the_measurement(real):
     """The value goes with the 0.7th or 1.3rd power of the weights, and each reading says: in proportion."""
     network = small_network()
-    before = living_weights(network)
+    before = remaining_weights(network)
     readings = []
 
     def cost_function(network):
         assert not network.training
-        readings.append(before * (living_weights(network) / before) ** real)
+        readings.append(before * (remaining_weights(network) / before) ** real)
         return readings[-1]
 
     pruner = dpap.DPAP(network, config(0.5 * before, epochs=6), cost_function)
@@ -73,12 +73,12 @@ def test_what_the_prices_foretell_wrongly_is_corrected_by_the_measurement(real):
     assert readings[-1] > 0.45 * before
 
 
-def test_only_those_who_have_a_price_die():
+def test_only_units_with_a_price_are_pruned():
     network = small_network()
     pruner = dpap.DPAP(network, config(3 + 12, epochs=6), neurons_of("fc1"))
     learn(pruner, network, 7)
     assert pruner.neurons_pruned == {"conv1": 0, "fc1": 8 / 20, "fc2": 0}
-    # Its neurons alone: all synapses between the living are left, and of the output those that they feed.
+    # Its neurons alone: all synapses between the remaining are left, and of the output those that they feed.
     assert pruner.pruning_rates == pytest.approx({"conv1": 0, "fc1": 0.4, "fc2": 0.4})
     assert pruner.budget.reading.value == 15
 
@@ -98,8 +98,8 @@ def test_the_path_and_the_weights_of_layers_by_hand():
     assert pruner.budget.shifts("fc1", 0.5) == pytest.approx((12 / 60 * 2.0 - 1.5, 60 / 60 * 2.0 - 1.5))
     pruner.budget.choose(0)
     assert pruner.budget.start == 62
-    # A unit of importance 0 and survival 10 dies within one epoch above the shift 10 / e^0 - 1.5, and where
-    # it is pressed with a weight of 0.2 above 10 / 0.2 - 1.5.
+    # A unit of importance 0 and survival 10 is pruned within one epoch above the shift 10 / e^0 - 1.5, and
+    # where its decay has a weight of 0.2 above 10 / 0.2 - 1.5.
     layer.least_neurons = layer.least_synapses = 0
     synapses, neurons = pruner.budget._critical(layer, 0, 1)
     assert synapses.flatten().tolist() == pytest.approx([0.999 * 10 / 0.2 - 1.5] * 12)
@@ -108,7 +108,7 @@ def test_the_path_and_the_weights_of_layers_by_hand():
 
 def test_below_the_floors_no_layer_is_emptied_and_it_says_that_no_more_can_be_had():
     network = small_network()
-    pruner = dpap.DPAP(network, config(1, epochs=5), living_weights)
+    pruner = dpap.DPAP(network, config(1, epochs=5), remaining_weights)
     learn(pruner, network, 7)
     assert not pruner.budget.met
     assert pruner.budget.exhausted
@@ -119,11 +119,11 @@ def test_below_the_floors_no_layer_is_emptied_and_it_says_that_no_more_can_be_ha
 def test_nothing_is_pruned_while_accuracy_is_too_low():
     network = small_network()
     accuracies = iter([0.9] * 7 + [0.4] * 3 + [0.85] * 99)
-    start = living_weights(network)
-    cost_function = lambda network: CostReading(living_weights(network), next(accuracies))  # noqa: E731
+    start = remaining_weights(network)
+    cost_function = lambda network: CostReading(remaining_weights(network), next(accuracies))  # noqa: E731
     pruner = dpap.DPAP(network, config(0.3 * start, epochs=8, max_drop=0.1), cost_function)
-    # One reading at the start and, until somebody dies, one an epoch: epochs 1 to 4. In the fifth the network
-    # is measured again without the dying; then accuracy is 0.4 for three epochs.
+    # One reading at the start and, until a unit is pruned, one an epoch: epochs 1 to 4. In the fifth the
+    # network is measured again without the units to prune; then accuracy is 0.4 for three epochs.
     rates = learn(pruner, network, 8)
     assert pruner.budget.least_accuracy == pytest.approx(0.8)
     assert rates[3] == 0
@@ -139,7 +139,7 @@ def test_an_accuracy_is_needed_to_hold_it():
     with pytest.raises(
         dpap.InputError, match=r"target\.min_accuracy and target\.max_drop need a measurement"
     ):
-        dpap.DPAP(small_network(), config(1000, min_accuracy=0.5), living_weights)
+        dpap.DPAP(small_network(), config(1000, min_accuracy=0.5), remaining_weights)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_measurements_that_are_none_are_refused_at_once(measured, part):
 
 
 def test_a_budget_and_its_measurement_belong_together():
-    for options in ((config(5), None), (None, living_weights)):
+    for options in ((config(5), None), (None, remaining_weights)):
         with pytest.raises(dpap.InputError, match=r"give both target\.budget and measure=deploy\."):
             dpap.DPAP(small_network(), *options)
 
@@ -183,7 +183,7 @@ def test_a_violation_of_the_hardware_does_not_meet_a_budget():
 def test_it_goes_on_from_its_state():
     def make():
         network = small_network()
-        cost_function = lambda network: CostReading(living_weights(network), 0.75)  # noqa: E731
+        cost_function = lambda network: CostReading(remaining_weights(network), 0.75)  # noqa: E731
         return network, dpap.DPAP(network, config(1200, max_drop=0.5), cost_function)
 
     network, pruner = make()
@@ -191,7 +191,7 @@ def test_it_goes_on_from_its_state():
     other, resumed = make()
     other.load_state_dict(network.state_dict())
     resumed.load_state_dict(copy.deepcopy(pruner.state_dict()))
-    assert resumed.budget.reading.value == pruner.budget.reading.value == living_weights(network)
+    assert resumed.budget.reading.value == pruner.budget.reading.value == remaining_weights(network)
     assert not resumed.budget.untouched
     assert learn(pruner, network, 4, seed=1) == learn(resumed, other, 4, seed=1)
     assert pruner.budget.state_dict()["measured"].tolist() == resumed.budget.state_dict()["measured"].tolist()

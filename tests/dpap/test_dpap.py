@@ -118,7 +118,7 @@ def test_what_is_pruned_is_what_has_a_negative_survival_function():
     pruner = dpap.DPAP(network, QUICK)
     for _ in range(3):
         epoch(network, pruner, batch)
-    # Until a unit dies its survival function was never negative, and a dead one's importance counts no more.
+    # Until a unit is pruned its survival function is never negative; then its importance counts no more.
     for layer in pruner.layers.values():
         if layer.prunable:
             assert (layer.synapse_survival[layer.synapse_alive] >= 0).all()
@@ -126,7 +126,7 @@ def test_what_is_pruned_is_what_has_a_negative_survival_function():
             assert (layer.synapse_survival[~layer.synapse_alive] < 0).any()
 
 
-def test_masks_join_living_synapses_between_living_neurons():
+def test_masks_join_remaining_synapses_between_remaining_neurons():
     network, _ = network_and_batch()
     pruner = dpap.DPAP(network, QUICK)
     conv1, conv2, fc1, fc2 = pruner.layers.values()
@@ -143,7 +143,7 @@ def test_masks_join_living_synapses_between_living_neurons():
     # fc1: 20 x 32 (8 channels of 2 x 2 positions); without row 5, channel 3 (four columns), one synapse.
     assert masks["fc1"][:, 12:16].sum() == 0
     assert masks["fc1"].sum() == 19 * 28 - 1
-    # The output layer keeps its neurons but hears nothing of neuron 5.
+    # The output layer keeps its neurons but loses the synapses of neuron 5.
     assert masks["fc2"].sum() == 5 * 19
     assert fc2.neuron_alive.all()
     # By weights: 9 a kernel. 6*9 + 48*9 + 640 + 100 = 1226; left 45 + 34*9 + 531 + 95 = 977.

@@ -142,8 +142,8 @@ def test_frames_by_hand():
 def test_frames_are_tonics(count, steps, span, seed):
     sensor = (2, 5, 7)
     events = recording(count, sensor, span, seed)
-    judge = tonic.transforms.ToFrame(sensor_size=sensor[::-1], n_time_bins=steps)(events)
-    assert np.array_equal(event_frames(events, sensor, steps), judge)
+    expected = tonic.transforms.ToFrame(sensor_size=sensor[::-1], n_time_bins=steps)(events)
+    assert np.array_equal(event_frames(events, sensor, steps), expected)
 
 
 @quick
@@ -233,7 +233,7 @@ def test_configurations_are_checked(kind, wrong):
         kind(**wrong)
 
 
-def test_an_encoder_is_told_by_its_kind():
+def test_an_encoder_is_distinguished_by_its_kind():
     adapter = TypeAdapter(Encoder)
     for kind, encoder in ENCODERS.items():
         assert adapter.validate_python({"kind": kind}) == encoder()

@@ -37,7 +37,7 @@ def test_gathered_convolution_is_the_convolution(inputs, weight, geometry, limit
         torch.testing.assert_close(leaf.grad, other.grad)
 
 
-def test_gradients_that_nobody_asked_for_are_not_computed():
+def test_gradients_that_are_not_needed_are_not_computed():
     inputs, weight = torch.ones(1, 1, 3, 3), torch.ones(1, 1, 3, 3, requires_grad=True)
     exact_sums.gathered_conv2d(inputs, weight).sum().backward()
     assert inputs.grad is None

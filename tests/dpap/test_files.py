@@ -148,7 +148,7 @@ def test_a_full_disk_names_the_run_folder(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_pipe_that_somebody_reads_is_not_replaced(tmp_path):
+def test_a_pipe_that_is_being_read_is_not_replaced(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reader = threading.Thread(target=lambda: os.close(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)))

@@ -46,7 +46,7 @@ def test_stdp_by_hand(pre, post, expected):
 
 def test_stdp_takes_a_constant_input_and_sums_positions():
     # A constant input of 1 over two steps: trace 1, then 1.5. A channel fires at two positions in step 2:
-    # 1.5 * 2 = 3; in step 1 nobody had fired before.
+    # 1.5 * 2 = 3; in step 1 no neuron had fired before.
     activity = torch.zeros(2, 1, 1, 1, 2)
     activity[1] = 1
     block = HandmadeLayer("conv1", torch.ones(1, 1, 3, 3), kind="conv")
@@ -162,7 +162,7 @@ def test_spines_of_the_authors_code_by_hand():
 
 @pytest.mark.parametrize("name", ["bcm", "hebb", "stdp"])
 def test_groups_pair_within_themselves(name):
-    # Four inputs and two outputs in two groups: output 0 hears inputs 0 and 1, output 1 inputs 2 and 3.
+    # Four inputs and two outputs in two groups: output 0 receives inputs 0 and 1, output 1 inputs 2 and 3.
     torch.manual_seed(0)
     inputs, activity = (torch.rand(3, 5, 4) < 0.6).float(), (torch.rand(3, 5, 2) < 0.6).float()
     grouped = gathered(name, inputs, activity, block=HandmadeLayer("conv1", torch.ones(2, 2, 1, 1), groups=2))

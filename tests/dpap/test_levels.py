@@ -105,9 +105,9 @@ def test_calibration_gives_levels():
     network = wide()
     with pytest.warns(
         PrecisionWarning, match="fc1: .* nothing is known of its currents; calibrate it"
-    ) as told:
+    ) as reported:
         graph = deploy.compile(network)
-    assert [str(each.message)[:4] for each in told] == ["fc1:"]
+    assert [str(each.message)[:4] for each in reported] == ["fc1:"]
     assert graph["fc1"].observed_current is None
     with warnings.catch_warnings():
         warnings.simplefilter("error", PrecisionWarning)

@@ -252,7 +252,7 @@ def test_a_residual_connection_adds_spikes():
     recorded = network.record(inputs)
     last = network.layers["fc3"]
     assert last.input_bound == 2
-    # The output hears both layers through the same weights.
+    # The output receives both layers through the same weights.
     expected = last(recorded["fc1"].transpose(0, 1) + recorded["fc2"].transpose(0, 1))
     assert (recorded["fc1"] + recorded["fc2"]).max() == 2
     assert torch.equal(expected.transpose(0, 1), recorded["fc3"])

@@ -55,7 +55,7 @@ def test_the_error_of_a_sum_by_hand():
 
 
 def test_inputs_decide_what_is_clipped():
-    # With 3 bits and levels of 0.9 / 3 the small weights are lost; where the large one is never heard, the
+    # With 3 bits and levels of 0.9 / 3 the small weights are lost; where the large one never has input, the
     # range shrinks so that they are kept.
     network = one_layer([[0.9, 0.1, -0.1, 0.12]])
     everything = torch.ones(1, 4, 1)

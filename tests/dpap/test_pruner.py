@@ -65,7 +65,7 @@ def test_what_the_base_class_gives():
     pruner.after_epoch()
     assert pruner.epoch == 1
     assert pruner.neurons_pruned == {"fc1": 0.25, "fc2": 0, "fc3": 0}
-    # fc1 loses 3 of 12 synapses, fc2 hears nothing of its neuron: 5 of 20; fc3 keeps its 10. 8 of 42.
+    # fc1 loses 3 of 12 synapses, fc2 loses the synapses of its neuron: 5 of 20; fc3 keeps its 10. 8 of 42.
     assert pruner.pruning_rates == {"fc1": 0.25, "fc2": 0.25, "fc3": 0}
     assert pruner.pruning_rate == pytest.approx(8 / 42)
     assert network.handmade[1].mask[:, 0].sum() == 0

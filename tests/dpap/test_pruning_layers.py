@@ -38,12 +38,12 @@ def test_every_layer_is_pruned_and_what_is_pruned_is_silent(notation):
     network, pruner = pruned(notation, lambda network: dpap.DPAP(network, config))
     assert 0.2 < pruner.pruning_rate < 1
     spikes = network.record(torch.from_numpy(random_inputs(network, 4)).movedim(1, -1).float())
-    died = 0
+    count = 0
     for name, layer in pruner.layers.items():
-        dead = ~layer.neuron_alive
-        died += int(dead.sum())
-        assert spikes[name][:, :, dead].sum() == 0
-    assert died > 0
+        removed = ~layer.neuron_alive
+        count += int(removed.sum())
+        assert spikes[name][:, :, removed].sum() == 0
+    assert count > 0
     graph = deploy.compile(network)
     certificate = deploy.verify(graph, network, random_inputs(network, 4), backends=("fast",))
     assert certificate.mismatches == 0

@@ -12,7 +12,7 @@ HARSH = dpap.SurvivalConfig(epsilon=2.0, protection=0.0, eta=50.0)
 
 
 def harsh(**options):
-    """Everything but the most important of a layer dies in the first epoch that prunes."""
+    """Everything but the most important of a layer is pruned in the first epoch that prunes."""
     return dpap.DPAPConfig(importance="random", beta=1e-3, conv=HARSH, dense=HARSH, **options)
 
 
@@ -62,7 +62,7 @@ def test_a_layer_keeps_its_floor():
     pruner = after(harsh(floor=floor), 3)
     fc1, fc2 = pruner.layers["fc1"], pruner.layers["fc2"]
     assert (int(fc1.neuron_alive.sum()), int(fc2.neuron_alive.sum())) >= (2, 2)
-    # 0.25 * 48 = 12 of fc1, 0.25 * 40 = 10 of fc2, between neurons that live on both sides.
+    # 0.25 * 48 = 12 of fc1, 0.25 * 40 = 10 of fc2, between neurons that remain on both sides.
     assert pruner.masks["fc1"].sum() >= 12
     assert pruner.masks["fc2"].sum() >= 10
     assert pruner.pruning_rate > 0.5
@@ -88,7 +88,7 @@ def test_floors_by_number_and_share():
     assert dpap.FloorConfig(neurons=99).least_neurons(layer) == 8
 
 
-def test_spared_are_the_highest_ranked_of_the_dying():
+def test_the_highest_ranked_of_the_units_to_prune_are_kept():
     to_prune = torch.tensor([True, True, False, True])
     rank = torch.tensor([-3.0, -1.0, 5.0, -1.0])
     assert keep_highest(to_prune, rank, 1).tolist() == [False, True, False, False]
@@ -97,14 +97,14 @@ def test_spared_are_the_highest_ranked_of_the_dying():
     assert not keep_highest(to_prune, rank, -1).any()
 
 
-def test_who_is_spared_starts_again_from_zero():
+def test_survival_of_kept_units_starts_again_from_zero():
     pruner = after(harsh(floor={"neuron_share": 1.0}), 1)
     layer = pruner.layers["fc1"]
     assert layer.neuron_alive.all()
     assert layer.neuron_survival.min() == 0
 
 
-def test_layers_left_out_lose_only_what_comes_from_the_dead():
+def test_layers_left_out_lose_only_synapses_of_pruned_neurons():
     pruner = after(harsh(left_out=("fc2",)), 2)
     fc1, fc2 = pruner.layers["fc1"], pruner.layers["fc2"]
     assert not fc1.neuron_alive.all()

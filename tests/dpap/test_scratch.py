@@ -40,7 +40,7 @@ def test_a_folder_is_removed_at_the_end(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_folder_of_a_killed_process_is_removed_by_the_next_and_a_living_ones_is_not(tmp_path, other):
+def test_the_folder_of_a_killed_process_is_removed_by_the_next_and_a_running_ones_is_not(tmp_path, other):
     process, left = other
     age(left)
     with scratch_folder(tmp_path, ".name.", ".part"):

@@ -93,7 +93,7 @@ def test_neurons_go_by_importance_and_once():
     layer.prune_neurons()
     assert layer.neuron_alive.tolist() == [True, False, True, True]
     layer.prune_neurons()
-    assert layer.pruned == 1, "the dead are among the lowest percentage"
+    assert layer.pruned == 1, "the pruned are among the lowest percentage"
     layer.percent = 50.0
     layer.prune_neurons()
     assert layer.neuron_alive.tolist() == [True, False, False, True]
@@ -104,7 +104,7 @@ def test_neurons_go_by_importance_and_once():
     # The floor: one neuron at least, whatever the percentage.
     layer.percent = 100.0
     layer.prune_neurons()
-    # Two lived; neuron 1 stays as it was pruned once, and the floor is met without the others.
+    # Two were alive; neuron 1 stays as it was pruned once, and the floor is met without the others.
     assert layer.neuron_alive.tolist() == [False, True, False, False]
 
 
@@ -134,7 +134,7 @@ def test_a_synapse_comes_back_after_more_than_the_patience():
     assert layer.regrown == 1
 
 
-def test_growth_has_to_persist_and_a_dead_source_has_none():
+def test_growth_has_to_persist_and_a_pruned_source_has_none():
     _network, pruner = by_hand()
     layer = pruner.layers["fc1"]
     layer.synapse_alive[2, :2] = False
@@ -254,7 +254,7 @@ def test_the_growth_signal_is_the_gradient_behind_the_mask():
     signal = gradients(network, pruner, batch, labels)["fc1"]
     assert (reference.weight.grad[:, ::2] == 0).all()
     assert signal[:, ::2].abs().sum() > 0
-    # Where a synapse lives it is the gradient that the optimiser sees.
+    # Where a synapse is alive it is the gradient that the optimiser sees.
     torch.testing.assert_close(signal[:, 1::2], reference.weight.grad[:, 1::2])
     # A zero weight behind an open mask is the same network: its plain gradient is the signal.
     with torch.no_grad():

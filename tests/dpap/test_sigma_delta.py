@@ -24,7 +24,7 @@ def test_an_example_by_hand():
 
 
 def test_negative_changes_round_down():
-    # 7 is floor(7 / 4) = 1; 2 - 7 = -5 is floor(-5 / 4) = -2: the listener then believes -1.
+    # 7 is floor(7 / 4) = 1; 2 - 7 = -5 is floor(-5 / 4) = -2: the receiver then holds -1.
     assert decoded(over_time(7, 2), threshold=4, shift=2).flatten().tolist() == [1, -1]
 
 

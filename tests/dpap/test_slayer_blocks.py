@@ -253,7 +253,7 @@ def test_pools_that_stock_would_mix_become_grouped_convolutions():
     assert type(dpap.to_slayer(built("3C3-SP2-4FC", (2, 8, 8), 6))[1]) is cuba.Pool
 
 
-def test_delays_and_dropout_belong_to_the_block_before_where_nothing_else_hears_it():
+def test_delays_and_dropout_belong_to_the_block_before_where_it_has_no_other_target():
     stock = dpap.to_slayer(built("3C3-DP0.25-Delay4-AP2-Delay3-5RFC-DP0.5-4FC", (2, 8, 8), 6))
     kinds = [cuba.Conv, dpap.slayer.SumPool, slayer.axon.Delay, cuba.Flatten, cuba.Recurrent]
     assert [type(block) for block in stock] == [*kinds, slayer.neuron.Dropout, cuba.Dense]

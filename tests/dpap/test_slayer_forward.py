@@ -303,7 +303,7 @@ def test_a_state_beyond_24_bits_leaves_what_blocks_take_to_be_checked(monkeypatc
         check_forward(net, conversion)
 
 
-def test_states_beyond_24_bits_are_told():
+def test_states_beyond_24_bits_are_reported():
     block = cuba.Dense({**NEURON, "voltage_decay": 0.0, "current_decay": 1.0}, 1, 1, delay_shift=False)
     conversion = convert(nn.Sequential(block), (1,), 4)
     # A voltage of -4 n after n steps; 2**23 - 1 of its units of 1/4096 are just below 2048 = 512 * 4.

@@ -256,7 +256,7 @@ def test_a_recurrent_block_learns_with_its_masks():
     assert state["0.input_synapse._pre_hook_fx.mask"].shape == (5, 11, 1, 1, 1)
 
 
-def test_residual_networks_say_who_hears_whom():
+def test_residual_networks_give_the_sources_of_each_layer():
     network = firing_network("6C3-AP2-8FC-Res(8FC|8RFC)-5FC", SHAPE, STEPS)
     stock = dpap.to_slayer(network)
     layers = [layer.name for layer in dpap.slayer.stock_layers(stock)]

@@ -14,12 +14,12 @@ def bits(*values):
     return torch.tensor(values, dtype=torch.bool)
 
 
-def test_in_a_chain_each_layer_hears_the_one_before():
+def test_in_a_chain_the_source_of_each_layer_is_the_one_before():
     assert dpap.DPAP(chain(3, 4, 5, 2)).sources == {"fc1": (), "fc2": ("fc1",), "fc3": ("fc2",)}
 
 
 def residual():
-    """``a`` feeds ``b``; ``c`` hears both, added."""
+    """``a`` feeds ``b``; ``c`` receives both, added."""
     network = HandmadeNetwork(
         *(
             HandmadeLayer(name, torch.ones(post, pre))
@@ -30,7 +30,7 @@ def residual():
     return network, dpap.DPAP(network)
 
 
-def test_an_added_source_is_dead_where_all_are():
+def test_an_added_source_is_pruned_where_all_are():
     network, pruner = residual()
     pruner.layers["a"].neuron_alive[0] = False
     pruner.layers["a"].neuron_alive[1] = False
@@ -40,7 +40,7 @@ def test_an_added_source_is_dead_where_all_are():
     a, b, c = network.handmade
     assert a.mask.tolist() == [[0, 0], [0, 0], [1, 1]]
     assert b.mask.tolist() == [[0, 0, 1], [0, 0, 0], [0, 0, 0]]
-    # Channel 0 lives in b, channel 2 in a, channel 1 in neither.
+    # Channel 0 is alive in b, channel 2 in a, channel 1 in neither.
     assert c.mask.tolist() == [[1, 0, 1], [1, 0, 1]]
 
 
@@ -58,8 +58,8 @@ def test_sources_that_do_not_fit_are_named():
         dpap.DPAP(network).apply_masks()
 
 
-def test_a_dead_channel_silences_its_group_alone():
-    # Four channels to six in two groups: outputs 0 to 2 hear channels 0 and 1, the others 2 and 3.
+def test_a_pruned_channel_silences_its_group_alone():
+    # Four channels to six in two groups: outputs 0 to 2 receive channels 0 and 1, the others 2 and 3.
     network = HandmadeNetwork(conv("conv1", 4, 1), conv("conv2", 6, 2, groups=2), conv("conv3", 2, 6))
     pruner = dpap.DPAP(network)
     pruner.layers["conv1"].neuron_alive[2] = False
@@ -69,8 +69,8 @@ def test_a_dead_channel_silences_its_group_alone():
     assert pruner.pruning_rate == pytest.approx(4 / 28)
 
 
-def test_a_dead_recurrent_neuron_is_silent_to_its_own_layer():
-    # Two inputs, three neurons that hear the inputs and each other.
+def test_a_pruned_recurrent_neuron_is_silent_to_its_own_layer():
+    # Two inputs, three neurons that receive the inputs and each other's spikes.
     network = HandmadeNetwork(
         HandmadeLayer("fc1", torch.ones(2, 4)),
         HandmadeLayer("rec", torch.ones(3, 5), recurrent=True),
@@ -84,7 +84,7 @@ def test_a_dead_recurrent_neuron_is_silent_to_its_own_layer():
     assert network.handmade[2].mask.tolist() == [[1, 1, 0], [1, 1, 0]]
 
 
-def test_a_recurrent_layer_that_hears_the_input():
+def test_a_recurrent_layer_that_receives_the_input():
     block = HandmadeLayer("rec", torch.ones(2, 5), recurrent=True)
     assert presynaptic_alive(block, [], bits(1, 0)).tolist() == [True, True, True, True, False]
 
@@ -99,7 +99,7 @@ def test_a_recurrent_layers_own_spikes_are_real_units_already():
     assert pruner.layers["rec"].importance.synapses().tolist() == [[1.0, 1.0]]
 
 
-def test_positions_of_a_dead_channel():
+def test_positions_of_a_pruned_channel():
     block = HandmadeLayer("fc1", torch.ones(2, 6))
     assert presynaptic_alive(block, [bits(1, 0)], bits(1, 1)).tolist() == [True] * 3 + [False] * 3
 

@@ -27,7 +27,7 @@ def test_percentile_normalization_by_hand():
     torch.testing.assert_close(normalize(x, everyone(x), "percentile"), expected)
 
 
-def test_only_the_living_have_a_say():
+def test_only_alive_units_count():
     # Without the pruned 100 the range is 0 to 4.
     x = torch.tensor([0.0, 1.0, 4.0, 100.0])
     alive = torch.tensor([True, True, True, False])
@@ -42,7 +42,7 @@ def test_equals_are_all_important(how):
 
 
 @pytest.mark.parametrize("how", NORMALIZATIONS)
-def test_a_layer_without_life(how):
+def test_a_layer_without_alive_units(how):
     assert normalize(torch.ones(3), torch.zeros(3, dtype=torch.bool), how).tolist() == [0.0] * 3
 
 
@@ -70,7 +70,7 @@ def test_a_decay_of_exactly_zero_is_protected():
     assert survival.item() == 5.0
 
 
-def test_the_least_important_dies_when_decay_outruns_beta():
+def test_the_least_important_is_pruned_when_decay_outruns_beta():
     # Dense constants of the paper: epsilon 1.5, eta 13. A unit of importance 0 loses 1.5 exp(-e/13) an epoch:
     # F after 8 epochs is about 10 - 1.5 * sum(exp(-e/13), e < 8) = 10 - 1.5 * 6.2 > 0, after 9 below 0
     # (with gamma on top).

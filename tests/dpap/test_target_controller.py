@@ -64,7 +64,7 @@ def test_after_a_warm_up_and_in_a_single_epoch():
     assert rates[3] == rates[4] == pytest.approx(0.5, abs=0.02)
 
 
-def test_who_dies_is_who_was_least_important():
+def test_the_least_important_are_pruned():
     # Importance by |w|: weights 1 to 12 in a layer of 12 synapses; the output of 4 more is not pruned.
     network = chain(3, 4, 1)
     network.handmade[0].weight.copy_(torch.arange(1.0, 13).view(4, 3))
@@ -81,7 +81,7 @@ def test_who_dies_is_who_was_least_important():
 
 
 def test_path_by_hand():
-    # Of 100 weights 60 are to be left by epoch 10, the first may die after min(4, 10 // 2) = 4:
+    # Of 100 weights 60 are to be left by epoch 10, the first may be pruned after min(4, 10 // 2) = 4:
     # 60 + 40 * (1 - n)^3 with n = (e - 4) / 6.
     network = chain(10, 8, 2)  # 80 + 16 = 96 weights
     pruner = dpap.DPAP(network, target(pruning_rate=0.5, epochs=10, look_ahead=4))
@@ -100,14 +100,14 @@ def test_path_by_hand():
     epoch=st.integers(0, 9),
 )
 @settings(max_examples=60)
-def test_a_critical_shift_is_where_a_unit_dies(epsilon, beta, value, steps, epoch):
+def test_a_critical_shift_is_where_a_unit_is_pruned(epsilon, beta, value, steps, epoch):
     dense = dpap.SurvivalConfig(epsilon=epsilon, protection=2, eta=13)
     config = dpap.DPAPConfig(dense=dense, floor={"neurons": 0, "synapses": 0})
     layer = dpap.DPAP(chain(1, 1, 1), config).layers["fc1"]
     layer.synapse_survival.fill_(beta)
     layer._normalized = torch.full((1, 1), value), torch.full((1,), value)
     critical = layer.critical_shifts(epoch, steps)[0].item()
-    for distance, dies in ((-0.01, False), (0.01, True)):
+    for distance, pruned in ((-0.01, False), (0.01, True)):
         survival = torch.full((1,), beta)
         for step in range(steps):
             survival = survival_update(
@@ -119,7 +119,7 @@ def test_a_critical_shift_is_where_a_unit_dies(epsilon, beta, value, steps, epoc
                 eta=13,
                 gamma=0.999,
             )
-        assert (survival.item() < 0) == dies
+        assert (survival.item() < 0) == pruned
 
 
 def test_cost_by_hand():
@@ -130,10 +130,10 @@ def test_cost_by_hand():
 
 
 def test_synops_by_hand():
-    # fc1 hears the network's input: graded values count once a step: (5, 0) and (0, 7), the first twice over:
-    # 2 samples, T = 2, the same input at both: input 0 sends 2 and 0 (mean 1), input 1 0 and 2 (mean 1). With
-    # three synapses each: 3 + 3. fc2 hears spikes: neuron 0 sends 3 in all, neuron 1 one: 1.5 and 0.5 a
-    # sample, neuron 2 none; two synapses each: 4. Together 10.
+    # fc1 receives the network's input: graded values count once a step: (5, 0) and (0, 7), the first twice
+    # over: 2 samples, T = 2, the same input at both: input 0 sends 2 and 0 (mean 1), input 1 0 and 2 (mean
+    # 1). With three synapses each: 3 + 3. fc2 receives spikes: neuron 0 sends 3 in all, neuron 1 one: 1.5 and
+    # 0.5 a sample, neuron 2 none; two synapses each: 4. Together 10.
     network = chain(2, 3, 2)
     first, second = network.handmade
     pruner = dpap.DPAP(network, target(synops=8.0, epochs=9))
@@ -186,7 +186,7 @@ def test_a_target_out_of_reach_is_refused():
 
 
 @pytest.mark.parametrize("goal", [{"pruning_rate": 0.6}, {"synops": 20000.0}])
-def test_a_steered_run_goes_on_from_its_state(goal):
+def test_a_run_with_a_target_goes_on_from_its_state(goal):
     def make():
         network = firing_network("6C3-AP2-20FC-5FC", (1, 8, 8), 4, input_max=16).train()
         return network, dpap.DPAP(network, target(epochs=8, **goal))

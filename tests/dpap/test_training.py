@@ -26,7 +26,7 @@ def test_rate_loss_by_hand():
     assert rate_loss(output, torch.tensor([0, 1])).item() == 0.625
 
 
-def test_classes_that_stay_silent_are_told():
+def test_classes_that_stay_silent_are_named():
     # Class 1 fires in the second batch alone, class 2 never.
     outputs = iter([torch.tensor([[[1.0], [0.0], [0.0]]]), torch.tensor([[[0.0], [1.0], [0.0]]])])
     weight = torch.nn.Parameter(torch.ones(()))
@@ -131,7 +131,7 @@ def test_weights_that_are_not_finite_stop_training():
         train(net, small(train_split), small(test_split), TrainingConfig(epochs=1))
 
 
-def test_the_pruner_is_told_of_every_batch_and_epoch():
+def test_the_pruner_is_called_after_every_batch_and_epoch():
     train_split, test_split = load_digits()
     calls = []
 

@@ -81,7 +81,7 @@ def test_a_damaged_history_is_named(tmp_path, text, part):
 def developed(epochs):
     """A pruner and its record, and the survival functions of fc1's synapses after each epoch."""
     network = firing_network("4C3-AP2-8FC-10FC", (1, 8, 8), 4, input_max=16).train()
-    # Synapses of the smallest weights die after three epochs, others later, and large ones never.
+    # Synapses of the smallest weights are pruned after three epochs, others later, and large ones never.
     dense = dpap.SurvivalConfig(epsilon=1.2, protection=2.0, eta=13.0, neurons=False)
     config = dpap.DPAPConfig(beta=3, dense=dense, importance="magnitude")
     pruner = dpap.DPAP(network, config)
@@ -111,8 +111,8 @@ def test_units_have_their_last_eight_survival_functions(tmp_path):
         lowest, highest = arrays["fc1/synapses/quantiles"][-1, [0, -1]]
         assert "fc2/synapses/died" not in arrays.files
     assert np.array_equal(places, np.arange(len(places)))
-    living = survival[-1][alive[-1]]
-    assert (lowest, highest) == (living.min().item(), living.max().item())
+    remaining = survival[-1][alive[-1]]
+    assert (lowest, highest) == (remaining.min().item(), remaining.max().item())
     assert (pruned_in == 0).any() and ((pruned_in > 0) & (pruned_in < 8)).any() and (pruned_in > 8).any()
     for unit, epoch in enumerate(pruned_in):
         last = epoch or 12

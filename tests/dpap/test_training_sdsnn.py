@@ -84,7 +84,8 @@ def test_the_record_says_what_went_and_what_came_back(whole):
     went = back = 0
     for name, layer in record.layers.items():
         assert layer.units == {}
-        # What lives is what there was, less what went, with what came back; nothing moves in 2 N + 1 epochs.
+        # What is alive is what there was, less what was pruned, with what was regrown; nothing moves in 2 N +
+        # 1 epochs.
         change = np.cumsum(layer.turnover["synapses_regrown"] - layer.turnover["synapses_pruned"])
         assert layer.pruning_rate == pytest.approx(-change / total[name])
         assert not any(flow[:3].any() for flow in layer.turnover.values())
@@ -105,7 +106,7 @@ def test_the_structure_settles(whole):
     assert all(np.ptp(layer.pruning_rate[-4:]) < 0.03 for layer in record.layers.values())
 
 
-def test_ranges_are_those_of_the_living_weights(whole):
+def test_ranges_are_those_of_the_remaining_weights(whole):
     folder, _ = whole
     record = read_pruning_history(RunFiles(folder).pruning_history)
     _, state = load_checkpoint(RunFiles(folder).last)

@@ -90,7 +90,7 @@ def test_every_kernel_is_compiled_before_the_run(notation, kernel):
     assert compiled_kernels() == before
 
 
-def test_who_waits_is_told_of_each_kernel():
+def test_progress_reports_each_kernel():
     @numba.njit
     def double(x):
         return 2 * x
@@ -99,14 +99,19 @@ def test_who_waits_is_told_of_each_kernel():
     def half(x):
         return x / 2
 
-    told = []
+    reported = []
     calls = [(double, (1,)), (half, (1,)), (double, (2,)), (double, (1.0,))]
-    compile_kernels(calls, lambda *report: told.append(report))
+    compile_kernels(calls, lambda *report: reported.append(report))
     # double of an integer is needed once.
     here = __name__.rpartition(".")[2]
-    assert told == [(f"{here}.double", 0, 3), (f"{here}.half", 1, 3), (f"{here}.double", 2, 3), ("", 3, 3)]
-    compile_kernels(calls, lambda *report: told.append(report))
-    assert len(told) == 4
+    assert reported == [
+        (f"{here}.double", 0, 3),
+        (f"{here}.half", 1, 3),
+        (f"{here}.double", 2, 3),
+        ("", 3, 3),
+    ]
+    compile_kernels(calls, lambda *report: reported.append(report))
+    assert len(reported) == 4
 
 
 def test_a_simulator_compiles_before_its_first_step(graph, inputs):
@@ -146,6 +151,6 @@ def test_the_percentile_of_known_times():
 
 
 def test_progress_of_samples(graph, inputs):
-    told = []
-    deploy.run(graph, inputs, memory_bytes=1, threads=2, progress=lambda *report: told.append(report))
-    assert told == [(8 * block, 75) for block in range(1, 10)] + [(75, 75)]
+    reported = []
+    deploy.run(graph, inputs, memory_bytes=1, threads=2, progress=lambda *report: reported.append(report))
+    assert reported == [(8 * block, 75) for block in range(1, 10)] + [(75, 75)]

@@ -110,7 +110,7 @@ def test_layers_that_share_a_source():
     assert_equal_spikes(forked, random_inputs(network, 4))
 
 
-def test_nothing_is_printed_and_progress_is_told(capfd):
+def test_nothing_is_printed_and_progress_is_reported(capfd):
     network = firing_network("6FC-5FC", (9,), 8)
     reports = []
     recording = deploy.run(

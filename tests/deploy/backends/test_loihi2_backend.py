@@ -1,4 +1,4 @@
-"""The road to Loihi 2 as far as it goes without a board; what stands in is in mocks/README.md."""
+"""The Loihi 2 backend, as far as it can be tested without a board; the mocks are in mocks/README.md."""
 
 import json
 import subprocess
@@ -14,14 +14,14 @@ from deploy.backends.loihi2 import backend
 from deploy.measured import Measured
 from dpap import InputError
 
-STAND_IN = Path(__file__).parents[1] / "mocks" / "loihi_extension"
+MOCK = Path(__file__).parents[1] / "mocks" / "loihi_extension"
 
 
 @pytest.fixture
 def extension(monkeypatch):
-    """The stand-in is where the extension would be installed, and the environment names a board."""
-    monkeypatch.syspath_prepend(str(STAND_IN))
-    monkeypatch.setenv("NXSDKHOST", "stand-in")
+    """The mock is where the extension would be installed, and the environment names a board."""
+    monkeypatch.syspath_prepend(str(MOCK))
+    monkeypatch.setenv("NXSDKHOST", "mock")
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_board_that_is_not_there(extension):
         ("", ""),
     ],
 )
-def test_lava_is_told_which_board(host, expected):
+def test_the_board_that_lava_uses(host, expected):
     # In a process of its own, as Lava is never imported in this one.
     program = """
 import sys

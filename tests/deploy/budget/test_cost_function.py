@@ -1,4 +1,4 @@
-"""What a budget's meter measures, and whom it prices."""
+"""What a budget's cost function measures, and which units it prices."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def network_of(kind):
     return network
 
 
-def foretold(network, reading):
+def predicted(network, reading):
     """What the prices say of the remaining units."""
     total = reading.fixed
     pruner = dpap.DPAP(network)
@@ -63,7 +63,7 @@ def test_a_reading_is_what_is_measured_and_its_prices_add_up_to_it(kind, budget)
         # Packets of the input, and what no source prices, belong to no unit.
         assert reading.fixed < 0.2 * value
     assert reading.value == pytest.approx(value, rel=1e-12)
-    assert foretold(network, reading) == pytest.approx(value, rel=1e-9)
+    assert predicted(network, reading) == pytest.approx(value, rel=1e-9)
     assert reading.accuracy is None
 
 
@@ -73,8 +73,8 @@ def _ran(network, inputs):
 
 
 @pytest.mark.parametrize("budget", ["synops=1", SANAFE])
-def test_a_price_of_the_last_layer_is_what_the_death_of_its_synapses_saves(budget):
-    """Nothing hears the output, so that no other activity changes; a column goes, as zeros in a list cost."""
+def test_a_price_of_the_last_layer_is_what_pruning_its_synapses_saves(budget):
+    """The output has no fan-out, so no other activity changes; a column goes, as zeros in a list cost."""
     network = firing_network("30FC-5FC", (16,), 4, input_max=3)
     inputs = random_inputs(network, 3)
     cost_function = deploy.budget_cost_function(budget, inputs)
@@ -83,7 +83,7 @@ def test_a_price_of_the_last_layer_is_what_the_death_of_its_synapses_saves(budge
     after = cost_function(network)
     synapses = 5 * before.prices["fc2"].synapses[0, [3, 7]].sum()
     neurons = before.prices["fc1"].neurons[[3, 7]].sum()
-    # Neurons 3 and 7 of fc1 are heard no more, and go with their own synapses.
+    # Neurons 3 and 7 of fc1 have no fan-out any more, and go with their own synapses.
     own = 2 * before.prices["fc1"].synapses.sum()
     assert synapses > 0
     assert own > 0
@@ -137,7 +137,7 @@ def test_samples_and_labels_that_do_not_fit_are_refused():
 WIDE = ("32C3-AP2-8C3-5FC", (1, 8, 8))
 
 
-def test_those_are_priced_who_stand_in_the_way_of_a_core():
+def test_only_units_that_free_a_core_are_priced():
     network = firing_network(*WIDE, 4, input_max=3)
     reading = deploy.budget_cost_function("cores=3:loihi1", random_inputs(network, 1))(network)
     graph = deploy.compile(network)
@@ -149,7 +149,7 @@ def test_those_are_priced_who_stand_in_the_way_of_a_core():
     for name in ("conv2", "fc1"):
         assert not reading.prices[name].neurons.any()
     assert not any(prices.synapses.any() for prices in reading.prices.values())
-    # What the prices foretell: 16 channels less is a core less, 15 are not.
+    # What the prices predict: 16 channels less is a core less, 15 are not.
     for dead, cores in ((15, 4), (16, 3)):
         network.layers["conv1"].mask[:dead] = 0
         network.layers["conv2"].mask[:, :dead] = 0
@@ -158,7 +158,7 @@ def test_those_are_priced_who_stand_in_the_way_of_a_core():
         )
 
 
-def test_a_budget_that_is_met_presses_nobody_and_one_below_a_core_a_layer_all_that_can_go():
+def test_a_budget_that_is_met_prices_nothing_and_one_below_a_core_a_layer_all_that_can_go():
     network = firing_network(*WIDE, 4, input_max=3)
     reading = deploy.budget_cost_function("cores=4:loihi1", random_inputs(network, 1))(network)
     assert (reading.value, reading.fixed) == (4, 4)

@@ -9,7 +9,7 @@ import numpy as np
 import deploy
 from deploy.formats.netx import netx_blocks
 
-JUDGE = Path(__file__).with_name("netx_reference.py")
+REFERENCE = Path(__file__).with_name("netx_reference.py")
 
 
 def add(folder, name, graph, inputs):
@@ -18,10 +18,10 @@ def add(folder, name, graph, inputs):
     np.save(folder / f"{name}.npy", inputs.reshape(-1, *inputs.shape[2:]))
 
 
-def judge(folder, timeout=300):
+def reference(folder, timeout=300):
     """Run all files of a folder; the exit status and what was printed as errors."""
     done = subprocess.run(
-        [sys.executable, str(JUDGE), str(folder)],
+        [sys.executable, str(REFERENCE), str(folder)],
         capture_output=True,
         text=True,
         timeout=timeout,

@@ -15,7 +15,7 @@ nir = pytest.importorskip("nir", reason="NIR files need the package nir (the ext
 
 def in_snntorch(path, layers, inputs):
     """Spikes of the nodes named ``layers``, each ``(samples, steps, ...)``, as snnTorch runs the file."""
-    module = pytest.importorskip("snntorch.import_nir", reason="snnTorch is a judge, and not installed")
+    module = pytest.importorskip("snntorch.import_nir", reason="snnTorch, a reference, is not installed")
     # It says on standard output that it scales thresholds.
     with contextlib.redirect_stdout(io.StringIO()):
         return _run(lambda: module.import_from_nir(nir.read(path)), layers, inputs)
@@ -23,7 +23,7 @@ def in_snntorch(path, layers, inputs):
 
 def in_norse(path, layers, inputs, dt):
     """The same by Norse, in steps of ``dt`` seconds."""
-    norse = pytest.importorskip("norse.torch", reason="Norse is a judge, and not installed")
+    norse = pytest.importorskip("norse.torch", reason="Norse, a reference, is not installed")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return _run(lambda: norse.from_nir(nir.read(path), dt=dt), layers, inputs)
@@ -31,7 +31,7 @@ def in_norse(path, layers, inputs, dt):
 
 def in_nirtorch(path, layers, inputs, dt, **modules):
     """The same by NIRTorch's executor, with snnTorch's neurons and a module of the test for other nodes."""
-    nirtorch = pytest.importorskip("nirtorch", reason="NIRTorch is a judge, and not installed")
+    nirtorch = pytest.importorskip("nirtorch", reason="NIRTorch, a reference, is not installed")
     convert = pytest.importorskip("snntorch.import_nir")._nir_to_snntorch_module
     kinds = {nir.LIF: lambda node: convert(node, init_hidden=True)}
     kinds |= {getattr(nir, name): (lambda node, make=make: make(node, dt)) for name, make in modules.items()}
@@ -47,7 +47,7 @@ def _run(make, layers, inputs):
         network, state = make(), None
         received = {}
         for name in layers:
-            network.get_submodule(name).register_forward_hook(_listener(received, name))
+            network.get_submodule(name).register_forward_hook(_recorder(received, name))
         for step, frame in enumerate(frames):
             _, state = network(torch.from_numpy(frame.astype(np.float32)), state)
             for name in layers:
@@ -55,12 +55,12 @@ def _run(make, layers, inputs):
     return {name: np.stack([np.stack(list(row)) for row in rows]) for name, rows in spikes.items()}
 
 
-def _listener(received, name):
-    def listen(_module, _inputs, output):
+def _recorder(received, name):
+    def record(_module, _inputs, output):
         activity = output[0] if isinstance(output, tuple) else output
         received[name] = activity.detach().numpy().copy()
 
-    return listen
+    return record
 
 
 class Delay(torch.nn.Module):

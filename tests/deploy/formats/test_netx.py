@@ -1,11 +1,11 @@
-"""netx files, judged by lava-dl's own ``netx.hdf5.Network`` in Lava's fixed-point simulation."""
+"""netx files, tested against lava-dl's own ``netx.hdf5.Network`` in Lava's fixed-point simulation."""
 
 import h5py
 import numpy as np
 import pytest
 import torch
 from factories import firing_network, random_inputs, with_random_states
-from netx_runs import add, different_layers, judge, spikes_of
+from netx_runs import add, different_layers, reference, spikes_of
 
 import deploy
 import dpap
@@ -65,7 +65,7 @@ NETWORKS = {
 
 
 @pytest.fixture(scope="module")
-def judged(tmp_path_factory):
+def compared(tmp_path_factory):
     """For each network its recording here, and netx's spikes; one process runs them all."""
     folder = tmp_path_factory.mktemp("netx")
     graphs, recordings = {}, {}
@@ -75,14 +75,14 @@ def judged(tmp_path_factory):
         inputs = random_inputs(network, samples)
         recordings[name] = deploy.run(graphs[name], inputs)
         add(folder, name, graphs[name], inputs)
-    status, errors = judge(folder)
+    status, errors = reference(folder)
     assert status == 0, errors
     return recordings, {name: spikes_of(folder, name, graphs[name], NETWORKS[name][1]) for name in NETWORKS}
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_every_layer_spikes_the_same_in_netx(judged, name):
-    recordings, theirs = judged
+def test_every_layer_spikes_the_same_in_netx(compared, name):
+    recordings, theirs = compared
     ours = recordings[name]
     assert list(theirs[name]) == [layer.name for layer in ours.graph.layers]
     assert different_layers(theirs[name], ours) == []

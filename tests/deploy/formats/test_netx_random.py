@@ -8,7 +8,7 @@ import hypothesis
 import pytest
 from factories import random_inputs
 from hypothesis import HealthCheck, Phase, given, settings
-from netx_runs import add, different_layers, judge, spikes_of
+from netx_runs import add, different_layers, reference, spikes_of
 from random_networks import compiled, networks
 
 import deploy
@@ -76,7 +76,7 @@ def search(folder, count, seed, longest=12):
         counts["exported"] += 1
         counts[f"exported, samples a run: {samples}"] += 1
         runs[name] = (network, graph, deploy.run(graph, inputs, on_overflow="wrap"))
-    _, errors = judge(folder, timeout=60 + 20 * count)
+    _, errors = reference(folder, timeout=60 + 20 * count)
     for name, (network, graph, ours) in runs.items():
         title = f"{name} {network.notation}, {network.time_steps} steps"
         if not (folder / f"{name}.npz").exists():

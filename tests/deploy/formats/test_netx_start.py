@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from netx_runs import add, different_layers, judge, spikes_of
+from netx_runs import add, different_layers, reference, spikes_of
 
 import deploy
 import dpap
@@ -108,7 +108,7 @@ def ran(tmp_path_factory):
             inputs[:, 2::3, 1] = 1
             recordings[name] = deploy.run(graphs[name], inputs)
             add(folder, name, graphs[name], inputs)
-        status, errors = judge(folder)
+        status, errors = reference(folder)
         assert status == 0, errors
         theirs = {name: spikes_of(folder, name, graph, made[name][1]) for name, graph in graphs.items()}
     return graphs, recordings, theirs

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from netx_runs import add, different_layers, judge, spikes_of
+from netx_runs import add, different_layers, reference, spikes_of
 from scipy import sparse
 
 import deploy
@@ -75,7 +75,7 @@ def ran(tmp_path_factory):
             inputs[0, ::3, 1] = 0
             recordings[name] = deploy.run(graphs[name], inputs)
             add(folder, name, graphs[name], inputs)
-        status, errors = judge(folder)
+        status, errors = reference(folder)
         assert status == 0, errors
         theirs = {name: spikes_of(folder, name, graph, 1) for name, graph in graphs.items()}
     return graphs, recordings, theirs

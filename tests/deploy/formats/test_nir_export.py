@@ -70,7 +70,7 @@ def test_recurrence_in_norse(tmp_path):
 
 
 def test_residual_additions_in_snntorch(tmp_path):
-    # Norse 1.1 executes fc1 before the shorter branch to it, and so hears that of the step before.
+    # Norse 1.1 executes fc1 before the shorter branch to it, and so receives that of the step before.
     notation = "4C3-Res(4C3-4C3)-AP2-Res(4C3|4C1)-5FC"
     path, inputs, ours = exported(tmp_path, notation, (2, 6, 6), 6, neuron=HALVING, gain=1.5)
     assert mismatches(ours, in_snntorch(path, list(ours), inputs))[0] == 0

@@ -258,7 +258,7 @@ def test_delays_of_whole_milliseconds_are_named():
 
 @pytest.mark.parametrize("beta", [0.0, 0.5, 0.9, 0.99, 0.999])
 def test_files_of_snntorch_are_not_doubted(beta):
-    # tau = dt / (1 - beta) and r = tau / dt: r tells the step.
+    # tau = dt / (1 - beta) and r = tau / dt: r gives the step.
     tau = DT / (1 - beta)
     assert read(graph(lif(1, tau=tau, v_threshold=0.5)), time_steps=20, reset="zero")[1] == []
     ones = np.ones(1)

@@ -1,4 +1,4 @@
-"""What is written for SANA-FE, judged by the simulator itself: it loads the files, and fires our spikes.
+"""Files written for SANA-FE, tested on the simulator itself: it loads them, and fires our spikes.
 
 SANA-FE is GPL-3 and no dependency; where it is not installed these tests skip, but for what is refused.
 """
@@ -20,7 +20,7 @@ import dpap
 from deploy.formats.sana_fe.network import depths
 
 
-class Judge:
+class Reference:
     """The files of a folder, run by SANA-FE for one sample of a graph."""
 
     def __init__(self, folder, graph, architecture=None):
@@ -61,14 +61,14 @@ class Judge:
 
 
 def agree(folder, network, sample, graph=None):
-    """Export, run on SANA-FE, and compare every spike; the judge and our recording."""
+    """Export, run on SANA-FE, and compare every spike; the reference and our recording."""
     graph = graph or deploy.compile(network)
     deploy.export(graph, folder, format="sana-fe", inputs=sample)
-    judge, recording = Judge(folder, graph), deploy.run(graph, sample[None])
+    reference, recording = Reference(folder, graph), deploy.run(graph, sample[None])
     for layer in graph.layers:
         ours = recording.kept[layer.name][0].reshape(graph.time_steps, -1)
-        np.testing.assert_array_equal(judge.spikes(layer), ours, err_msg=layer.name)
-    return judge, recording
+        np.testing.assert_array_equal(reference.spikes(layer), ours, err_msg=layer.name)
+    return reference, recording
 
 
 def pruned(network, share):
@@ -95,22 +95,22 @@ NETWORKS = {
 def test_every_spike_is_ours(tmp_path, name, share):
     notation, shape, options = NETWORKS[name]
     network = pruned(firing_network(notation, shape, 7, **options), share)
-    judge, recording = agree(tmp_path / "out", network, random_inputs(network, 1)[0])
+    reference, recording = agree(tmp_path / "out", network, random_inputs(network, 1)[0])
     graph = recording.graph
     assert recording.spikes[graph.output.name].any() or share
-    neurons = judge.neurons()
+    neurons = reference.neurons()
     assert neurons.pop("input") == np.prod(shape)
     assert neurons == {layer.name: layer.size for layer in graph.layers}
-    synapses = judge.synapses()
+    synapses = reference.synapses()
     for layer in graph.layers:
         received = sum(count for (_, target), count in synapses.items() if target == layer.name)
         assert received == graph.synapses()[layer.name]
     # Each spike is an event at each synapse of its neuron; some neurons go on firing after the last input.
     if not any(layer.recurrent or layer.neuron.current_decay == 0 for layer in graph.layers):
         measured = deploy.measure(graph, recording)
-        assert judge.result["spikes"] == measured.total("synops_effective")
+        assert reference.result["spikes"] == measured.total("synops_effective")
         fired = measured.total("spikes") + int(recording.inputs.sum())
-        assert judge.result["neurons_fired"] == fired
+        assert reference.result["neurons_fired"] == fired
 
 
 def test_spikes_after_the_last_step_are_not_counted_as_ours(tmp_path):
@@ -124,20 +124,20 @@ def test_biases_begin_with_the_input(tmp_path):
     network = firing_network("4C3-AP2-8FC-4FC", (1, 6, 6), 6, bias=True)
     for block in network.synaptic_blocks():
         block.bias.data = 0.2 + 0.6 * torch.rand(len(block.bias))
-    judge, recording = agree(tmp_path / "out", network, np.zeros((6, 1, 6, 6), np.int64))
+    reference, recording = agree(tmp_path / "out", network, np.zeros((6, 1, 6, 6), np.int64))
     assert recording.spikes["fc2"].any()
-    assert judge.neurons()["bias"] == 3
-    biases = sum(count for (source, _), count in judge.synapses().items() if source == "bias")
+    assert reference.neurons()["bias"] == 3
+    biases = sum(count for (source, _), count in reference.synapses().items() if source == "bias")
     assert biases == sum(np.count_nonzero(layer.neuron_bias) for layer in recording.graph.layers)
 
 
 def test_graded_inputs_by_their_binary_digits(tmp_path):
     network = firing_network("4C3-AP2-8FC-4FC", (1, 6, 6), 5, input_max=20)
-    judge, recording = agree(tmp_path / "out", network, random_inputs(network, 1)[0])
+    reference, recording = agree(tmp_path / "out", network, random_inputs(network, 1)[0])
     graph = recording.graph
     # 20 is 10100: five digits.
-    assert judge.neurons()["input"] == 5 * 36
-    assert judge.synapses()["input", "conv1"] == 5 * graph.synapses()["conv1"]
+    assert reference.neurons()["input"] == 5 * 36
+    assert reference.synapses()["input", "conv1"] == 5 * graph.synapses()["conv1"]
     assert recording.spikes["fc2"].any()
 
 
@@ -162,7 +162,7 @@ def test_it_runs_on_sana_fes_own_loihi(tmp_path):
     network = firing_network("4C3-AP2-8FC-4FC", (1, 6, 6), 5)
     graph, sample = deploy.compile(network), random_inputs(network, 1)[0]
     deploy.export(graph, tmp_path / "out", format="sana-fe", inputs=sample)
-    ours, theirs = Judge(tmp_path / "out", graph), Judge(tmp_path / "out", graph, own)
+    ours, theirs = Reference(tmp_path / "out", graph), Reference(tmp_path / "out", graph, own)
     # The costs of our description are those of theirs.
     assert ours.result["energy"] == pytest.approx(theirs.result["energy"], rel=1e-9)
     assert ours.result["sim_time"] == pytest.approx(theirs.result["sim_time"], rel=1e-9)
@@ -171,10 +171,10 @@ def test_it_runs_on_sana_fes_own_loihi(tmp_path):
 def test_energy_and_time_are_those_of_our_estimate(tmp_path):
     # Neurons without memory: SANA-FE updates others while they keep a potential, which we do not count.
     network = firing_network("12FC-6FC", (9,), 6, neuron=dpap.LIF(voltage_decay=1.0))
-    judge, recording = agree(tmp_path / "out", network, random_inputs(network, 1)[0])
+    reference, recording = agree(tmp_path / "out", network, random_inputs(network, 1)[0])
     fit = deploy.estimate(deploy.measure(recording.graph, recording), "loihi1").cost_sets["sanafe_fit"]
     synapses = sum(part.value for part in fit.parts if part.name.startswith("synaptic"))
-    assert judge.result["energy"]["synapse"] == pytest.approx(synapses, rel=1e-6)
+    assert reference.result["energy"]["synapse"] == pytest.approx(synapses, rel=1e-6)
     assert synapses > 0
 
 
@@ -182,8 +182,8 @@ def test_a_network_without_synapses(tmp_path):
     network = firing_network("4C3-6FC-3FC", (1, 5, 5), 3)
     for block in network.synaptic_blocks():
         block.mask.zero_()
-    judge, _ = agree(tmp_path / "out", network, np.ones((3, 1, 5, 5), np.int64))
-    assert judge.synapses() == {}
+    reference, _ = agree(tmp_path / "out", network, np.ones((3, 1, 5, 5), np.int64))
+    assert reference.synapses() == {}
 
 
 @pytest.mark.parametrize(

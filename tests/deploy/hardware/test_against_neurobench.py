@@ -1,6 +1,6 @@
 """Effective synaptic operations against NeuroBench's count, on a pruned SLAYER network and its own spikes.
 
-NeuroBench is no dependency: it is the judge here, and where it is not installed these tests skip.
+NeuroBench is the reference here and no dependency: where it is not installed these tests skip.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """Counts and energies of our ``sanafe_fit`` against the SANA-FE simulator itself, on the same spikes.
 
-SANA-FE is GPL-3 and no dependency: it is the judge here, and where it is not installed these tests skip.
+SANA-FE is the reference here. It is GPL-3 and no dependency: where it is not installed these tests skip.
 """
 
 from dataclasses import replace
@@ -71,7 +71,7 @@ def stateless(network, threshold):
 
 
 def _more_steps(compiled):
-    """Until the last layer has heard the last input, and has decayed what it kept of it."""
+    """Until the last layer has received the last input, and has decayed what it kept of it."""
     return len(compiled.layers) + 1
 
 
@@ -193,7 +193,7 @@ def test_a_pruned_network_costs_what_sanafe_says(tmp_path, name):
 
     synapses = energy(*(f"synaptic events, {encoding}" for encoding in SYNAPSE))
     assert result["energy"]["synapse"] == pytest.approx(synapses, rel=1e-6)
-    # SANA-FE ran until the last layer had heard the last step.
+    # SANA-FE ran until the last layer had received the last step.
     more = (
         compiled.neurons * _more_steps(compiled) * 51.2e-12 + updates_without_input(run, mapping) * 21.6e-12
     )

@@ -20,7 +20,7 @@ def by_hand(tmp_path):
     """Two inputs to two neurons to one; a chip of one neuron a core, all in tile 0.
 
     Dense: every synapse there, input spikes twice, a both twice, b twice. Pruned: a1 is gone, and a0
-    hears the first input alone; a0 spikes once, b once.
+    receives the first input only; a0 spikes once, b once.
     """
     full = graph((2,), [dense("a", INPUT, [[2, 2], [2, 2]]), dense("b", "a", [[2, 2]])], 2)
     inputs = pulses([1, 1], [1, 1])
@@ -49,7 +49,7 @@ def test_savings_by_hand(tmp_path):
     fit = result.energy["sanafe_fit"]
     assert fit.dense == estimate(before, chip).energy["sanafe_fit"]
     assert fit.pruned == estimate(after, chip).energy["sanafe_fit"]
-    # Zeros kept: 9 dense events, 3 neurons twice, a0 updated twice (a1 hears no synapse but zeros) and b
+    # Zeros kept: 9 dense events, 3 neurons twice, a0 updated twice (a1 has no synapse but zeros) and b
     # once, 2 spikes, 1 packet; no hops in a tile.
     zeros_kept = 9 * 35.5 + 6 * 51.2 + 3 * 21.6 + 2 * 69.3 + 111.0
     assert fit.zeros_kept * 1e12 == pytest.approx(zeros_kept)

@@ -34,8 +34,11 @@ def sinabs_convolution(inputs, outputs):
         return float((torch.as_tensor(inputs).float().sum(1) * back(torch.ones(outputs))).sum())
 
 
-def row(who, operations):
-    assert any(who in line and f"| {operations} |" in line for line in TEXT.splitlines()), (who, operations)
+def row(counted, operations):
+    assert any(counted in line and f"| {operations} |" in line for line in TEXT.splitlines()), (
+        counted,
+        operations,
+    )
 
 
 def test_a_dense_layer_with_pruned_weights():
@@ -50,8 +53,8 @@ def test_a_dense_layer_with_pruned_weights():
         "NeuroBench (dense)": 6 * 2,
     }
     assert list(counts.values()) == [3, 8, 8, 8, 12]
-    for who, operations in counts.items():
-        row(who, operations)
+    for counted, operations in counts.items():
+        row(counted, operations)
 
 
 def test_the_borders_of_a_convolution():

@@ -187,13 +187,13 @@ def own(tmp_path, **changes):
     return load_hardware(path)
 
 
-UNKNOWN = {"value": None, "evidence": "unknown", "source": "nobody"}
+UNKNOWN = {"value": None, "evidence": "unknown", "source": "no source"}
 
 
 def test_an_unknown_cost_that_is_needed_refuses_and_is_named(tmp_path):
     chip = own(tmp_path, cost_sets__sanafe_fit__message_out__energy=UNKNOWN | {"unit": "pJ"})
     with pytest.raises(
-        deploy.HardwareError, match=r"sanafe_fit\.message_out\.energy is unknown \(nobody\), and this"
+        deploy.HardwareError, match=r"sanafe_fit\.message_out\.energy is unknown \(no source\), and this"
     ):
         estimate(by_hand(), chip)
 
@@ -211,7 +211,7 @@ def test_an_unknown_static_power_has_no_energy(tmp_path):
     chip = own(tmp_path, static_power__frady2020=UNKNOWN | {"unit": "mW"})
     fit = estimate(by_hand(), chip).cost_sets["sanafe_fit"]
     assert fit.static_energy["frady2020"] is None and fit.static_energy["blouw2019"] > 0
-    assert "Static power frady2020 is not published (nobody)." in fit.assumptions
+    assert "Static power frady2020 is not published (no source)." in fit.assumptions
 
 
 def test_wrong_arguments_are_refused():
@@ -224,8 +224,8 @@ def test_wrong_arguments_are_refused():
 
 
 def test_stored_zeros_are_synaptic_events():
-    # 128 neurons hear 784 inputs, and a sixteenth of the weights is zero: one core if they are stored, two if
-    # not. Each of 784 input spikes is then 128 synaptic events, zeros included.
+    # 128 neurons receive 784 inputs, and a sixteenth of the weights is zero: one core if they are stored, two
+    # if not. Each of 784 input spikes is then 128 synaptic events, zeros included.
     weight = np.full((128, 784), 2)
     weight[::16] = 0
     weight[::16, 0] = 2

@@ -101,7 +101,7 @@ def test_a_neuron_takes_no_output_axon_to_a_core_without_a_synapse_of_it(tmp_pat
     assert mapping.layers["b"].synapses_on.toarray().tolist() == [[1, 0, 1], [0, 1, 0], [0, 0, 0]]
 
 
-def test_two_layers_that_hear_one_source_both_take_its_output_axons():
+def test_two_layers_with_one_source_both_take_its_output_axons():
     layers = [dense("a", INPUT, full(2, 1)), dense("b", "a", full(3, 2)), dense("c", "a", [[2, 0]])]
     mapping = mapped(graph((1,), layers))
     assert mapping.layers["a"].destinations.tolist() == [2, 1]
@@ -128,9 +128,9 @@ def test_a_layer_of_two_sources_has_axons_of_both_and_both_have_output_axons_to_
 
 
 def test_a_recurrent_layer_takes_output_axons_to_its_own_cores(tmp_path):
-    # Every one of 8 neurons hears all 8, and has one output axon to each of the layer's own cores. On n cores
-    # with ceil(8 / n) neurons the fullest has n * ceil(8 / n): 8, 8, 9, 8 for n = 1 to 4. 3 neurons a core
-    # say at least 3 cores; 8 output axons say not 3, but 4.
+    # Every one of 8 neurons receives from all 8, and has one output axon to each of the layer's own cores. On
+    # n cores with ceil(8 / n) neurons the fullest has n * ceil(8 / n): 8, 8, 9, 8 for n = 1 to 4. 3 neurons a
+    # core say at least 3 cores; 8 output axons say not 3, but 4.
     layer, own = dense("r", INPUT, full(8, 1)), dense("r", "r", full(8, 8))
     network = graph((1,), [replace(layer, inputs=(*layer.inputs, *own.inputs))])
     chip = small_chip(tmp_path, neurons_per_core=3, output_axons_per_core=8)
@@ -140,7 +140,7 @@ def test_a_recurrent_layer_takes_output_axons_to_its_own_cores(tmp_path):
     # With room for 9 three cores do.
     r = mapped(network, small_chip(tmp_path, neurons_per_core=3, output_axons_per_core=9)).layers["r"]
     assert (r.cores, r.destinations.tolist()) == (3, [3] * 8)
-    # What its neurons send is what its cores hear, beside what others send.
+    # What its neurons send is what its cores receive, beside what others send.
     assert r.target_cores[1:].tolist() == [3] * 8
 
 
@@ -183,9 +183,9 @@ def test_every_core_of_every_kind_of_network_by_brute_force(tmp_path, notation):
         assert placed.usage_by_core["output axons"].tolist() == output_axons.tolist()
 
 
-def test_splitting_helps_where_parts_hear_other_sources(tmp_path):
-    # Each of 4 neurons hears 6 inputs of its own, 24 in all; a core has 8 input axons. 24 / 8 says 3 cores,
-    # but a core with two of the neurons would hear 12.
+def test_splitting_helps_where_parts_have_other_sources(tmp_path):
+    # Each of 4 neurons receives 6 inputs of its own, 24 in all; a core has 8 input axons. 24 / 8 says 3
+    # cores, but a core with two of the neurons would receive 12.
     chip = small_chip(tmp_path, input_axons_per_core=8)
     weight = np.kron(np.eye(4, dtype=int), full(1, 6))
     layer = mapped(graph((24,), [dense("fc", INPUT, weight)]), chip).layers["fc"]
@@ -193,7 +193,7 @@ def test_splitting_helps_where_parts_hear_other_sources(tmp_path):
     assert layer.usage["input axons"] == 6
 
 
-def test_a_neuron_that_hears_more_than_a_core_can_does_not_fit(tmp_path):
+def test_a_neuron_with_more_axons_than_a_core_does_not_fit(tmp_path):
     chip = small_chip(tmp_path, input_axons_per_core=8)
     layer = mapped(graph((10,), [dense("fc", INPUT, full(4, 10))]), chip).layers["fc"]
     # ceil(10 / 8) cores, on each of which all 10 inputs arrive.
@@ -217,7 +217,7 @@ def test_an_image_is_split_by_position(tmp_path):
     conv = mapped(graph((1, 3, 3), [layer]), chip).layers["conv"]
     row = [[0, 0, 0], [1, 1, 1], [2, 2, 2]]
     assert conv.core_of.reshape(2, 3, 3).tolist() == [row, row]
-    # The first core hears two rows of the input, the second all three.
+    # The first core receives two rows of the input, the second all three.
     assert (conv.synapses_on.toarray() > 0).sum(axis=0).tolist() == [6, 9, 6]
     assert conv.usage["input axons"] == 9
 

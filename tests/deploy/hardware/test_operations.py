@@ -56,9 +56,9 @@ def test_a_graded_spike_is_one_multiplication():
     assert costs.by_kind["synapses"] * 1e12 == pytest.approx(4 * 0.23 + 3 * 0.03)
 
 
-def test_only_what_the_input_brings_is_graded_where_a_layer_hears_more():
-    # c hears the input as a does, and itself: 4 synapses more. Its two spikes of the first step arrive in the
-    # second, at 2 synapses each: 4 accumulations beside the 4 multiplications of the input.
+def test_only_what_the_input_brings_is_graded_where_a_layer_has_other_sources():
+    # c receives the input as a does, and its own spikes: 4 synapses more. Its two spikes of the first step
+    # arrive in the second, at 2 synapses each: 4 accumulations beside the 4 multiplications of the input.
     whole = measured(input_max=4).recording
     a, b = whole.graph.layers
     c = dense("a", "a", [[2, 2], [2, 2]])
@@ -69,7 +69,7 @@ def test_only_what_the_input_brings_is_graded_where_a_layer_hears_more():
     parts = {part.name: part for part in priced("cmos45_int8", measurement, unknown="bound")[1].parts}
     assert parts["multiplications and accumulations"].count == 4
     assert parts["accumulations"].count == 4 + 3
-    # Messages are the spikes of the input and of both layers, however they are heard.
+    # Messages are the spikes of the input and of both layers, however they are received.
     messages = priced("loihi2", measurement, unknown="bound")[1].parts
     assert {part.name: part.count for part in messages}["messages"] == 3 + 4
 

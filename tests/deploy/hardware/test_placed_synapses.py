@@ -29,7 +29,7 @@ LAYOUT = load_hardware("loihi1").synapse_format
 
 
 def placed(layer, input_shape, encoding="convolution"):
-    """The synapses of a layer that hears the input, in one encoding."""
+    """The synapses of a layer that receives the input, in one encoding."""
     network = graph(input_shape, [layer])
     found = {s.encoding: s for s in placed_synapses(network, layer, axons_of(network, layer), LAYOUT)}
     return found[encoding]
@@ -233,7 +233,8 @@ def test_sources_of_a_window_with_other_delays_have_other_axons():
 
 
 def test_a_shortcut_waits_for_the_layers_beside_it():
-    # c hears b, two layers from the input, a, one from it, itself, and the input, which comes when it should.
+    # c receives from b, two layers from the input, a, one from it, itself, and the input, which comes when it
+    # should.
     a, b = dense("a", INPUT, [[2]]), dense("b", "a", [[2]])
     c = replace(
         a, name="c", inputs=tuple(replace(a.inputs[0], source=name) for name in ("b", "a", INPUT, "c"))

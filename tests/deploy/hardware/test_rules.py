@@ -59,7 +59,7 @@ def test_a_delay_that_is_too_long():
     assert rules(check_graph(network, LOIHI1)) == [("delay", "fc", 63, 62)]
 
 
-def test_a_neuron_that_hears_too_much(tmp_path):
+def test_a_neuron_with_too_many_axons(tmp_path):
     chip = small_chip(tmp_path, input_axons_per_core=8)
     violations = check_graph(one(np.full((4, 10), 2)), chip)
     assert rules(violations) == [("fan-in", "fc, one neuron", 10, 8)]
@@ -101,7 +101,7 @@ def test_each_core_has_its_usage(tmp_path):
     assert (layer.fan_in, layer.limits["neurons"]) == (2, 2)
 
 
-def test_a_wide_convolution_hears_too_much_on_the_inside_alone():
+def test_a_wide_convolution_has_too_many_axons_on_the_inside_alone():
     # 512 channels: 9 * 512 = 4608 axons at an inner position, 6 * 512 = 3072 at an edge.
     kernels = np.full((1, 512, 3, 3), 2)
     layer = convolution("conv", INPUT, kernels, extent=3, padding=1)

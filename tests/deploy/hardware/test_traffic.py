@@ -76,8 +76,8 @@ def test_packets_between_chips_are_counted_and_have_no_hops(tmp_path):
 
 
 def test_a_recurrent_and_a_delayed_packet_by_hand(tmp_path):
-    # One neuron a core: a on cores 0 to 4, a4 on tile 1 at (0, 1). a0 hears the input and a4; a4 hears a0,
-    # and b (core 5, tile 1) hears a0 two steps late. a0 spikes in steps 0, 1, 2 of 3.
+    # One neuron a core: a on cores 0 to 4, a4 on tile 1 at (0, 1). a0 receives the input and a4; a4 receives
+    # a0, and b (core 5, tile 1) receives a0 two steps late. a0 spikes in steps 0, 1, 2 of 3.
     chip = small_chip(tmp_path, neurons_per_core=1)
     own = np.zeros((5, 5), int)
     own[4, 0] = own[0, 4] = 2

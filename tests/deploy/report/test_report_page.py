@@ -69,7 +69,7 @@ def test_the_header_has_the_run_s_numbers(data, page):
     assert f"control {accuracies[1]}" in cards["Test accuracy"]
     # 27 weights in conv1, 9 of them in the pruned channel; fc1 has 6 x 27 and loses 6 x 9; fc2 has 24.
     assert cards["Synapses pruned"].startswith(f"{100 * (9 + 54) / (27 + 162 + 24):.1f} %")
-    # 4 steps x 3 samples x (2 channels of 36, 6 and 4 neurons); nothing hears the first channel.
+    # 4 steps x 3 samples x (2 channels of 36, 6 and 4 neurons); the first channel has no fan-out.
     assert cards["Certificate: spikes that differ"].startswith("0 of 984 compared")
     assert f"{data.pruned.measurement.total('synapses')} " in cards["Synapses deployed"].replace(",", "")
     synops = data.pruned.measurement.total("synops_effective") / SAMPLES
@@ -119,7 +119,7 @@ def test_the_input_is_an_image_where_it_has_positions(data, page):
     assert f"input: label {data.labels[0]}, prediction {prediction}" in page.text
 
 
-def test_a_mismatch_is_told_with_its_place(data):
+def test_a_mismatch_is_reported_with_its_place(data):
     layer = replace(
         data.certificate.backends["fast"]["fc1"], mismatches=7, first_mismatch=Mismatch(2, 3, (5,), 1, 0)
     )
@@ -177,7 +177,7 @@ def test_no_energy_at_all(data):
                     replace(part, value=None if index else 0.0) for index, part in enumerate(cost_set.parts)
                 ),
                 dynamic_energy=0.0,
-                static_energy={"nobody": None},
+                static_energy={"no source": None},
                 time=None,
                 layers={layer: dict.fromkeys(kinds, 0.0) for layer, kinds in cost_set.layers.items()},
             )

@@ -8,7 +8,7 @@ def test_a_kind_of_operation_has_one_hue_in_every_cost_set():
     assert first["hops"].colour == second["hops"].colour
 
 
-def test_parts_of_a_cost_set_are_told_apart():
+def test_parts_of_a_cost_set_are_distinguished():
     variants = [f"synaptic events, kind {i}" for i in range(5)]
     for names in (variants, [f"part{i}" for i in range(2 * len(HUES))]):
         (keys,) = part_keys([names])

@@ -80,7 +80,7 @@ def traces(plot):
     return {trace["name"]: trace for trace in plot["data"]}
 
 
-def test_connections_are_those_that_live_after_each_epoch(page):
+def test_connections_are_those_that_remain_after_each_epoch(page):
     (plot,) = plot_of(page, "remaining synapses (%)")
     assert plot["layout"]["xaxis"]["title"]["text"] == "epoch"
     drawn = traces(plot)

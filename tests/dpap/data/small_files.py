@@ -61,7 +61,7 @@ def gesture_events(count=50, seed=0, dtype=np.int64):
 
 
 def write_cifar(folder, cifar10, monkeypatch, per_batch=3, seed=0):
-    """CIFAR-10 in torchvision's layout, and its class told the checksums of these files."""
+    """CIFAR-10 in torchvision's layout, and its class with the checksums of these files."""
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
     written = {}

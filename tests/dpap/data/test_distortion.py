@@ -88,7 +88,7 @@ def test_values_that_cannot_be_are_refused(field, value):
         Distortion(**{field: value})
 
 
-def test_a_configuration_tells_the_two_kinds_apart_and_a_split_draws_anew_each_epoch():
+def test_a_configuration_distinguishes_the_two_kinds_and_a_split_draws_anew_each_epoch():
     config = make_run_config({"data": {"augmentation": {"rotation": 5}}})
     assert config.data.augmentation == Distortion(rotation=5)
     images = np.random.default_rng(0).integers(0, 17, (6, 1, 8, 8), np.uint8)

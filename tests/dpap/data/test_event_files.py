@@ -61,7 +61,7 @@ def test_recordings_become_frames_when_they_are_asked_for(tmp_path, nmnist):
         train.batch([3])
 
 
-def test_a_part_of_the_whole_is_accepted_when_told(tmp_path, nmnist):
+def test_a_part_of_the_whole_is_accepted_when_asked_for(tmp_path, nmnist):
     with pytest.raises(DataError, match="holds 4 train samples of 60000; take what is there"):
         load("nmnist", root=tmp_path)
 
