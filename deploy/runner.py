@@ -24,7 +24,7 @@ def run(graph: Graph, inputs: np.ndarray, backend: str = "fast", **options) -> R
         and ``progress``, a callable that is given the samples done and their number. For all ``on_overflow``:
         ``raise`` (the default) or ``wrap``, where a current leaves its 24 bits. For ``lava`` a
         ``time_limit`` in seconds. For ``fast`` (:func:`deploy.backends.fast.run`): ``threads``, ``record_to``
-        a file, the ``kernel``, and ``compiling``, a callable that is told what is compiled. For ``loihi2``
+        a file, the ``kernel``, and ``compiling``, a callable that receives what is compiled. For ``loihi2``
         see :func:`deploy.backends.loihi2.run`.
 
     Raises

@@ -210,7 +210,7 @@ def _parse_chain(text: str, notation: str, first: str | None = None, depth: int 
 
 
 def _split(text: str, separator: str) -> list[str]:
-    """Parts of a text between separators that stand outside parentheses."""
+    """Parts of a text between separators outside parentheses."""
     parts, depth = [""], 0
     for character in text:
         depth += (character == "(") - (character == ")")

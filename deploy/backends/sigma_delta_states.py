@@ -1,7 +1,7 @@
 r"""Whether recorded messages are what sigma-delta units send, or sums that wrapped unnoticed.
 
 Lava's states and sums have 32 bits. What leaves them wraps to the other sign without an error. A
-recording tells: the state of a layer at every step is
+recording shows: the state of a layer at every step is
 
 .. math::
     A[t] = b + \sum_{t' \le t} W m[t'],

@@ -116,7 +116,7 @@ class BudgetCostFunction:
         if graph.sigma_delta:
             raise InputError(
                 f"a budget of {self.budget.quantity} is for networks of spiking neurons, and these units send"
-                " changes; give a pruning_rate to steer to"
+                " changes; give a pruning_rate as the target"
             )
         # A training goes on where a current leaves its range: with what Lava would make of it.
         recording = run(graph, self._inputs, on_overflow="wrap")

@@ -43,8 +43,8 @@ class Units:
         for name, module in network.named_modules():
             if isinstance(module, Concatenation):
                 raise InputError(
-                    f"{name}: the units behind a Concatenation have no prices, so a budget cannot steer this"
-                    " network; prune it to a target rate"
+                    f"{name}: the units behind a Concatenation have no prices, so this network can have no"
+                    " budget; prune it to a target rate"
                 )
         self._network, self._graph = network, graph
         self.blocks: dict[str, Prunable] = {block.name: block for block in prunable_layers(network)}

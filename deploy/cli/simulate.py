@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from deploy.recording import Recording
 
 PROGRESSING = ("fast", "lava")
-"""Backends that tell how far they are."""
+"""Backends that report progress."""
 
 
 def command(

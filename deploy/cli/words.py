@@ -14,7 +14,7 @@ _WORDS = (
     (r"\bpass the dt\b", "pass by --dt the dt"),
     (r"with dpap\.quantize\b|by dpap\.quantize\b", "by dpap quantize"),
 )
-"""What stands in a message, as a regular expression, and what does the same here."""
+"""Patterns in messages, as regular expressions, and the words of the command line that replace them."""
 
 
 def in_words_of_commands(message: str) -> str:

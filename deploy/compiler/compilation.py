@@ -89,7 +89,7 @@ def compile(network: nn.Module, encoding: Encoding | Mapping[str, Encoding] = "s
         raise CompileError("the network has no synaptic block; nothing to compile")
     if names[-1] != list(network.layers)[-1]:
         raise CompileError(
-            f"{list(network.layers)[-1]} stands at the end of the network, where there is no layer to fold it"
+            f"{list(network.layers)[-1]} is at the end of the network, where there is no layer to fold it"
             " into; remove it"
         )
     encoder = None if network.neuron.type == "lif" else encoder_of(network)

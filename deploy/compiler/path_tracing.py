@@ -1,4 +1,4 @@
-"""What lies between the populations of a network: the ways that spikes take from one to the next."""
+"""Tracing the paths of spikes between the populations of a network, through pools, delays and sums."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ from dpap.networks import INPUT, Network
 
 @dataclass(frozen=True)
 class SourcePath:
-    """One way from a population to a layer.
+    """One path from a population to a layer.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ def populations(network: Network) -> list[str]:
 
 
 def pass_through_layers(network: Network) -> set[str]:
-    """Sums without neurons of their own that need some to pass them on."""
+    """Sums without neurons of their own that need a pass-through layer."""
     if network.neuron.type != "relu":
         return set()
     layers = dict(network.layers.items())
@@ -78,12 +78,12 @@ def _has_neurons(block) -> bool:
 
 
 def trace_paths(network: Network, name: str) -> list[SourcePath]:
-    """All ways into a layer; their activities are added.
+    """All paths into a layer; their activities are added.
 
     Raises
     ------
     CompileError
-        Something on a way cannot be compiled, named with what to use in its place.
+        A block on a path cannot be compiled; it is named, with what to use in its place.
     """
     return list(_trace_paths(network, name, pass_through_layers(network)))
 
@@ -113,7 +113,7 @@ def _trace_from(network: Network, name: str, pass_through: set[str]) -> Iterator
         return
     block = network.layers[name]
     if isinstance(block, DeltaEncoder) and network.neuron.type == "relu":
-        # What it sends is what the network's input sends (deploy.compiler.relu_lowering.encoder_of).
+        # It sends what the network's input sends (deploy.compiler.relu_lowering.encoder_of).
         yield SourcePath(INPUT, network.input_shape)
         return
     if _has_neurons(block) or name in pass_through:
@@ -179,12 +179,12 @@ def population_shape(network: Network, name: str) -> tuple[int, ...]:
 
 
 def trace_maximum(network: Network, name: str) -> list[SourcePath]:
-    """The way into a maximum pool, which must be spikes of one layer.
+    """The path into a maximum pool, which must be spikes of one layer.
 
     Raises
     ------
     CompileError
-        It is something else: a sum, whose maximum no neuron without memory can tell.
+        It is something else: a sum, whose maximum no neuron without memory can compute.
     """
     paths = trace_paths(network, name)
     graded = len(paths) > 1 or paths[0].pool > 1

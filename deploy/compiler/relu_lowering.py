@@ -1,4 +1,4 @@
-r"""Layers of networks of rectified linear units.
+r"""Lowering of ReLU networks to layers of sigma-delta units.
 
 Every block becomes units that send changes of their activations (:class:`~deploy.ir.SigmaDelta`), and its
 input messages of changes (:class:`~deploy.ir.InputDeltaEncoder`). Pools of sums and additions are linear, of
@@ -73,12 +73,12 @@ def pass_through(network: dpap.networks.Network, name: str) -> tuple[tuple[Incom
 
 
 def messages_to(network: dpap.networks.Network, name: str) -> list[SourcePath]:
-    """All ways into a layer.
+    """All paths into a layer.
 
     Raises
     ------
     CompileError
-        Something on a way cannot be compiled, delays among them.
+        A block on a path cannot be compiled, delays among them.
     """
     paths = trace_paths(network, name)
     for path in paths:

@@ -1,6 +1,7 @@
 """The project's own model file: HDF5, nothing pickled, every field validated when it is read.
 
-Before the HDF5 stands a block of 512 bytes with the SHA-256 of all that follows (:mod:`deploy.formats.seal`).
+The file begins with a block of 512 bytes before the HDF5, with the SHA-256 of all that follows
+(:mod:`deploy.formats.seal`).
 
 Layout (schema version 4)::
 
@@ -72,7 +73,7 @@ _PAIRS = ("kernel", "stride", "padding", "dilation", "extra")
 
 
 READ_ERRORS = (OSError, KeyError, ValueError, TypeError, RuntimeError, OverflowError, MemoryError)
-"""What h5py raises for damaged files; which differs by where the damage lies."""
+"""What h5py raises for damaged files; it depends on where the damage is."""
 
 
 def save(graph: Graph, path: str | Path) -> None:

@@ -1,8 +1,9 @@
 """Damage in an HDF5 file that the HDF5 library does not survive.
 
-Text of variable length lies in *global heap collections* (HDF5 file format specification, version 3, section
-III.E): the signature ``GCOL``, a version, the size, and objects with a header of 16 bytes each. The library
-walks through the objects by their sizes, and where free space has the size zero it stays there for ever.
+Text of variable length is stored in *global heap collections* (HDF5 file format specification, version 3,
+section III.E): the signature ``GCOL``, a version, the size, and objects with a header of 16 bytes each. The
+library walks through the objects by their sizes, and where free space has the size zero it stays there for
+ever.
 """
 
 import mmap

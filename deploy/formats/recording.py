@@ -1,7 +1,7 @@
 """Recordings in files: HDF5, compressed, written while a run goes on and read as far as they are asked for.
 
-Before the HDF5 stands a block of 512 bytes with the SHA-256 of all that follows (:mod:`deploy.formats.seal`),
-which is checked once, when the file is opened.
+The file begins with a block of 512 bytes before the HDF5, with the SHA-256 of all that follows
+(:mod:`deploy.formats.seal`), which is checked once, when the file is opened.
 
 Layout (schema version 1)::
 
@@ -221,7 +221,7 @@ def stored_spikes(path: Path, graph: Graph, layers: Iterable[str], samples: int)
 
 
 def save_recording(recording: Recording, path: Path, lanes: int = 64) -> None:
-    """Write a recording to a file as it stands; see :meth:`deploy.Recording.save`."""
+    """Write a recording to a file as it is; see :meth:`deploy.Recording.save`."""
     samples = len(recording.inputs)
     writer = RecordingWriter(
         path, recording.graph, samples, lanes, list(recording.kept), recording.inputs.dtype

@@ -30,7 +30,7 @@ def placement(measurement: Measurement, work: Workload) -> tuple[str, ...]:
         "The input comes from off chip: the cores that take it receive"
         f" {traffic.input_packets / work.samples:g} packets an inference; sending them, and their way to"
         " these cores, is not priced. Neither are the x86 processors and reading out the result.",
-        "Layers lie on consecutive cores in their order, each split into equal ranges, and tiles fill the"
+        "Layers take consecutive cores in their order, each split into equal ranges, and tiles fill the"
         " mesh column by column.",
         "A matrix is stored dense or as lists of its synapses, whichever takes fewer cores, then less memory."
         " A zero that is stored is a synaptic event, but no input that updates a neuron. Identical lists of a"
@@ -43,7 +43,7 @@ def placement(measurement: Measurement, work: Workload) -> tuple[str, ...]:
         layer.recurrent for layer in measurement.graph.layers
     ):
         sentences.append(
-            "Delays lie in the synapses, also those by which a shortcut waits for the layers beside it. The"
+            "Synapses store the delays, also those by which a shortcut waits for the layers beside it. The"
             " packet and the synaptic events of a delayed or recurrent spike count in the step in which it"
             " arrives, and not at all where that is after the last step."
         )

@@ -25,7 +25,7 @@ class Axons:
     Attributes
     ----------
     of_source : int64 array
-        Axon of each source neuron, all sources one after the other; -1 for what lies in no pooling window.
+        Axon of each source neuron, all sources one after the other; -1 for those in no pooling window.
     column : int64 array of shape (axons,)
         Which of the pooled sources, side by side, each stands for.
     delay : int64 array of shape (axons,)
@@ -80,7 +80,7 @@ def _depths(graph: Graph) -> dict[str, int]:
 
 
 def _windows(graph: Graph, incoming: Incoming) -> np.ndarray:
-    """Pooling window of each source neuron, -1 for what lies in none."""
+    """Pooling window of each source neuron, -1 for those in none."""
     source, pool = graph.source_shape(incoming), incoming.connection.pool
     pooled = pooled_shape(source, pool)
     index = np.arange(prod(pooled)).reshape(pooled)

@@ -1,6 +1,6 @@
 r"""What pruning saved on a hardware target, and by what.
 
-Between the network as it was and the pruned one stand three that never ran, each with the spikes of the
+Between the original network and the pruned one there are three that never ran, each with the spikes of the
 pruned network (:mod:`deploy.hardware.counterfactual`). From one to the next a single thing changes, so
 that the differences add up to the whole:
 
@@ -10,8 +10,8 @@ network                what is less than in the one before
 dense
 zeros kept             spikes: every synapse and neuron is still stored and placed
 zeros left out         synapses: only those with a weight are stored; every neuron is still placed
-neurons left out       neurons: those that were removed are not placed, but the rest lie on as many cores
-pruned                 cores: the network lies on as few as hold it
+neurons left out       neurons: those that were removed are not placed, but the rest take as many cores
+pruned                 cores: the network takes as few as hold it
 =====================  ======================================================================================
 
 The order is a choice: what is charged to spikes here at the price of dense synapses would be less after the

@@ -2,7 +2,7 @@
 
 A file describes one target. Each of its values has a unit, its evidence and its source (:class:`Quantity`);
 one that is not published is null with the evidence ``unknown``, and an estimate that needs it refuses. The
-files that come with the package lie in ``hardware_configs``; a user's own file is given by its path.
+files that come with the package are in ``hardware_configs``; a user's file is given by its path.
 """
 
 from importlib import resources

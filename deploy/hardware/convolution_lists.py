@@ -1,7 +1,7 @@
 r"""Lists of synapses that a convolution takes on each core, counted from its kernels without unrolling them.
 
 For steps of 1 between positions and between elements of a kernel; anything else is unrolled
-(:mod:`deploy.hardware.unrolled_lists`). Neurons lie on cores in the order position, channel: neuron
+(:mod:`deploy.hardware.unrolled_lists`). Neurons are placed on cores in the order position, channel: neuron
 :math:`n = p C + o` for channel :math:`o` of :math:`C` at position :math:`p`. Source channel :math:`i` at
 position :math:`q` has on a core one list, with the weights :math:`K_{o i}(q - p)` for all of the core's
 neurons that it reaches. With tables of the
@@ -9,7 +9,7 @@ kernels summed up over :math:`o`, a list's length, its first and last index, and
 at most as many positions as a kernel has.
 
 Two lists are stored once if they have the same weights at the same indices, after an axon has taken its
-offset off (:mod:`deploy.hardware.synapse_memory`). They are told apart by a fingerprint of 64 bits,
+offset off (:mod:`deploy.hardware.synapse_memory`). They are distinguished by a fingerprint of 64 bits,
 
 .. math:: h = \sum_k g(w_k) \, r^{\,j_k} \bmod 2^{64}
 
@@ -26,10 +26,10 @@ from deploy.ir import ConvConnection
 from deploy.ir.geometry import Shape
 
 RATIO = 0x9E3779B97F4A7C15
-"""The odd number whose powers tell indices apart: 2^64 over the golden ratio."""
+"""The odd number whose powers distinguish indices: 2^64 over the golden ratio."""
 
 SEED = 0
-"""Draws the numbers that tell weights apart; counts do not depend on it."""
+"""Draws the numbers that distinguish weights; counts do not depend on it."""
 
 _WORD = 1 << 64
 

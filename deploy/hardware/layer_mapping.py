@@ -1,4 +1,4 @@
-"""The cores that one layer lies on, and what of each it takes."""
+"""The cores of one layer, and the share of each that it takes."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +13,7 @@ ADVICE = {
     NEURONS: "split the layer over more cores",
     SYNAPSE_MEMORY: "prune synapses of this layer, or use fewer channels in its source",
     INPUT_AXONS: "prune neurons of its source, pool it, or make the layer a convolution",
-    OUTPUT_AXONS: "prune the layer that receives its spikes, so that its neurons lie on fewer cores",
+    OUTPUT_AXONS: "prune the layer that receives its spikes, so that its neurons take fewer cores",
 }
 """What to do where a core would have too much of a resource."""
 
@@ -44,7 +44,7 @@ class LayerMapping:
         Stored synapses of each axon on each of the layer's cores, zeros of a dense list included. Sources in
         one pooling window share an axon.
     axon_of : int64 array
-        Axon of each source neuron, all sources one after the other; -1 for what lies in no pooling window.
+        Axon of each source neuron, all sources one after the other; -1 for those in no pooling window.
     longest_delay : int
         Most steps that a synapse delays a spike.
     destinations : int64 array
@@ -96,7 +96,7 @@ class LayerMapping:
         return self.of_sources(self.stored.getnnz(axis=1).astype(np.int64))
 
     def of_sources(self, of_axons: np.ndarray) -> np.ndarray:
-        """Values of the axons as values of the source neurons; zero for what lies in no pooling window."""
+        """Values of the axons as values of the source neurons; zero for those in no pooling window."""
         return np.append(of_axons, of_axons.dtype.type(0))[self.axon_of]
 
     def to_dict(self) -> dict:

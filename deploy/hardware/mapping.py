@@ -11,7 +11,7 @@ Rules that are ours, the compilers of Loihi 1 being closed:
 
 - A layer is split into equal contiguous ranges of neurons, channel by channel at each position, so that
   neighbours in an image stay together: a core then receives a part of the image and not all of it.
-- Layers lie on consecutive cores in the order of the graph; no core holds neurons of two layers.
+- Layers are placed on consecutive cores in the order of the graph; no core holds neurons of two layers.
 - Sources in one pooling window have the same synapses and share one input axon (several neurons may send to
   one axon of a core: nengo-loihi's decode neurons do), unless their delays differ. Each input of a layer has
   axons of its own, so that a neuron that is two sources of a layer sends it two packets.

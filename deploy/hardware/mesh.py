@@ -1,4 +1,4 @@
-"""Where cores lie: tiles on the mesh of a chip, and the hops between them."""
+"""Positions of cores: tiles on the mesh of a chip, and the hops between them."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ def tile_position(core: np.ndarray, structure: Loihi1Structure) -> tuple[np.ndar
     r"""Chip of each core, and the column and row of its tile on that chip's mesh.
 
     Cores fill tiles in order, and tiles fill the mesh column by column, as SANA-FE numbers them: with
-    :math:`h` the mesh's height, tile :math:`i` of a chip lies at :math:`x = \lfloor i / h \rfloor`, :math:`y
+    :math:`h` the mesh's height, tile :math:`i` of a chip is at :math:`x = \lfloor i / h \rfloor`, :math:`y
     = i \bmod h`.
 
     Parameters
@@ -28,6 +28,6 @@ def tile_position(core: np.ndarray, structure: Loihi1Structure) -> tuple[np.ndar
 
 
 def tiles_used(cores: int, structure: Loihi1Structure) -> int:
-    """Tiles that the first ``cores`` cores lie on, over all chips."""
+    """Tiles of the first ``cores`` cores, over all chips."""
     chips, rest = divmod(cores, structure.cores_per_chip.whole)
     return chips * structure.tiles_per_chip + -(-rest // structure.cores_per_tile.whole)

@@ -10,7 +10,7 @@ How operations are counted is a field of the description:
 
 ``spikes``
     One operation for each spike at each synapse with a weight other than zero; an accumulation for a binary
-    spike, a multiplication and accumulation for a graded one (as NeuroBench tells them apart). Every neuron
+    spike, a multiplication and accumulation for a graded one (as NeuroBench distinguishes them). Every neuron
     is updated in every step. Each operation reads one weight, and each spike is one message.
 ``every_synapse``
     One multiplication and accumulation an inference for every synapse that the network had before pruning,

@@ -155,6 +155,6 @@ def quantities(part: object, path: str = "") -> Iterator[tuple[str, Quantity]]:
 
 
 def name_fields(part: object, path: str) -> None:
-    """Tell every quantity below ``part`` the name of its field, so that its errors can say it."""
+    """Give every quantity below ``part`` the name of its field, for its errors."""
     for name, quantity in quantities(part, path):
         quantity._field = name

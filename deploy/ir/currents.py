@@ -51,7 +51,7 @@ class CurrentRange:
 
     @property
     def basis(self) -> str:
-        """``proof``, ``calibration``, or ``check`` where only the check while running stands behind it."""
+        """``proof``, ``calibration``, or ``check`` where it rests on the check while running alone."""
         if self.bound < self.limit:
             return "proof"
         return "check" if self.observed is None else "calibration"

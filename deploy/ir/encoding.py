@@ -45,8 +45,8 @@ def encode_convolution(weight: np.ndarray, geometry: Geometry, pool: int, inputs
 def stored_bits(connection: Connection) -> int:
     """Bits that the weights of a connection and the indices of their sources take.
 
-    An index takes as many bits as tell the sources apart; a convolution has one for each kernel, a matrix one
-    for each weight.
+    An index takes as many bits as distinguish the sources; a convolution has one for each kernel, a matrix
+    one for each weight.
     """
     if isinstance(connection, ConvConnection):
         return connection.stored_weights * WEIGHT_BITS + len(connection.indices) * _index_bits(

@@ -48,7 +48,7 @@ class Geometry:
     def sources(self, axis: int, outputs: int) -> np.ndarray:
         """Input position of each kernel element at each output position along an axis, ``(kernel, outputs)``.
 
-        Positions may lie outside the input, in the padding.
+        Positions may be outside the input, in the padding.
         """
         element = np.arange(self.kernel[axis]) * self.dilation[axis]
         return element[:, None] + np.arange(outputs) * self.stride[axis] - self.padding[axis]

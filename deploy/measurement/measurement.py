@@ -2,7 +2,7 @@ r"""Counting what a network does: spikes, synaptic operations, neuron updates.
 
 A synaptic operation (SynOp) is one spike arriving at one synapse. With :math:`s_i` the spikes of source
 neuron :math:`i` and :math:`f_i` the number of its synapses, :math:`\text{SynOps} = \sum_i s_i f_i`, exact
-at the borders of convolutions, where a neuron has fewer synapses. Two counts stand side by side:
+at the borders of convolutions, where a neuron has fewer synapses. There are two counts:
 
 ``synops_effective``
     Synapses with a weight other than zero: what runs.

@@ -27,7 +27,7 @@ class Series:
     values : sequence of float
         One for each row.
     texts : sequence of str or None
-        What stands beside the bars; None for the values with their unit.
+        Labels beside the bars; None for the values with their unit.
     """
 
     key: Key

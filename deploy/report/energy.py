@@ -33,7 +33,7 @@ def energy_section(data: ReportData) -> Html:
         paragraph(
             *([tag("strong", f"{label}. ")] if label else []),
             "Each cost set is one published account of what operations cost; the sets differ in what they"
-            " count, so they stand side by side and are never added or averaged. The numbers are estimates"
+            " count, so they are shown side by side and never added or averaged. The numbers are estimates"
             " from counted operations, not measurements on a chip.",
         ),
         _by_part(data),

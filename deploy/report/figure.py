@@ -56,7 +56,7 @@ def figure(
     panels : sequence of Panel
     legend : sequence of Key
     narrow : bool
-        The panels are small, so that more of them stand side by side.
+        The panels are small, so that more of them fit side by side.
     """
     return tag(
         "figure",

@@ -43,7 +43,7 @@ def table(
     head : sequence of str
     rows : iterable of sequences of str
     words : collection of int
-        Columns of words; the others are numbers, and stand to the right.
+        Columns of words; the others are numbers, and are aligned to the right.
     total : sequence of str
         A last row that sums up the others, if any.
     """

@@ -18,7 +18,7 @@ class Rows:
         What they are: ``layer``.
     names : sequence of str
     notes : sequence of str
-        What stands below the names, if anything.
+        Notes below the names, if any.
     separate_after : int
         Number of rows at the top which a line separates from the others; 0 for no line.
     """

@@ -38,8 +38,8 @@ def savings_section(data: ReportData) -> Html:
             (
                 "zeros kept: fewer spikes, but every synapse and neuron is stored, as in a dense mapping;",
                 "zeros left out: only synapses with a weight are stored;",
-                "neurons left out: removed neurons are not placed, the others lie on as many cores;",
-                "pruned: the network lies on as few cores as hold it.",
+                "neurons left out: removed neurons are not placed, the others take as many cores;",
+                "pruned: the network takes as few cores as hold it.",
             )
         ),
         _energy(comparison),

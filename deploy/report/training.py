@@ -1,4 +1,4 @@
-"""Learning and pruning, epoch by epoch."""
+"""Accuracy and pruning rate of a training, epoch by epoch."""
 
 from collections.abc import Sequence
 

@@ -20,7 +20,7 @@ Call = tuple[Any, tuple]
 """A compiled function and arguments of the right types."""
 
 Compiling = Callable[[str, int, int], None]
-"""Is told the kernel that is compiled, or loaded, now, how many are done, and how many there are."""
+"""Receives the kernel that is being compiled or loaded, how many are done, and how many there are."""
 
 
 def compile_kernels(calls: Iterable[Call], compiling: Compiling | None = None) -> None:

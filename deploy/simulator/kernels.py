@@ -108,7 +108,7 @@ def _over_time(x, sources, weights, start, stop, total, bias, u, v, neuron, spik
 
 @_inlined
 def _valid_taps(taps, first, last, position, stride, shape, sources, weights):
-    """Sources and weights of the taps of a kernel that lie inside the image at one position; their number."""
+    """Sources and weights of the taps of a kernel that are inside the image at one position; their number."""
     height, width = shape
     count = 0
     for k in range(first, last):
@@ -265,7 +265,7 @@ def pack_spikes(words, packed, block):
     Parameters
     ----------
     words : uint64 array of shape (T, neurons, lanes / 8)
-        Spikes of a byte each, eight lanes a word, as they lie in memory (little-endian).
+        Spikes of a byte each, eight lanes a word, in the order of memory (little-endian).
     packed : uint8 array of shape (T, neurons, blocks, lanes / 8)
     block : int
         Where to write.

@@ -291,7 +291,7 @@ def reference_spikes(
 
 
 def _stock_spikes(net: nn.Module, graph: Graph, inputs: np.ndarray) -> tuple[str, dict[str, np.ndarray]]:
-    """What the graph's layers send by a network of stock blocks, as far as it can be told, and from what."""
+    """Activity of the graph's layers in a network of stock blocks, as far as it is known, and its source."""
     conversion = convert(net, graph.input_shape, graph.time_steps, graph.input_max)
     network = conversion.network
     names = populations(network)

@@ -65,7 +65,7 @@ def _call(function: Callable, arguments: tuple, sender) -> None:
     try:
         sender.send(("result", function(*arguments, report)))
     except (KeyboardInterrupt, BrokenPipeError):
-        # Nobody waits for an answer any more.
+        # No process waits for an answer any more.
         return
     except Exception as error:
         sender.send(("error", error))

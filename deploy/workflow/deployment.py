@@ -119,7 +119,7 @@ class Deployment:
 
 
 class Progress(Protocol):
-    """Is told how far each stage is."""
+    """Receives the progress of each stage."""
 
     def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
         """Take in that ``done`` of ``total`` is done of a stage."""

@@ -1,4 +1,4 @@
-"""Blocks of a network: synapses with their neurons, and what lies between them."""
+"""Blocks of a network: synapses with their neurons, and the pools, delays and sums between them."""
 
 from dpap.blocks.addition import Addition
 from dpap.blocks.block import SynapticBlock

@@ -15,7 +15,7 @@ class Concatenation(nn.Module):
         a = W x = \sum_i W_i x_i, \qquad W = [W_1, W_2, \dots]
 
     which is how synapses of different weights reach one population. It is compiled as synapses from each
-    source, and so has to stand directly before a :class:`~dpap.blocks.Conv` of one group, a
+    source, and so has to come directly before a :class:`~dpap.blocks.Conv` of one group, a
     :class:`~dpap.blocks.Dense` or a :class:`~dpap.blocks.Recurrent` block.
 
     Parameters

@@ -80,7 +80,7 @@ class Dynamics(ABC):
         return {}
 
     def normalized(self, folded: Integers) -> Integers:
-        """What sums stand in that were normalised by their batch, in the units of the folded integers."""
+        """The unit of sums that were normalised by their batch, in the units of the folded integers."""
         return folded._replace(bias=None)
 
     def passed(self, block: "SynapticBlock", sums: torch.Tensor, integers: Integers) -> Pass:

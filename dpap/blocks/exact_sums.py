@@ -5,7 +5,7 @@ float32 every number and every partial sum below 2**24 is exact in whatever orde
 (:func:`dpap.quantization.scaling.weight_scale` keeps the sums of a layer below 2**17 on either side of zero),
 so a convolution or product that multiplies and adds is exact. On the CPU torch's do just that.
 
-On CUDA two things stand against it:
+On CUDA there are two obstacles:
 
 * TensorFloat-32 keeps 11 bits of an input, and cuDNN's convolutions use it by default.
 * cuDNN chooses between algorithms, and torch offers no choice. Winograd's and the Fourier transform's go by

@@ -35,7 +35,7 @@ class _Pool(nn.Module):
 
     @property
     def tiles(self) -> bool:
-        """Whether windows lie side by side, squares without overlap, gap or border."""
+        """Whether windows are side by side, squares without overlap, gap or border."""
         return isinstance(self.window, int) and self.stride == pair(self.window) and self.padding == (0, 0)
 
     def output_shape(self, name: str, shape: Shape) -> Shape:

@@ -24,7 +24,7 @@ Name = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^.]+$")]
 
 
 class Described(BaseModel):
-    """A block and where it stands: its name, and the names of its sources."""
+    """A block and its place: its name, and the names of its sources."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 

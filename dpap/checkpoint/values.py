@@ -31,7 +31,7 @@ def encode(value: Any, name: str, tensors: dict[str, torch.Tensor]) -> Any:
     value
         Tensors, None, bool, int, float, str, and lists, tuples and mappings of these.
     name : str
-        Where it stands, as in ``training/learning``: the beginning of the names of its tensors.
+        Its place, as in ``training/learning``: the beginning of the names of its tensors.
     tensors : dict of str to Tensor
         Tensors by the names under which they are to be written.
 

@@ -21,7 +21,7 @@ class Request:
     train : bool
         The training part; otherwise the test part.
     folder : Path
-        Where the data set's files lie.
+        Folder of the data set's files.
     download : bool
         Let torchvision or tonic download what is missing.
     subset : bool
@@ -56,7 +56,7 @@ class DataSet:
     counts : (int, int) or None
         Samples for training and test of the whole data set, where they are known.
     folder : str
-        Under the folder of data sets; empty where nothing lies on disk.
+        Under the folder of data sets; empty where it has no files.
     read : callable
         Is given a :class:`Request`; gives back images, uint8 ``(N, C, H, W)``, or recordings; and int64
         labels.

@@ -1,4 +1,4 @@
-"""Where data sets lie, and what becomes of errors of the libraries that read them."""
+"""Folders of data sets, and typed errors in place of those of the libraries that read them."""
 
 import contextlib
 import os

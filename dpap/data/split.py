@@ -38,7 +38,7 @@ class Split:
     augmentation : CropFlip or Distortion, optional
         For batches of training.
     ids : int array of shape (N,), optional
-        What tells the samples' random numbers apart; by default their places in the split.
+        Seeds of the samples' random numbers; by default their places in the split.
 
     Raises
     ------

@@ -37,7 +37,7 @@ def event_frames(events: np.ndarray, sensor: tuple[int, int, int], time_steps: i
     Raises
     ------
     InputError
-        A field is missing or not of whole numbers, there are fewer microseconds than bins, or an event lies
+        A field is missing or not of whole numbers, there are fewer microseconds than bins, or an event is
         outside the sensor.
     """
     check_steps(time_steps)

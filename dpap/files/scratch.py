@@ -29,7 +29,7 @@ def scratch_folder(parent: str | Path, prefix: str, suffix: str = "") -> Iterato
     parent : path
         Where it is made.
     prefix, suffix : str
-        Of its name; random letters stand between.
+        Of its name; random letters are put between.
 
     Raises
     ------

@@ -283,7 +283,7 @@ class _Builder:
         if len(place.shape) != 3:
             raise NetworkError(
                 f"{token} in {self.notation!r} needs an input of (C, H, W); here it is {place.shape}"
-                " (it stands after a fully connected layer or Flatten, or input_shape is flat)"
+                " (it comes after a fully connected layer or Flatten, or input_shape is flat)"
             )
 
     def _check_size(self, token: Token, shape: tuple[int, ...], weights: int) -> None:

@@ -197,7 +197,7 @@ class Network(nn.Module):
     def sums_exactly(self, source: str, target: str) -> bool:
         """Whether the inputs of ``target`` have the same sums over positions as the spikes of ``source``.
 
-        So it is where at most one sum pool lies between, and its windows tile all of its input.
+        So it is where at most one sum pool is between, and its windows tile all of its input.
         """
         (name,) = self.sources[target] if len(self.sources[target]) == 1 else (None,)
         if name is None or name == INPUT:

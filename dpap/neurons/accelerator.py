@@ -1,4 +1,4 @@
-"""Which code runs the neuron where a tensor lies."""
+"""Choice of the code that runs the neuron, by the device of a tensor."""
 
 import os
 import shutil

@@ -159,7 +159,7 @@ def _bias_gradient(grad_current, bias, population):
 
 
 def _steps_for_bias(current, bias, population):
-    """A constant current step by step where the bias's gradient needs to tell the steps apart."""
+    """A constant current step by step where the bias's gradient needs each step."""
     if bias is not None and len(current) == 1 and population.keeps[0] > 0:
         return current.expand(population.time_steps, *current.shape[1:])
     return current

@@ -81,7 +81,7 @@ def forward_kernel(
 ):
     """Spikes and voltages before the reset, where asked for, of one block of neurons.
 
-    ``advance`` is how far the inputs of a step lie from those of the step before: 0 for a constant current.
+    ``advance`` is how far the inputs of a step are from those of the step before: 0 for a constant current.
     Neurons are ordered (sample, channel, position).
     """
     index = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)

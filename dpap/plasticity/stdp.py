@@ -12,8 +12,8 @@ arrives; so the presynaptic trace includes the present step and the postsynaptic
 
 The paper names STDP for its ablation (Fig. 4H) and gives no equation. The form is the all-to-all pair rule of
 Song, Miller and Abbott (2000) in its online form with one trace a side (Morrison, Diesmann and Gerstner 2008,
-section 4.1), on the traces that DPAP has. Products of *final* traces could not tell which spike was first. A
-convolution's channel is one population: its spikes of a step are summed over positions.
+section 4.1), on the traces that DPAP has. Products of *final* traces could not distinguish which spike was
+first. A convolution's channel is one population: its spikes of a step are summed over positions.
 """
 
 import torch

@@ -1,4 +1,4 @@
-"""Pruners: what decides which synapses and neurons of a network survive its learning."""
+"""Pruners, which decide during training which synapses and neurons of a network are kept."""
 
 from dpap.errors.renamed import old_names
 from dpap.pruning.budget import Budget, parse_budget

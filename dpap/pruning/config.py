@@ -104,7 +104,7 @@ class DPAPConfig(BaseModel):
     schedule : ScheduleConfig
         Epochs before the first pruning, and after the last.
     target : TargetConfig, optional
-        A pruning rate or a budget to be steered to.
+        A pruning rate or a budget to be reached.
     floor : FloorConfig
         What is left of every layer at least.
     left_out : tuple of str

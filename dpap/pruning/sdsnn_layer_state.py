@@ -37,7 +37,7 @@ class SDSNNLayerState(PrunedLayer):
     strong : int16 Tensor of shape (post, pre / groups)
         Epochs in a row that a pruned synapse has had a strong growth signal.
     pruned, regrown : int
-        Neurons that were pruned and synapses that came back, since learning began.
+        Neurons that were pruned and synapses that were regrown, since training began.
     """
 
     def __init__(self, block: Prunable, prunable: bool, config: SDSNNConfig):

@@ -1,6 +1,6 @@
 """Selection of one rank out of many values, without ordering them all.
 
-A sorted sample brackets the value looked for; only what lies in the bracket is searched (Floyd and Rivest
+A sorted sample brackets the value looked for; only values in the bracket are searched (Floyd and Rivest
 1975, "Expected time bounds for selection", with one round of sampling).
 """
 

@@ -86,7 +86,7 @@ def weight_extents(weights: Sequence[torch.Tensor]) -> list[WeightExtent]:
 
 def _signed_sums(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     # In float64, so that the order in which a device or a number of threads adds does not move the scale by
-    # as much as float32 tells apart: an integer weight would move with it.
+    # as much as float32 resolves: an integer weight would move with it.
     rows = weight.detach().flatten(1)
     positive = rows.clamp(min=0).sum(1, dtype=torch.float64)
     negative = positive - rows.sum(1, dtype=torch.float64)

@@ -58,7 +58,7 @@ _FILLED = 1e-6
 
 
 class Grid(NamedTuple):
-    """Where the integer weights of a layer lie.
+    """The range of the integer weights of a layer.
 
     Attributes
     ----------

@@ -1,1 +1,1 @@
-"""What the process is told: threads, memory, kernels that are kept, ranks, imports of Lava."""
+"""Settings of the process: threads, memory, kernels that are kept, ranks, imports of Lava."""

@@ -24,7 +24,7 @@ def keep_freed_memory() -> bool:
 
     Returns
     -------
-    Whether the C library was told; others than glibc have no such choice.
+    Whether the C library took the setting; only glibc has it.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -3,7 +3,7 @@
 Where there is one process these return what they are given. Every process has to call them, and in the same
 order.
 
-A sample's part of a batch is told by its position: with R processes, rank r takes the positions r, r + R,
+A sample's part of a batch follows from its position: with R processes, rank r takes the positions r, r + R,
 r + 2 R, ... of the batch, as :class:`torch.utils.data.DistributedSampler` deals them out.
 """
 

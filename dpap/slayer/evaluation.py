@@ -169,7 +169,7 @@ class _Recorder:
         self._sent: dict[int, torch.Tensor] = {}
 
     def watch(self) -> None:
-        # A block may stand in several places; its calls are taken to be in that order.
+        # A block may be used in several places; its calls are taken to be in that order.
         places: dict[nn.Module, list[int]] = {}
         for index, block in enumerate(self.blocks):
             places.setdefault(block, []).append(index)

@@ -110,11 +110,11 @@ def _time_major(activity: torch.Tensor) -> torch.Tensor:
 def stock_layers(network: nn.Module) -> list[StockLayer]:
     """The ``cuba.Conv``, ``cuba.Dense`` and ``cuba.Recurrent`` blocks of a network, in order.
 
-    Between them may stand stock Input, Flatten, Pool and Average, delays, additions, and modules without
+    Between them there may be stock Input, Flatten, Pool and Average, delays, additions, and modules without
     parameters. The blocks are taken to follow each other, except in a :class:`dpap.slayer.Graph`.
 
     The network's ``state_dict`` gains a mask for each, such as ``0.synapse._pre_hook_fx.mask``; a recurrent
-    block's lies in its ``input_synapse`` for both synapses.
+    block's is in its ``input_synapse`` for both synapses.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Where a layer stands in a network of stock blocks that is being converted."""
+"""The place of a layer in a network of stock blocks that is being converted."""
 
 from dataclasses import dataclass
 

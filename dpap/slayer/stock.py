@@ -1,6 +1,6 @@
 """What a stock SLAYER block is: its kind, its neuron and its weights, or why it has no counterpart.
 
-Stock classes are told by their name and module, so that looking at a network does not import Lava.
+Stock classes are recognised by their name and module, so that inspecting a network does not import Lava.
 """
 
 import torch

@@ -34,7 +34,7 @@ class EpochRecord:
         0 to 1.
     validation_accuracy, validation_loss : float or None
         0 to 1, and the mean over samples, where samples are held back for validation. Of few samples the loss
-        tells more than how many are right.
+        says more than how many are right.
     learning_rate : float or None
         In this epoch.
     seconds : float or None

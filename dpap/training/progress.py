@@ -15,7 +15,7 @@ class TrainingProgress:
     Parameters
     ----------
     label : str
-        Stands before the bar.
+        Text before the bar.
     epochs : int
         Of the whole training.
     quiet : bool

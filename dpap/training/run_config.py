@@ -73,7 +73,7 @@ class RunConfig(Section):
         if target is not None and target.budget is not None and self.network.weight_bits is None:
             raise ValueError(
                 f"pruning.target.budget {target.budget} is measured of the compiled network, and with"
-                " network.weight_bits null weights are not rounded; set that to 1 to 8, or steer to"
+                " network.weight_bits null weights are not rounded; set that to 1 to 8, or set"
                 " pruning.target.pruning_rate"
             )
         wanted = importance_of(self.method)
@@ -87,7 +87,7 @@ class RunConfig(Section):
     def _check_regrowing(self) -> None:
         if self.pruning.target is not None:
             raise ValueError(
-                "method sdsnn finds its own pruning rate and cannot be steered; remove pruning.target, or"
+                "method sdsnn finds its own pruning rate and has no target; remove pruning.target, or"
                 " name another method"
             )
         first = 2 * self.sdsnn.patience + 2

@@ -1,4 +1,4 @@
-"""A training as it stands between two epochs, which can be kept and gone on with."""
+"""The trainer of a network: its state between two epochs can be saved and resumed."""
 
 import math
 import time
@@ -24,7 +24,7 @@ from dpap.training.processes import OneProcess
 
 
 class Trainer:
-    """A network, its optimiser and its pruner, learning epoch by epoch.
+    """Trains a network epoch by epoch, with its optimiser and its pruner.
 
     Parameters
     ----------
@@ -151,14 +151,14 @@ class Trainer:
         warnings.warn(
             f"epoch {record.epoch}: training accuracy is {record.train_accuracy:.1%}, {100 * drop:.1f} points"
             f" below that of epoch {best.epoch}, and {pruned:.1%} of the synapses are pruned{where}: pruning"
-            " may be destroying the network; prune less by a smaller epsilon, steer to a pruning_rate"
-            " (target), or keep a floor (floor.synapse_share)",
+            " may be destroying the network; prune less by a smaller epsilon, set a pruning_rate"
+            " as the target, or keep a floor (floor.synapse_share)",
             PruningWarning,
             stacklevel=3,
         )
 
     def _counted(self, training_batches: Iterator[Any], samples: int) -> Iterator[Any]:
-        """The same batches; after each step ``on_step`` is told."""
+        """The same batches; calls ``on_step`` after each step."""
         epoch, total = len(self.history) + 1, math.ceil(samples / self.config.batch_size)
         for done, batch in enumerate(training_batches, start=1):
             yield batch

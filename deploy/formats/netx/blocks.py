@@ -128,7 +128,7 @@ def _fold_pool(
     """Kernels and geometry of one convolution that sums the pool's windows too; None where it leaves any out.
 
     With a pool of p and a kernel of k, dilation d, stride s and padding q, the kernel is of
-    ``p (d (k - 1) + 1)``, the stride ``p s`` and the padding ``p q``. Where e more zeros stand below and to
+    ``p (d (k - 1) + 1)``, the stride ``p s`` and the padding ``p q``. Where e more zeros are below and to
     the right, the kernel begins with e zeros, for which the padding is ``p (q + e)`` on both sides.
     """
     pool, geometry = connection.pool, connection.geometry

@@ -75,7 +75,7 @@ def _doubt(name: str, node, dt: float) -> str | None:
         return None
     for field, factor in _CONSTANTS.get(kind(node), ()):
         constant, gain = _mean(name, node, field), _mean(name, node, factor)
-        # snnTorch and SpikingJelly write r = tau / dt, which tells their dt.
+        # snnTorch and SpikingJelly write r = tau / dt, which gives their dt.
         for_assumed = _is_one(gain * dt / constant)
         for_millisecond = gain != 1 and _is_one(gain * MILLISECOND / constant)
         if (dt / constant <= SLOW and constant < LONGEST and not for_assumed) or for_millisecond:

@@ -51,5 +51,5 @@ def read_nir(path: str | Path):
         RuntimeError,
         MemoryError,
     ) as error:
-        # What h5py and nir raise for damaged files differs by where the damage lies.
+        # What h5py and nir raise for damaged files depends on where the damage is.
         raise FormatError(f"{path}: not a NIR file, or damaged ({type(error).__name__}: {error})") from error

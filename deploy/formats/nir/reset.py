@@ -2,7 +2,7 @@ r"""How the neurons of a NIR file reset.
 
 NIR's neurons are set to ``v_reset`` after a spike. A reset by subtraction, :math:`v \leftarrow v - \theta`,
 has no field: snnTorch 1.0 and sinabs, whose default it is, write the same node as for a reset to zero, and
-Norse 1.1, which resets to zero, writes nothing by which its files could be told from theirs. Only files of
+Norse 1.1, which resets to zero, writes nothing that distinguishes its files from theirs. Only files of
 :func:`deploy.export` say it: in the metadata ``reset``, or, where they are older, by the ``unit`` of each
 neuron node.
 

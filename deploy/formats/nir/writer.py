@@ -13,7 +13,7 @@ biases are divided by the voltage's decay: Norse does not read R, and snnTorch r
 ``CubaLIF`` nodes with :math:`w_{in} = \tau_{syn}/\Delta t` and :math:`R = \tau_{mem}/\Delta t`, the only
 values that snnTorch reads; a bias is their ``v_leak``, which it refuses, and from which Norse would start.
 
-A layer's numbers are divided by one power of two. Its threshold lies half a unit of the integer state higher,
+A layer's numbers are divided by one power of two. Its threshold is half a unit of the integer state higher,
 where no integer state is: what only reaches the threshold stays silent however floats round. What remains
 different is that the graph truncates decayed states. An integer current is less than :math:`g_u` units of
 state nearer to zero than the real one, a voltage less than :math:`g_v (1 + g_u)` off, with
@@ -27,8 +27,9 @@ after it. Edges that end in one node add up. A loop delays by one step. The inpu
 ``input_max``, as the graph's.
 
 Metadata of the graph: ``dt``, ``time_steps``, ``input_max``, ``reset`` (``zero``: what a potential is after a
-spike, which NIR cannot tell from a reset by subtraction); of a neuron node: ``network_shape``, ``kept``
-(which of the network's channels or neurons its are) and ``unit`` (integer weights for a weight of 1).
+spike, which NIR does not distinguish from a reset by subtraction); of a neuron node: ``network_shape``,
+``kept`` (which of the network's channels or neurons its are) and ``unit`` (integer weights for a weight of
+1).
 """
 
 import io
@@ -146,7 +147,7 @@ class _Writer:
         self.edges.append((before, target))
 
     def _before(self, layer: Layer, incoming: Incoming, flatten: bool) -> Chain:
-        """What stands between a source and its synapses."""
+        """The nodes between a source and its synapses."""
         chain: Chain = []
         shape, pool = self.graph.source_shape(incoming), incoming.connection.pool
         spatial = self.spatial[incoming.source]
@@ -242,7 +243,7 @@ class _Writer:
 
 
 def _unit(layer: Layer) -> int:
-    """The power of two above a layer's threshold, so that the real one lies between 0.5 and 1."""
+    """The power of two above a layer's threshold, so that the real one is between 0.5 and 1."""
     return 1 << layer.neuron.threshold.bit_length()
 
 

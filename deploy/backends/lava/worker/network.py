@@ -1,7 +1,7 @@
 """From a job's files to connected Lava processes.
 
 Each layer is one ``Sparse`` connection a source and one population, a ``LIFReset`` that keeps its own spikes;
-where spikes are delayed, or have to wait for those of a later source, ``Axons`` stand before the connection.
+where spikes are delayed, or have to wait for those of a later source, ``Axons`` come before the connection.
 Kernels and pools come unrolled: a ``Sparse`` is Lava's fastest way to run any convolution on a CPU, as its
 ``Conv`` loops over pairs of channels, pruned or not. With full kernels, from 1 channel of 128 x 128 to 1 up
 to 16 channels of 32 x 32 to 32, ``Sparse`` was 3 to 12 times as fast as ``Conv``; pruned, and with a pool in

@@ -6,7 +6,7 @@ SLURM = "slurm"
 
 
 def choose_board(host: str | None, partition: str | None, generation: str) -> None:
-    """Tell Lava which board to use; where ``host`` is None the environment has already.
+    """Set the board that Lava uses; with ``host`` None the environment has set it already.
 
     Parameters
     ----------
