@@ -1,4 +1,4 @@
-"""From a trained, pruned network to integers, to Lava, and to what it costs on hardware."""
+"""Compiles trained, pruned networks to integers, runs them on Lava, and estimates their cost on hardware."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING

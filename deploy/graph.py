@@ -1,4 +1,4 @@
-"""The name that :mod:`deploy.ir` had before; it stays for programs that import it."""
+"""The old name of :mod:`deploy.ir`, for programs that import it."""
 
 from deploy.ir import *  # noqa: F403
 from deploy.ir import __all__ as __all__

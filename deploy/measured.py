@@ -1,4 +1,4 @@
-"""What a board measured of a run, beside what is estimated of one."""
+"""Measurements of a run on a board."""
 
 import math
 from dataclasses import dataclass

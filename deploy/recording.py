@@ -93,7 +93,7 @@ class PackedSpikes(Mapping):
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """What a backend ran: index t of every layer belongs to input step t, whatever its depth.
+    """The activity of a run: index t of every layer belongs to input step t, whatever its depth.
 
     Attributes
     ----------
@@ -124,7 +124,7 @@ class Recording:
 
     @cached_property
     def sent_inputs(self) -> np.ndarray:
-        """What the input sent, ``(N, T, *input_shape)``: itself, or messages of its changes."""
+        """Activity of the input, ``(N, T, *input_shape)``: itself, or messages of its changes."""
         return self.graph.sent_inputs(self.inputs)
 
     @property
@@ -156,7 +156,7 @@ class Recording:
 
     @property
     def scores(self) -> np.ndarray:
-        """What speaks for each class after each step, int64 ``(N, T, classes)``.
+        """The evidence for each class after each step, int64 ``(N, T, classes)``.
 
         The spikes so far; of sigma-delta units the activations so far, each the sum of the messages until
         then. In network evaluation the sum of outputs over time.

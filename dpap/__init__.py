@@ -1,4 +1,4 @@
-"""Spiking networks that learn and prune themselves at once, in the integers that hardware runs.
+"""Training of spiking networks with pruning, in the integers that hardware runs.
 
 The package trains; :mod:`deploy` compiles, runs and measures what it trained.
 """

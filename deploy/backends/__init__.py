@@ -1,4 +1,4 @@
-"""Backends: what runs a graph. Each is one module with ``run(graph, inputs, **options) -> Recording``.
+"""Backends, which run graphs. Each is one module with ``run(graph, inputs, **options) -> Recording``.
 
 A new backend is a module and one line in :data:`BACKENDS`; modules are imported when they are used.
 """

@@ -1,4 +1,4 @@
-"""Which layers of a run have their spikes kept."""
+"""Selection of the layers whose spikes a run keeps."""
 
 from collections.abc import Collection
 

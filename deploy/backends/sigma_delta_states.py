@@ -1,4 +1,4 @@
-r"""Whether recorded messages are what sigma-delta units send, or sums that wrapped unnoticed.
+r"""Check of recorded messages of sigma-delta units: sums that wrapped are reported.
 
 Lava's states and sums have 32 bits. What leaves them wraps to the other sign without an error. A
 recording shows: the state of a layer at every step is
@@ -73,7 +73,7 @@ def _known(recording: Recording, source: str) -> np.ndarray:
 
 
 def _bound(layer: Layer, received: list[np.ndarray], bias: np.ndarray) -> int:
-    """What no state of the layer exceeds."""
+    """An upper bound of the layer's states."""
     bound = int(np.abs(bias).max(initial=0))
     for incoming, known in zip(layer.inputs, received, strict=True):
         positive, negative = sums_by_sign(incoming.connection)

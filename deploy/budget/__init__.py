@@ -1,4 +1,4 @@
-"""Measuring what a budget limits, of the network as it would be deployed."""
+"""Cost functions of budgets, measured on the compiled network."""
 
 from deploy.budget.cost_function import BudgetCostFunction, budget_cost_function, budget_target
 from dpap.errors.renamed import old_names

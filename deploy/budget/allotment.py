@@ -1,4 +1,4 @@
-r"""How many cores each layer is to come down to for a budget of cores, and whose removal frees them.
+r"""Prices for a budget of cores: the cores that each layer is to give up, and the units that free them.
 
 As long as there are too many, the layer gives up a core that has to lose the least for it: placed on one core
 less, its fullest core has :math:`o` times what a core holds of some resource, so that a share

@@ -1,4 +1,4 @@
-"""Measuring a network for a budget: compiled, run on samples, measured, and mapped or priced."""
+"""Cost functions of budgets: a network is compiled, run on samples, measured, and mapped or priced."""
 
 import numpy as np
 from torch import nn
@@ -64,7 +64,7 @@ def budget_target(budget: Budget) -> Hardware | None:
 
 
 class BudgetCostFunction:
-    """Measures what a budget limits: a :class:`dpap.pruning.CostFunction`.
+    """The cost function of a budget: a :class:`dpap.pruning.CostFunction`.
 
     The network is compiled, run on the fast simulator, measured, and mapped or priced, as
     :func:`deploy.compile`, :func:`deploy.run`, :func:`deploy.measure` and :func:`deploy.estimate` do it.
@@ -156,7 +156,7 @@ def budget_cost_function(
     labels: np.ndarray | None = None,
     left_out: tuple[str, ...] = (),
 ) -> BudgetCostFunction:
-    """What measures a network for a budget, for ``dpap.DPAP(net, config, measure=...)``.
+    """Make the cost function of a budget, for ``dpap.DPAP(net, config, cost_function=...)``.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which units the SynOps and the energy of an inference belong to."""
+"""Prices for budgets of SynOps and of energy: each unit's share of an inference."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""From counts of a compiled graph to prices of the units that a pruner removes."""
+"""Prices of the units that a pruner removes, from counts of a compiled graph."""
 
 import numpy as np
 from torch import nn
@@ -13,7 +13,7 @@ from dpap.pruning.prunable import Prunable, prunable_layers
 
 
 class Units:
-    """The units of a network, and what they have been found to cost.
+    """The units of a network and their prices.
 
     A unit is what a pruner removes: a neuron or a synapse of a dense layer, a channel or a kernel of a
     convolution. A layer without learned synapses, such as a maximum pool, has no units of its own: what its

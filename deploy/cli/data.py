@@ -1,4 +1,4 @@
-"""Data that commands take: a data set by name, or a file of inputs."""
+"""Data arguments of commands: a data set by name, or a file of inputs."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The table of deployed networks, and what their certificate says."""
+"""The table of deployed networks, and the result of their certificate."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Ctrl-C in a command that has more to say than that it was interrupted."""
+"""Ctrl-C in a command whose message says how to go on."""
 
 
 class Interrupted(Exception):  # noqa: N818 - it is the person's wish, not an error

@@ -1,4 +1,4 @@
-"""Entry point: commands, and how errors reach a person.
+"""Entry point: commands, and the messages of errors.
 
 Errors and warnings are one line each on standard error. Status 0: done; 1: failed, or the answer is no; 2:
 bad input; 130: interrupted.

@@ -24,7 +24,7 @@ DEFAULT_DATA = "digits"
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """What a path came to.
+    """A model that was loaded from a path.
 
     Attributes
     ----------
@@ -108,7 +108,7 @@ class Model:
 
     @property
     def _shaped(self) -> "Graph | Network":
-        """What knows T, shape and largest value of the inputs."""
+        """The object that has T, shape and largest value of the inputs."""
         return self.compiled if self.network is None else self.network
 
 

@@ -1,4 +1,4 @@
-"""What commands print on standard output: a table for a person, or one JSON object."""
+"""Standard output of commands: a table, or one JSON object."""
 
 import json
 from collections.abc import Mapping, Sequence

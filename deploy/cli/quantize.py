@@ -74,7 +74,7 @@ def command(
 
 
 def _copy_run(files: "RunFiles", run: "RunDirectory") -> None:
-    """What makes the folder a run that can be reported."""
+    """Copy the files that make the folder a run that can be reported."""
     for path in (files.config, files.history, files.pruning_history):
         if path.is_file():
             shutil.copyfile(path, run.file(path.name))

@@ -161,7 +161,7 @@ def command(
 
 
 def _how_to_go_on(out: Path, done: int, files: "RunFiles") -> str:
-    """What an interruption lost, and the command that goes on."""
+    """The message of an interruption: what was lost, and the command that resumes."""
     if not files.last.is_file():
         return "interrupted before the end of the first epoch; nothing was learned that could be gone on with"
     how = f"dpap train --resume --out {out}"

@@ -95,7 +95,7 @@ def _print(certificate) -> None:
 
 
 def _print_ranges(ranges) -> None:
-    """What keeps currents within 24 bits."""
+    """The reason why currents stay within 24 bits."""
     claims = {known.claim: None for known in ranges.values()}
     for claim in claims:
         names = ", ".join(name for name, known in ranges.items() if known.claim == claim)

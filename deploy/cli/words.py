@@ -1,4 +1,4 @@
-"""Advice in the command line's words, where the libraries give it in Python's."""
+"""Messages for the command line: advice that names options in place of Python arguments."""
 
 import re
 

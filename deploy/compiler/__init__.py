@@ -1,4 +1,4 @@
-"""From a trained network to its integer graph."""
+"""Compilation of a trained network to its integer graph."""
 
 from deploy.compiler.compilation import compile
 

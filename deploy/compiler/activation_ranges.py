@@ -1,4 +1,4 @@
-r"""What activations can be, whatever the input: intervals, from layer to layer.
+r"""Bounds of activations for any input: intervals, from layer to layer.
 
 For each channel of a layer the interval of its activation as receivers hold it,
 :math:`X[t] = \sum_{t' \le t} m[t']`, follows from those of its sources (interval arithmetic, Moore 1966):
@@ -50,7 +50,7 @@ def silent_channels(graph: Graph) -> dict[str, np.ndarray]:
 
 
 def _states(layer: Layer, graph: Graph, known: dict[str, Range]) -> Range:
-    """What sums and biases can be."""
+    """Bounds of sums and biases."""
     low, high = np.zeros(len(layer.kept)), np.zeros(len(layer.kept))
     for incoming in layer.inputs:
         sums = _sums(incoming.connection, known[incoming.source])
@@ -62,7 +62,7 @@ def _states(layer: Layer, graph: Graph, known: dict[str, Range]) -> Range:
 
 
 def _sums(connection: Connection, source: Range) -> Range:
-    """Of the sums of each row, over all windows of a pool and any part of a kernel."""
+    """Bounds of the sums of each row, over all windows of a pool and any part of a kernel."""
     channels = len(source.low)
     if isinstance(connection, ConvConnection):
         count, rows, columns = connection.outputs, connection.rows, connection.indices

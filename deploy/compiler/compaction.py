@@ -1,4 +1,4 @@
-"""Leaving out what cannot matter: dead synapses, channels and neurons.
+"""Compaction: removal of synapses, channels and neurons that cannot change the output.
 
 A channel (a neuron, in a flat layer) is *silent* if nothing can lift it over its threshold: here, if it has
 no positive incoming weight from a source that is not silent, and its bias alone does not make it fire.

@@ -1,4 +1,4 @@
-"""From a trained network to its integer graph."""
+"""Compilation of a trained network to its integer graph."""
 
 import math
 from collections.abc import Mapping

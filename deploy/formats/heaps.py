@@ -1,4 +1,4 @@
-"""Damage in an HDF5 file that the HDF5 library does not survive.
+"""Detection of damage in HDF5 files that crashes the HDF5 library.
 
 Text of variable length is stored in *global heap collections* (HDF5 file format specification, version 3,
 section III.E): the signature ``GCOL``, a version, the size, and objects with a header of 16 bytes each. The

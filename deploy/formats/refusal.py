@@ -1,4 +1,4 @@
-"""What formats of spiking neurons cannot say."""
+"""Refusal of graphs that formats of spiking neurons cannot represent."""
 
 from deploy.errors import ExportError
 from deploy.ir import Graph

@@ -1,4 +1,4 @@
-"""Which format a file is written in, by its name or the file's suffix."""
+"""The registry of formats, by name or by the file's suffix."""
 
 from importlib import import_module
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What each core does in each step, counted from a recording."""
+"""The activity of each core in each step, counted from a recording."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -111,7 +111,7 @@ def _count_layer(recording: Recording, layer: Layer, mapping: Mapping, totals: n
 
 
 def _on_core(placed: LayerMapping) -> sparse.csr_matrix:
-    """Which of a layer's cores each neuron is on, ``(cores, neurons)``."""
+    """The core of each neuron of a layer, ``(cores, neurons)``."""
     where = (placed.core_of - placed.first_core, np.arange(placed.neurons))
     return sparse.csr_matrix((np.ones(placed.neurons, np.int64), where), shape=(placed.cores, placed.neurons))
 

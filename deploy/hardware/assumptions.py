@@ -1,4 +1,4 @@
-"""What an estimate takes for granted, in sentences."""
+"""The assumptions of an estimate, in sentences."""
 
 from deploy.hardware.quantity import Power
 from deploy.hardware.result import Part
@@ -7,7 +7,7 @@ from deploy.measurement.measurement import Measurement
 
 
 def unknown_parts(parts: tuple[Part, ...]) -> tuple[str, ...]:
-    """What the dynamic energy leaves out."""
+    """The parts that the dynamic energy leaves out."""
     return tuple(
         f"The dynamic energy leaves out {part.name} ({part.count:g} an inference): the energy of one is not"
         " published."
@@ -24,7 +24,7 @@ def static_power(source: str, power: Power) -> str:
 
 
 def placement(measurement: Measurement, work: Workload) -> tuple[str, ...]:
-    """What mapping and counting take for granted, for every cost set."""
+    """The assumptions of mapping and counting, for every cost set."""
     mapping, traffic = work.mapping, work.traffic
     sentences = [
         "The input comes from off chip: the cores that take it receive"

@@ -1,4 +1,4 @@
-r"""What pruning saved on a hardware target, and by what.
+r"""The savings of pruning on a hardware target, by cause.
 
 Between the original network and the pruned one there are three that never ran, each with the spikes of the
 pruned network (:mod:`deploy.hardware.counterfactual`). From one to the next a single thing changes, so
@@ -60,7 +60,7 @@ class Saving:
 
     @property
     def total(self) -> float | None:
-        """What the pruned network takes less than the dense one."""
+        """The costs of the dense network minus those of the pruned one."""
         return _less(self.dense, self.pruned)
 
     @property

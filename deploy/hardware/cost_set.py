@@ -1,4 +1,4 @@
-"""What every cost set can do; each set is a file of its own with its values' schema and its formulas."""
+"""The interface of cost sets; each set is one file with the schema of its values and its formulas."""
 
 from abc import abstractmethod
 
@@ -27,7 +27,7 @@ class CostSet(Description):
 
     @abstractmethod
     def assumptions(self, options: Options) -> tuple[str, ...]:
-        """What the formulas take for granted, a sentence each."""
+        """The assumptions of the formulas, a sentence each."""
 
     @property
     def energy_error(self) -> float | None:

@@ -1,4 +1,4 @@
-"""A pruned network as it would be if less had been left out: its neurons put back, or its zeros stored.
+"""Counterfactual networks: a pruned network with its neurons put back, or its zeros stored.
 
 Both keep the spikes of the pruned network: a neuron that was removed is silent. That is what it was, but for
 neurons that were removed since they had no fan-out.

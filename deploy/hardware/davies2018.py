@@ -113,7 +113,7 @@ class Davies2018Costs(CostSet):
         return interpolated(self.barrier.time, work.mapping.tiles) + core_times.max(axis=-1)
 
     def assumptions(self, options: Options) -> tuple[str, ...]:
-        """What the formulas take for granted."""
+        """The assumptions of the formulas."""
         return (
             "Costs are of a pre-silicon simulation at 0.75 V; the energy of a synaptic operation is stated as"
             " a minimum and its time as a maximum.",

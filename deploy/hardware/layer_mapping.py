@@ -67,7 +67,7 @@ class LayerMapping:
 
     @property
     def usage(self) -> dict[str, int]:
-        """What the fullest core has of each, synaptic memory in bits."""
+        """The use of each resource on the fullest core, synaptic memory in bits."""
         return {name: int(values.max()) for name, values in self.usage_by_core.items()}
 
     @property

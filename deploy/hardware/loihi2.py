@@ -1,4 +1,4 @@
-r"""How many cores a network takes on Loihi 2: a range, since its compiler's rules are not public.
+r"""The number of cores of a network on Loihi 2: a range, since its compiler's rules are not public.
 
 No core holds neurons of two layers. With :math:`N` neurons in a layer and :math:`b` bytes of synapses, one
 :math:`w` bytes each and a kernel stored once,
@@ -29,7 +29,7 @@ from deploy.ir.geometry import Shape, pooled_shape
 
 @dataclass(frozen=True)
 class LayerDemand:
-    """What of a layer decides its cores.
+    """The numbers of a layer that decide its cores.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ class CoreRange:
 
 
 def layer_demands(graph: Graph) -> list[LayerDemand]:
-    """What of a graph's layers decides their cores. The input comes from off chip."""
+    """The demand of each layer of a graph. The input comes from off chip."""
     return [_demand(graph, layer) for layer in graph.layers]
 
 

@@ -1,4 +1,4 @@
-"""Which cores of Loihi 1 a graph's neurons are placed on.
+"""The mapping of a graph's neurons to the cores of Loihi 1.
 
 Each layer of neurons (not the input) takes the least number of cores on which every core keeps within its
 limits: neurons, input axons, output axons, and bits of synaptic memory. A first bound is ``max(ceil(N /

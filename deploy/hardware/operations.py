@@ -1,4 +1,4 @@
-r"""Costs of a target that is known by its operations alone: an energy for each, and no placement.
+r"""Costs of a target of which only operations are known: an energy for each, and no placement.
 
 Per inference, with the means over samples,
 
@@ -138,14 +138,14 @@ class OperationCosts(Description):
         return self.step.si * measurement.time_steps if self.step.known else None
 
     def assumptions(self) -> tuple[str, ...]:
-        """What the counts take for granted."""
+        """The assumptions of the counts."""
         return (
             COUNTING_MEANS[self.counting],
             "Nothing is placed on cores: packets, hops and the size of the target are left out.",
         )
 
     def _update(self, measurement: Measurement) -> Quantity:
-        """What an update of the network's neurons takes."""
+        """The cost of an update of the network's neurons."""
         if not measurement.graph.sigma_delta or self.counting == "every_synapse":
             return self.neuron_update
         return self.sigma_delta_update or UNKNOWN_UPDATE

@@ -1,4 +1,4 @@
-"""What a layer's synapses take on cores, for any split of its neurons: one class a way of counting it.
+"""The synaptic memory and axons of a layer on its cores, for any split of its neurons.
 
 A layer all of whose inputs are kernels is stored as convolutions. Where one of them is a matrix all are
 stored as single synapses.

@@ -105,7 +105,7 @@ class Placement:
         )
 
     def _usage(self, cores: int, chosen: np.ndarray) -> dict[str, np.ndarray]:
-        """What each chosen one of so many cores has of each resource."""
+        """The use of each resource on each chosen core, of so many."""
         bounds = split(self._layer.size, cores)
         bits, axons = self._synapses.usage(bounds, chosen)
         sums = np.concatenate([[0], np.cumsum(self._destinations(bounds)[self._order])])
@@ -140,7 +140,7 @@ class Placement:
         return usage is not None
 
     def _usage_that_fits(self, cores: int, chosen: np.ndarray) -> dict[str, np.ndarray] | None:
-        """What the chosen cores have, or None as soon as one of them is found too full."""
+        """The use of the chosen cores, or None as soon as one of them is too full."""
         parts = []
         for part in np.split(chosen, range(FIRST_CORES, len(chosen), CORES_AT_A_TIME)):
             parts.append(self._usage(cores, part))

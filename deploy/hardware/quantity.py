@@ -127,7 +127,7 @@ Memory = Annotated[Quantity, _measures("memory", whole=True)]
 
 
 class Cost(Description):
-    """What one operation takes.
+    """The cost of one operation.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What an estimate consists of."""
+"""The result of an estimate."""
 
 from dataclasses import asdict, dataclass
 from typing import Literal

@@ -1,4 +1,4 @@
-"""The design-rule check: what of a graph a target does not take."""
+"""The design-rule check: the limits of a target that a graph exceeds."""
 
 import numpy as np
 

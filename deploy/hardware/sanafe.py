@@ -143,7 +143,7 @@ class SanafeCosts(CostSet):
         return stepwise(self.sync, work.mapping.tiles) + self.core_times(counts, synapse_time).max(axis=-1)
 
     def assumptions(self, options: Options) -> tuple[str, ...]:
-        """What the formulas take for granted."""
+        """The assumptions of the formulas."""
         return (
             self._errors(),
             "A neuron is updated in a step in which a spike reaches it, and only accessed in others;"

@@ -90,7 +90,7 @@ class EarlyExit:
 
 @dataclass(frozen=True)
 class ConfidentExit:
-    """What it takes if every sample stops as soon as it is confident, and else after the last step.
+    """The cost of an inference if every sample stops as soon as it is confident, or else at the end.
 
     Attributes
     ----------
@@ -163,7 +163,7 @@ def stop_when_confident(
     hardware: str | Path | Hardware = "loihi1",
     **options,
 ) -> ConfidentExit:
-    """What it takes if every sample stops at the first step after which it is confident.
+    """The cost of an inference if every sample stops at the first step after which it is confident.
 
     Parameters
     ----------

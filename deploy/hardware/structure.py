@@ -1,4 +1,4 @@
-"""What a chip is made of, and how synapses are laid out in its memory: the schema."""
+"""The schema of a chip's structure, and of the layout of synapses in its memory."""
 
 from typing import Literal
 

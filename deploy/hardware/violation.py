@@ -1,4 +1,4 @@
-"""What a network has that a chip does not take: the limits of a core as design rules."""
+"""Violations of a chip's limits: the limits of a core as design rules."""
 
 from dataclasses import asdict, dataclass
 

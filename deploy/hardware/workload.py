@@ -1,4 +1,4 @@
-"""What a network did, as far as a cost set prices it."""
+"""The workload of a network: the counts that cost sets price."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,4 +1,4 @@
-"""The intermediate representation: an integer network that holds only what survived."""
+"""The intermediate representation: a network in integers, without what was pruned."""
 
 from deploy.ir.connection import Connection, ConvConnection, MatrixConnection
 from deploy.ir.geometry import Geometry

@@ -1,4 +1,4 @@
-r"""Currents of a graph's spiking layers: how far they can reach, were seen to reach, and did reach.
+r"""Currents of a graph's spiking layers: proven bounds, observed bounds, and largest values of a run.
 
 In units of synaptic sums a current stays below
 
@@ -33,7 +33,7 @@ _CLAIMS = {
 
 @dataclass(frozen=True)
 class CurrentRange:
-    """What is known of the currents of a layer.
+    """The bounds of the currents of a layer.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ class CurrentRange:
 
 
 def current_ranges(graph: Graph) -> dict[str, CurrentRange]:
-    """What is known of each layer of spiking neurons."""
+    """The bounds of each layer of spiking neurons."""
     return {
         layer.name: CurrentRange(current_bound(graph, layer), layer.observed_current)
         for layer in graph.layers

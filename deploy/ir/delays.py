@@ -1,4 +1,4 @@
-"""What arrives at a layer from its sources, step by step: their activity, delayed.
+"""The inputs of a layer, step by step: the activity of its sources, delayed.
 
 A recurrent source's spikes arrive one step later, a delayed neuron's by its delay more. What would arrive
 after the last step of a sample is lost, as all states are then reset.
@@ -10,7 +10,7 @@ from deploy.ir import INPUT, Layer
 
 
 def delayed_input(layer: Layer, index: int, activity: np.ndarray) -> np.ndarray:
-    """Activity of one source as it arrives.
+    """The delayed activity of one source.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def delayed(activity: np.ndarray, delays: np.ndarray | None) -> np.ndarray:
 
 
 def delayed_inputs(layer: Layer, inputs: np.ndarray, spikes: dict[str, np.ndarray]) -> list[np.ndarray]:
-    """What arrives from each source of a layer.
+    """The delayed activity of each source of a layer.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True)
 class Geometry:
-    """Of a two-dimensional convolution; pairs are of height and width.
+    """Geometry of a two-dimensional convolution; pairs are of height and width.
 
     Attributes
     ----------

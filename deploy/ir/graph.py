@@ -60,7 +60,7 @@ class Graph:
         return self.encoder is not None
 
     def sent_inputs(self, inputs: np.ndarray) -> np.ndarray:
-        """What the input sends: itself, or the messages of its encoder.
+        """The activity of the input: itself, or the messages of its encoder.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""What compaction removed from a graph, to be read by programs and people."""
+"""The channels and neurons that compaction removed from a graph."""
 
 
 class Removed(dict[str, dict[str, list[int]]]):

@@ -1,4 +1,4 @@
-"""Whether a graph is consistent and within the bounds that make every backend agree."""
+"""Validation of graphs: consistent, and within the bounds in which all backends agree."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What a recording or a board says of a run: spikes, synaptic operations, time and power."""
+"""Measurement of runs: spikes, synaptic operations and neuron updates."""
 
 from deploy.measurement.measurement import Measurement, measure
 

@@ -1,4 +1,4 @@
-r"""Counting what a network does: spikes, synaptic operations, neuron updates.
+r"""Counts of a network's activity: spikes, synaptic operations, neuron updates.
 
 A synaptic operation (SynOp) is one spike arriving at one synapse. With :math:`s_i` the spikes of source
 neuron :math:`i` and :math:`f_i` the number of its synapses, :math:`\text{SynOps} = \sum_i s_i f_i`, exact
@@ -159,15 +159,15 @@ def measure(graph: Graph, recording: Recording, layers: Collection[str] | None =
 
 
 def source_activity(recording: Recording, layer: Layer) -> np.ndarray:
-    """What arrives at a layer, ``(N, T, source neurons)``: all its sources, one after the other."""
+    """The inputs of a layer, ``(N, T, source neurons)``: all its sources, one after the other."""
     parts = [part.reshape(*part.shape[:2], prod(part.shape[2:])) for part in inputs_of(recording, layer)]
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
 
 
 def total_arriving(recording: Recording) -> dict[str, np.ndarray]:
-    """What arrives at each layer in all samples and steps, by source neuron as in :func:`source_activity`.
+    """The sum of each layer's inputs over all samples and steps, by source neuron.
 
-    It is summed up part by part, so the recording may be larger than memory.
+    Source neurons are as in :func:`source_activity`. The recording is read part by part, so the recording may be larger than memory.
 
     Returns
     -------
@@ -183,12 +183,12 @@ def total_arriving(recording: Recording) -> dict[str, np.ndarray]:
 
 
 def inputs_of(recording: Recording, layer: Layer) -> list[np.ndarray]:
-    """What arrives at a layer from each of its sources, ``(N, T, *kept shape)``."""
+    """The inputs of a layer by source, each ``(N, T, *kept shape)``."""
     return delayed_inputs(layer, np.asarray(recording.sent_inputs), recording.kept)
 
 
 def from_input(measurement: Measurement, name: str) -> tuple[int, int]:
-    """What the network's input does in one layer, whatever other sources the layer has.
+    """The operations of the network's input in one layer, whatever other sources the layer has.
 
     Returns
     -------
@@ -227,7 +227,7 @@ class _Counts:
         self.with_input += int(np.count_nonzero(reached(self.layer, inputs_of(recording, self.layer))))
 
     def measured(self, samples: int, steps: int) -> LayerMeasurement:
-        """What the counts come to."""
+        """The measurement of the layer."""
         graph, layer = self.graph, self.layer
         effective_fan_out = np.concatenate(
             [fan_out(incoming.connection, graph.source_shape(incoming)) for incoming in layer.inputs]

@@ -1,4 +1,4 @@
-"""What arrives at a layer's neurons: sums over its synapses, exact in float32.
+"""Synaptic sums of a layer's neurons, exact in float32.
 
 No sum of a valid graph reaches 2**25, and weights are even, so float32 holds every partial sum.
 """

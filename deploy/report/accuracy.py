@@ -1,4 +1,4 @@
-"""What the trained networks and the integers compiled from them get right, side by side."""
+"""Accuracy of the trained networks and of the integer graphs compiled from them."""
 
 from deploy.report.data import ReportData
 from deploy.report.markup import Html, paragraph, section, table

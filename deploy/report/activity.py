@@ -1,4 +1,4 @@
-"""What the networks do for an inference: spikes, and synaptic operations."""
+"""Spikes and synaptic operations of an inference."""
 
 import numpy as np
 

@@ -67,7 +67,7 @@ def _row(variant: Variant, layer: LayerMeasurement) -> tuple[str, ...]:
 
 
 def assumptions_section(data: ReportData) -> Html:
-    """What each cost set takes for granted."""
+    """The assumptions of each cost set."""
     lists = [
         tag("div", tag("h3", f"Cost set {name}"), bullets(cost.assumptions))
         for name, cost in data.pruned.estimate.cost_sets.items()

@@ -1,4 +1,4 @@
-"""A curve with the band of the middle half around it, and the keys of what stays and what goes."""
+"""A curve with the band of the middle half around it, and the legend of retained and pruned."""
 
 from collections.abc import Sequence
 

@@ -15,7 +15,7 @@ _RANGES_HEAD = ("layer", "currents stay in range", "largest for any input", "lar
 
 
 def certificate_section(data: ReportData) -> Html:
-    """What was compared on which backend, and what differs."""
+    """The comparisons on each backend, and their mismatches."""
     certificate = data.certificate
     runs = ", ".join(f"{exact(count)} samples on {name}" for name, count in certificate.samples.items())
     verdict = (
@@ -52,7 +52,7 @@ def certificate_section(data: ReportData) -> Html:
 
 
 def _ranges(ranges: Mapping[str, CurrentRange]) -> list[Html]:
-    """What keeps currents within the 24 bits where Lava wraps them."""
+    """The reasons why currents stay within the 24 bits at which Lava wraps them."""
     if not ranges:
         return []
     rows = [

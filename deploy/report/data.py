@@ -1,4 +1,4 @@
-"""What a report is made of."""
+"""The data of a report."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from dpap.training import EpochRecord
 
 @dataclass(frozen=True)
 class LayerPruning:
-    """What a pruner removed from one layer.
+    """The synapses and neurons that a pruner removed from one layer.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What an inference costs on hardware: energy by part and by layer, and what idles meanwhile."""
+"""Energy of an inference on hardware, by part and by layer, and static energy."""
 
 from collections.abc import Sequence
 
@@ -56,7 +56,7 @@ def _known(data: ReportData) -> list[Alike]:
 
 
 def _bound(cost_set: CostSetEstimate) -> str:
-    """What has to be said where an energy leaves something out."""
+    """Notes on energies that leave parts out."""
     return ", without the parts of unknown cost" if cost_set.is_lower_bound else ""
 
 

@@ -1,4 +1,4 @@
-"""Structure that develops both ways: spine ranges, and what is pruned and what grows back."""
+"""Figures of pruning with regrowth: spine ranges, and what is pruned and regrown."""
 
 import numpy as np
 import plotly.graph_objects as go

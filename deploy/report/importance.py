@@ -1,4 +1,4 @@
-"""How important retained and pruned units were."""
+"""Importance of retained and pruned units."""
 
 import numpy as np
 import plotly.graph_objects as go

@@ -1,4 +1,4 @@
-"""What an inference takes of a chip: time and cores."""
+"""Time and cores of an inference on a chip."""
 
 from deploy.report.bars import Series, bars, network_keys
 from deploy.report.data import ReportData, Variant

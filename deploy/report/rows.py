@@ -10,7 +10,7 @@ _LABEL_LENGTH = 22
 
 @dataclass(frozen=True)
 class Rows:
-    """What the rows of a plot are, from the top down.
+    """The rows of a plot, from the top down.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What pruning saved, by cause, and what stopping early would."""
+"""Savings of pruning, by cause, and of stopping early."""
 
 from deploy.hardware import Comparison, Saving
 from deploy.report.bars import Series, bars

@@ -19,7 +19,7 @@ _SHARE_LABEL_ROOM = 0.25
 
 @dataclass(frozen=True)
 class AxisQuantity:
-    """What is drawn.
+    """The quantity along an axis.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a training was set to, in words, for the end of the page."""
+"""Settings of a training, in words, for the end of the page."""
 
 from dpap.pruning import Budget, DPAPConfig, SDSNNConfig, SurvivalConfig, TargetConfig
 from dpap.training import TrainingConfig

@@ -1,4 +1,4 @@
-"""The few figures that matter, on top of the page."""
+"""The key figures, at the top of the page."""
 
 from deploy.report.data import ReportData, Variant
 from deploy.report.markup import Html, tag
@@ -50,7 +50,7 @@ def _count(title: str, data: ReportData, count: str, *, per_inference: bool) -> 
 def _beside(
     label: str, reference: float | None, value: float | None, unit: str = "", less: str = "less"
 ) -> str:
-    """What a value compares with."""
+    """The value that another is compared with."""
     written = f"{label} {si(reference, unit)}"
     return written if None in (reference, value) else f"{written}: {compared(reference, value, less)}"
 

@@ -1,4 +1,4 @@
-"""Whether 32 bits hold every synaptic sum of a graph, whatever arrives."""
+"""Check that 32 bits hold every synaptic sum of a graph, for any input."""
 
 from deploy.ir import Graph
 from deploy.ir.validation import validate_graph

@@ -1,4 +1,4 @@
-"""Measuring what the kernels cost on this machine.
+"""Measuring the time of the kernels on this machine.
 
 Layers of a few sizes run with every kernel, at several firing rates and shares of synapses; the coefficients
 of :mod:`deploy.simulator.costs` are the non-negative least squares of the relative errors.

@@ -1,4 +1,4 @@
-"""The kernel that each layer runs with, block by block, by the cost model and the activity that arrives."""
+"""Choice of the kernel of each layer, block by block, by the cost model and the incoming activity."""
 
 from dataclasses import dataclass, field
 from threading import Lock
@@ -18,7 +18,7 @@ COUNTED_STEPS = 4
 
 @dataclass(frozen=True, eq=False)
 class _Shape:
-    """What of a layer's work is the same in all blocks."""
+    """The part of a layer's work that is the same in all blocks."""
 
     neurons: int
     padded_neurons: int
@@ -78,7 +78,7 @@ class KernelChoice:
         return tuple(kernel for kernel in KERNELS if kernel in (by_lanes, "event"))
 
     def work(self, layer: LayerPlan, arriving: np.ndarray, steps: int) -> Work:
-        """What a layer has to do in one block."""
+        """The work of a layer in one block."""
         every = max(1, len(arriving) // COUNTED_STEPS)
         counted = event_driven.count_arrivals(arriving, every)
         arrivals = counted * len(arriving) / len(range(0, len(arriving), every))

@@ -45,7 +45,7 @@ def compile_kernels(calls: Iterable[Call], compiling: Compiling | None = None) -
 
 
 def batch_calls(layers: tuple[LayerPlan, ...], kind: np.dtype, choice: KernelChoice) -> Iterator[Call]:
-    """What :func:`deploy.simulator.run_block` may call.
+    """The kernels that :func:`deploy.simulator.run_block` may call.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def batch_calls(layers: tuple[LayerPlan, ...], kind: np.dtype, choice: KernelCho
 
 
 def step_calls(layers: tuple[LayerPlan, ...], by_source: dict[str, list[tuple]]) -> Iterator[Call]:
-    """What a step of :class:`deploy.Simulator` calls.
+    """The kernels that a step of :class:`deploy.Simulator` calls.
 
     Parameters
     ----------

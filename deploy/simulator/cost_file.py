@@ -1,4 +1,4 @@
-"""The cost model that is used: what was measured on this machine, or else what was measured on another."""
+"""The cost model in use: measured on this machine, or else on another."""
 
 import warnings
 from pathlib import Path

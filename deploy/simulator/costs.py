@@ -1,4 +1,4 @@
-r"""What each kernel costs: a linear model of its time, and the choice of the cheapest.
+r"""The cost model of the kernels: a linear model of their time, and the choice of the fastest.
 
 A layer has N neurons and S sources; a block of L lanes runs T steps, of which :math:`T'` differ (one where
 the input is the same at every step). With P synapses, Q weights when zeros are stored, E values other than
@@ -25,7 +25,7 @@ KERNELS: tuple[KernelName, ...] = ("dense", "sparse", "event")
 
 
 class Work(BaseModel):
-    """What a layer has to do in a block: the symbols of the module.
+    """The work of a layer in a block: the symbols of the module.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class Work(BaseModel):
     width: int
 
     def terms(self, kernel: KernelName) -> tuple[float, ...]:
-        """What the coefficients of a kernel are multiplied by, in the order of its fields."""
+        """The factors of a kernel's coefficients, in the order of its fields."""
         distinct = self.distinct_steps * self.lanes
         if kernel == "event":
             return (
@@ -126,7 +126,7 @@ class EventCosts(_Costs):
 
 
 class SumCosts(BaseModel):
-    """Of all kernels, for one type of sums."""
+    """Coefficients of all kernels, for one type of sums."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,4 +1,4 @@
-"""How long the steps of a streaming simulator took."""
+"""Latency of the steps of a streaming simulator."""
 
 from dataclasses import dataclass
 
@@ -40,7 +40,7 @@ class StepTimes:
         self._count = 0
 
     def latency(self) -> Latency:
-        """What the times come to."""
+        """Statistics of the times."""
         times = self._seconds[: min(self._count, len(self._seconds))]
         if not len(times):
             return Latency(0, float("nan"), float("nan"), float("nan"))

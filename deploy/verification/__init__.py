@@ -1,4 +1,4 @@
-"""Proof that two programs send the same spikes."""
+"""Certificates that a network and its compiled graph send the same spikes."""
 
 from deploy.verification.verification import Certificate, certify, verify
 

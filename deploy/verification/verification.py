@@ -271,7 +271,7 @@ def _certificate(
 def reference_spikes(
     network: Network, graph: Graph, inputs: np.ndarray, on_overflow: OnOverflow = "raise"
 ) -> dict[str, np.ndarray]:
-    """What each layer of a graph sends by a network in evaluation mode, ``(N, T, *layer shape)``.
+    """Activity of each layer of a graph, by a network in evaluation mode, ``(N, T, *layer shape)``.
 
     Spikes are uint8, messages of sigma-delta units int32.
     """

@@ -1,4 +1,4 @@
-"""Work in a process of its own, beside this one."""
+"""Work in a background process."""
 
 import multiprocessing
 from collections.abc import Callable
@@ -50,7 +50,7 @@ class Background:
         return arrived
 
     def result(self) -> Any:
-        """What the function returned; an exception that it raised is raised here."""
+        """The result of the function; an exception that it raised is raised here."""
         self.messages(wait=True)
         kind, content = self._outcome
         if kind == "error":

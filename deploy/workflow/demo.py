@@ -1,4 +1,4 @@
-"""The whole way on real digits: train and prune, compile, run on Lava, verify, measure, price, report."""
+"""The demonstration on real digits: train and prune, compile, run on Lava, verify, measure, price, report."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What becomes of a trained network: compiled, run, measured, priced, and its spikes proven equal."""
+"""Deployment of a trained network: compile, run, measure, price, and prove its spikes equal."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -114,7 +114,7 @@ class Deployment:
 
     @property
     def control(self) -> Variant | None:
-        """What it is compared with."""
+        """The network that it is compared with."""
         return list(self.networks.values())[1] if len(self.networks) > 1 else None
 
 

@@ -1,4 +1,4 @@
-"""What works on this machine."""
+"""Check of the features that work on this machine."""
 
 import importlib.util
 import os

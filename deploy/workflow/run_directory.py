@@ -74,7 +74,7 @@ class RunDirectory:
         self._withdrawn.extend(names)
 
     def file(self, name: str) -> Path:
-        """Where to write a file that will be moved into the folder; the name may lead into a folder of it."""
+        """The temporary path of a file that will be moved into the folder, or into a folder of it."""
         draft = self._draft / name
         draft.parent.mkdir(parents=True, exist_ok=True)
         return draft

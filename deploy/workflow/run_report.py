@@ -1,4 +1,4 @@
-"""From the folder of a training run to its report: compiled, verified, measured, priced."""
+"""The report of a training run: its network compiled, verified, measured and priced."""
 
 from pathlib import Path
 

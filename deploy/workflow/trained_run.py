@@ -19,7 +19,7 @@ from dpap.training.start import first_samples
 
 @dataclass(frozen=True, eq=False)
 class TrainedRun:
-    """What a run of ``dpap train``, or the demonstration, left.
+    """The results of a run of ``dpap train``, or of the demonstration.
 
     Attributes
     ----------
@@ -139,7 +139,7 @@ def read_trained_run(folder: str | Path) -> TrainedRun:
 
 
 def _remedy(files: RunFiles) -> str:
-    """What helps where the best checkpoint is gone."""
+    """Advice where the best checkpoint is missing."""
     if files.last.is_file():
         return f"copy {files.last.name} to {files.best.name} to deploy the last epoch"
     return (

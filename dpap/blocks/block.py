@@ -1,4 +1,4 @@
-"""What blocks have in common.
+"""The base class of blocks with synapses.
 
 Inside a network tensors are time-major, ``(T, N, *shape)``, so that time folds into the batch for
 synapses and one step of all neurons is contiguous. An input that is the same at every step may have a
@@ -199,7 +199,7 @@ class SynapticBlock(nn.Module, ABC):
 
     @property
     def dynamics(self) -> Dynamics:
-        """What the block does with its sums."""
+        """The dynamics of the block's neurons."""
         return DYNAMICS[self.neuron.type]
 
     @property

@@ -1,4 +1,4 @@
-"""An input that is sent where it has changed enough."""
+"""Delta encoder: the input is sent where it has changed by at least a threshold."""
 
 import torch
 from torch import nn

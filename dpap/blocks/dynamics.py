@@ -1,4 +1,4 @@
-"""What a block's neurons make of its synaptic sums: one object for each kind of neuron."""
+"""The dynamics of a block's neurons: one object for each kind of neuron."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -40,7 +40,7 @@ class Integers(NamedTuple):
 
 
 class Pass(NamedTuple):
-    """What a block computed in a pass before its neurons respond, or with them where they are recurrent.
+    """The sums of a pass before the neurons respond, or with them where they are recurrent.
 
     Attributes
     ----------
@@ -76,11 +76,11 @@ class Dynamics(ABC):
         torch.nn.init.kaiming_uniform_(weight, a=5**0.5)
 
     def buffers(self) -> dict[str, torch.Tensor]:
-        """What else a block has to remember, by name."""
+        """Further buffers of a block, by name."""
         return {}
 
     def normalized(self, folded: Integers) -> Integers:
-        """The unit of sums that were normalised by their batch, in the units of the folded integers."""
+        """The integers of sums that were normalised by their batch, in the units of the folded ones."""
         return folded._replace(bias=None)
 
     def passed(self, block: "SynapticBlock", sums: torch.Tensor, integers: Integers) -> Pass:
@@ -124,7 +124,7 @@ class Dynamics(ABC):
 
     @abstractmethod
     def messages(self, activity: torch.Tensor, time_steps: int) -> torch.Tensor:
-        """What the neurons send at each step, ``(T, N, ...)``, for the activity that they gave."""
+        """The messages of the neurons at each step, ``(T, N, ...)``, for their activity."""
 
     @abstractmethod
     def readout(self, block: "SynapticBlock", activity: torch.Tensor) -> torch.Tensor:

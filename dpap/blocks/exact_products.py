@@ -25,7 +25,7 @@ FLOAT32_LIMIT = 1 << 25
 
 @torch.no_grad()
 def bound_of_sums(synapse: Synapse, inputs: torch.Tensor, weight: torch.Tensor, groups: int) -> float:
-    """What no partial sum of any neuron exceeds, for these inputs.
+    """An upper bound of all partial sums of all neurons, for these inputs.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from dpap.errors import NetworkError
 
 
 class _Pool(nn.Module):
-    """What the pools have in common.
+    """The base class of pools.
 
     Parameters
     ----------

@@ -64,7 +64,7 @@ class Module(Described):
 
 
 class Synaptic(Described):
-    """What all blocks with synapses have."""
+    """Fields of all blocks with synapses."""
 
     neuron: LIF | ReLU = Field(discriminator="type")
     input_bound: int = Field(ge=0, le=1 << 40)

@@ -38,11 +38,11 @@ class NetworkDescription(BaseModel):
     range_margin: float
     weight_bits: dict[str, int | None]
     blocks: list[Block] | None = Field(None, max_length=MOST_LAYERS)
-    """Of a network that its notation does not say all of."""
+    """Fields of a network that its notation does not describe."""
 
 
 class Header(BaseModel):
-    """What a file says besides its tensors."""
+    """The metadata of a file, besides its tensors."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -55,7 +55,7 @@ class Header(BaseModel):
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """What a file holds.
+    """The contents of a file.
 
     Attributes
     ----------

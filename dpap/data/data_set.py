@@ -1,4 +1,4 @@
-"""What is known of a data set, and how it is read."""
+"""The description of a data set, and how it is read."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ UNKNOWN_TIME_STEPS = "chosen here: neither the paper nor the authors' public cod
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be read of a data set.
+    """The parts of a data set to read.
 
     Attributes
     ----------

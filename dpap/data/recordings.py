@@ -25,7 +25,7 @@ class Recordings(Protocol):
         """Events of a recording: a structured array with the fields x, y, t (microseconds) and p."""
 
     def name(self, index: int) -> str:
-        """What a recording is called in errors."""
+        """The name of a recording in errors."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,7 +31,7 @@ DATA_SETS: dict[str, DataSet] = {
 
 
 def data_set(name: str) -> DataSet:
-    """What is known of a data set.
+    """The description of a data set.
 
     Raises
     ------

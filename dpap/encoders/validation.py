@@ -1,4 +1,4 @@
-"""What encoders take: images of whole numbers from 0 to the largest pixel value, and a number of steps."""
+"""Validation of the inputs of encoders: images of whole numbers from 0 to a largest value, and steps."""
 
 import numpy as np
 

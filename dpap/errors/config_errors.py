@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, in the terms of its file."""
+"""Errors of a configuration, in the terms of its file."""
 
 from typing import Any, get_args
 

@@ -1,4 +1,4 @@
-"""Arguments that are objects of another kind than a function takes, refused with what to do."""
+"""Errors for arguments of a wrong type, which say how to make the right one."""
 
 from typing import Any
 

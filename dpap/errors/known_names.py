@@ -1,4 +1,4 @@
-"""Names of things that there are: fields that name one, and suggestions for one nearly right."""
+"""Validated fields for names of a registry, and suggestions for names nearly right."""
 
 import difflib
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""Values as errors show them."""
+"""Formatting of values in errors."""
 
 import reprlib
 from typing import Any
@@ -16,7 +16,7 @@ class _Shortener(reprlib.Repr):
         self.maxstring = self.maxother = self.maxlong = most
 
     def repr_int(self, value: int, level: int) -> str:
-        """Of an enormous int its length alone."""
+        """Of an enormous int, only its length."""
         if value.bit_length() > _WRITTEN_BITS:
             return f"an int of {value.bit_length()} bits"
         return super().repr_int(value, level)

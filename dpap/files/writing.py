@@ -139,12 +139,12 @@ def read_limited(path: Path, limit: int) -> bytes:
 
 
 def kind_of_file(mode: int) -> str:
-    """What ``stat`` says is at a path that is not a regular file, in words."""
+    """The kind of a path that is not a regular file, in words."""
     return next((name for test, name in _KINDS if test(mode)), "a symbolic link that leads in a circle")
 
 
 def cannot_write(path: str | Path, error: OSError, remedy: str = "") -> InputError | StorageError:
-    """What to raise where the system refuses to write a path."""
+    """The error for a path that the system refuses to write."""
     reason = error.strerror or str(error)
     if error.errno in _FULL:
         return StorageError(path, reason)

@@ -1,4 +1,4 @@
-"""From the papers' notation to a network."""
+"""Builds a network from the papers' notation."""
 
 import math
 from collections.abc import Sequence
@@ -117,7 +117,7 @@ def build(
 
 @dataclass(frozen=True)
 class _Place:
-    """What a layer that comes next would take: its source, and the shape, bound and unit of that.
+    """The inputs of the next layer: its source, and the shape, bound and unit of that.
 
     In training it may be a fraction where the next one ``rounds``. What has been through neurons (``spikes``)
     changes with time.

@@ -264,7 +264,7 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def record(self, inputs: torch.Tensor, names: Collection[str] | None = None) -> dict[str, torch.Tensor]:
-        """What layers send, each ``(N, T, *layer shape)``, for inputs as in ``forward``.
+        """The activity of layers, each ``(N, T, *layer shape)``, for inputs as in ``forward``.
 
         Spikes, 0 or 1; of ReLU units, and of pools and sums of these, changes in whole messages.
 

@@ -24,7 +24,7 @@ _SPIKING = "15C3-AP2-40C3-AP2-Flatten-300FC-{classes}FC"
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a network is built from; the arguments of :func:`dpap.networks.build`."""
+    """The description of a network; the arguments of :func:`dpap.networks.build`."""
 
     notation: str
     input_shape: tuple[int, ...]

@@ -1,4 +1,4 @@
-r"""How far the activations of sigma-delta units reach, and what to say where one leaves its range.
+r"""Bounds of the activations of sigma-delta units, and the error where one leaves its range.
 
 A state :math:`A[t]`, and its change since the last message (:mod:`dpap.neurons.sigma_delta`), must stay below
 

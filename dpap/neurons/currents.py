@@ -1,4 +1,4 @@
-r"""How far the currents of neurons reach, and what to say where one leaves its range.
+r"""Bounds of the currents of neurons, and the error where one leaves its range.
 
 A current is
 

@@ -93,7 +93,7 @@ def _over_time(activation: torch.Tensor, threshold: int, shift: int) -> torch.Te
 
 
 def messages(activity: torch.Tensor, time_steps: int) -> torch.Tensor:
-    """What was sent at each step, :math:`m[t] = X[t] - X[t-1]`.
+    """The messages of each step, :math:`m[t] = X[t] - X[t-1]`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Measures of importance: local plasticity of synapses, spines of neurons, and what they are compared with.
+"""Criteria of importance: plasticity of synapses, dendritic spines of neurons, and baselines.
 
 A measure is one file here and its line ``@criterion(name)``; :class:`dpap.DPAPConfig` takes it by its name.
 """

@@ -1,4 +1,4 @@
-"""What a measure of importance is: the one interface of BCM, STDP, Hebb, magnitude and random."""
+"""The interface of criteria of importance: BCM, STDP, Hebb, magnitude and random."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -66,7 +66,7 @@ class Importance(ABC):
         self.device = block.weight.device
 
     def summarize(self, activity: torch.Tensor, steps: int) -> torch.Tensor:
-        """What is kept of one forward pass, samples first; here the final traces (eq. 5, 6), ``(N, F)``.
+        """The summary of one forward pass, samples first; here the final traces (eq. 5, 6), ``(N, F)``.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-r"""Dendritic-spine ranges: what a synapse's weight may be, which widens and shrinks with its use.
+r"""Dendritic-spine ranges: bounds of a synapse's weight, which widen and shrink with its use.
 
 Every synapse has a range :math:`[r^-, r^+]`, at first :math:`\mp\max|w|` of its layer. After each epoch,
 

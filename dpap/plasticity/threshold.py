@@ -52,7 +52,7 @@ class SlidingThreshold:
         return {"threshold": self.value, "threshold_batches": self.batches}
 
     def shapes(self) -> dict[str, Shape | None]:
-        """What a state must hold."""
+        """The values of a state."""
         return {"threshold": (len(self.value),), "threshold_batches": None}
 
     def take(self, state: dict[str, Any]) -> None:
@@ -130,7 +130,7 @@ class SlotThreshold:
         }
 
     def shapes(self) -> dict[str, Shape | None]:
-        """What a state must hold."""
+        """The values of a state."""
         return {
             "threshold": (None, self.value.shape[1]),
             "threshold_counts": (None,),

@@ -146,7 +146,7 @@ def _activity_errors(original: Network, quantized: Network, samples) -> dict[str
 
 
 def _activity(network: Network, inputs: torch.Tensor) -> dict[str, torch.Tensor]:
-    """What each layer sends, in real units; those of ReLU units differ between the networks."""
+    """The activity of each layer, in real units; that of ReLU units differ between the networks."""
     return {
         name: activity / network.layers[name].output_divisor
         for name, activity in network.record(inputs).items()

@@ -1,4 +1,4 @@
-"""What quantisation after training did to a network, layer by layer."""
+"""The result of quantisation after training, layer by layer."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -8,7 +8,7 @@ from dpap.networks import Network
 
 @dataclass(frozen=True)
 class LayerQuantization:
-    """What became of a layer.
+    """The result of one layer.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Budgets of what a compiled network takes, and how they are written: ``energy=5uJ:loihi1/sanafe_fit``."""
+"""Budgets of a compiled network, and their notation: ``energy=5uJ:loihi1/sanafe_fit``."""
 
 import math
 import re
@@ -65,11 +65,11 @@ class Budget(BaseModel):
 
     @property
     def unit(self) -> str:
-        """Of the limit."""
+        """The unit of the limit."""
         return {"synops": "SynOps", "energy": "J", "cores": "cores"}[self.quantity]
 
     def written(self, value: float) -> str:
-        """A value of the quantity with its unit, for people."""
+        """A value of the quantity with its unit, as text."""
         if self.quantity == "energy":
             return f"{value * 1e6:.4g} uJ"
         return f"{value:,.0f} {self.unit}"

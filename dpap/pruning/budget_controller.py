@@ -96,7 +96,7 @@ class BudgetController(TargetController):
 
     @property
     def limit(self) -> float:
-        """Of the budget."""
+        """The limit of the budget."""
         return self.config.budget.limit
 
     @property
@@ -265,7 +265,7 @@ class BudgetController(TargetController):
         return {name: price * (self._model.value / max(weights, 1.0)) for name, price in prices.items()}
 
     def state_dict(self) -> dict[str, Any]:
-        """What is needed to go on, and what the last reading was."""
+        """The state to go on from, with the last reading."""
         accuracies = self.accuracy_before, self.reading.accuracy
         known = [-1.0 if accuracy is None else accuracy for accuracy in accuracies]
         return {

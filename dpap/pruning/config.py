@@ -46,7 +46,7 @@ _PAPER_DENSE = SurvivalConfig(epsilon=1.5, protection=2.0, eta=13.0)
 
 
 class LayerConfig(BaseModel):
-    """What one layer has for itself; None where it has what its kind has (:class:`SurvivalConfig`)."""
+    """Constants of one layer; None where it has those of its kind (:class:`SurvivalConfig`)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -14,7 +14,7 @@ from dpap.runtime.reduction import rank, ranks, sum_over_ranks
 
 @dataclass(frozen=True, eq=False)
 class UnitPrices:
-    """What the remaining units of one layer contribute to a cost.
+    """Prices of the remaining units of one layer: their contributions to a cost.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class UnitPrices:
 
 @dataclass(frozen=True, eq=False)
 class CostReading:
-    r"""A measurement of what a budget limits.
+    r"""The cost of a network, as measured.
 
     To find how much to prune, a measurement can say what each unit contributes. The model is linear:
 
@@ -62,7 +62,7 @@ class CostReading:
 
 
 class CostFunction(Protocol):
-    """Measures a network: what :func:`deploy.budget_cost_function` gives, or any function of one's own.
+    """Measures the cost of a network: :func:`deploy.budget_cost_function` gives one, or write your own.
 
     It is called with the network as it would be deployed, in evaluation mode, and must leave it as it is.
     It gives a :class:`CostReading`, or the value alone.

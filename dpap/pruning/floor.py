@@ -1,4 +1,4 @@
-"""What is left of every layer at least."""
+"""Floors: the least that pruning leaves of every layer."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What a pruner needs to know of a layer, whoever made it."""
+"""The interface of layers that can be pruned."""
 
 from collections.abc import Callable
 from typing import Literal, Protocol

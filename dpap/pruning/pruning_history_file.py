@@ -27,7 +27,7 @@ _ROUNDING = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class RecordedUnitHistory:
-    """What was recorded of a layer's synapses, or neurons.
+    """The recorded history of a layer's synapses, or neurons.
 
     Attributes
     ----------
@@ -48,18 +48,18 @@ class RecordedUnitHistory:
 
     @property
     def pruned(self) -> np.ndarray:
-        """Which of the recorded units were pruned during the training, bool."""
+        """The recorded units that were pruned during the training, bool."""
         return self.pruned_in > 0
 
     @property
     def retained(self) -> np.ndarray:
-        """Which of them are still alive, bool."""
+        """The recorded units that are still alive, bool."""
         return self.pruned_in == 0
 
 
 @dataclass(frozen=True, eq=False)
 class RecordedLayerHistory:
-    """What was recorded of a layer.
+    """The recorded history of a layer.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class RecordedLayerHistory:
 
 @dataclass(frozen=True, eq=False)
 class RecordedPruningHistory:
-    """What was recorded of a training.
+    """The recorded pruning history of a training.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""When a pruner may change the structure."""
+"""The schedule of pruning: warm-up and freeze."""
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 

@@ -55,7 +55,7 @@ def receives_every_spike(network: nn.Module, block: Prunable, source: Prunable) 
 def presynaptic_alive(
     block: Prunable, sources: Sequence[torch.Tensor], own: torch.Tensor
 ) -> torch.Tensor | None:
-    """Which presynaptic neurons of a layer can still fire.
+    """The presynaptic neurons of a layer that can still fire.
 
     Parameters
     ----------

@@ -66,7 +66,7 @@ class TargetConfig(BaseModel):
         return start + min(self.look_ahead, (self.epochs - start) // 2)
 
     def share_of_path(self, completed: int, start: int) -> float:
-        """What is left of the way to the target after so many epochs, 1 to 0."""
+        """The share of the path to the target that is left after so many epochs, 1 to 0."""
         first = self.first_pruning(start)
         progress = (completed - first) / max(self.epochs - first, 1)
         return (1 - min(max(progress, 0.0), 1.0)) ** 3

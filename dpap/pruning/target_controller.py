@@ -308,7 +308,7 @@ class TargetController:
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """What is needed to go on."""
+        """The state to go on from."""
         return {"steering": torch.tensor([self.start, self.shift, self.cost], dtype=torch.float64)}
 
     def load_state_dict(self, state: Any) -> None:

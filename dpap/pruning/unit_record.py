@@ -1,4 +1,4 @@
-"""What is recorded of the synapses, or of the neurons, of one layer during pruning."""
+"""The record of the synapses, or of the neurons, of one layer during pruning."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ SAMPLED = 4096
 
 
 class UnitRecord:
-    """What is recorded of the synapses, or of the neurons, of one layer.
+    """The record of the synapses, or of the neurons, of one layer.
 
     Parameters
     ----------

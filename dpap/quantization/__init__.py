@@ -1,1 +1,1 @@
-"""Real weights, thresholds and biases as the integers that hardware has."""
+"""Quantisation of weights, thresholds and biases to the integers of hardware."""

@@ -1,4 +1,4 @@
-"""Levels and weights of a layer that rounding does away with."""
+"""Counts of a layer's levels and weights that rounding removes."""
 
 import warnings
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ COARSE_BITS = 4
 
 @dataclass(frozen=True)
 class Levels:
-    """What rounding leaves of a layer's weights.
+    """A layer's weights after rounding.
 
     Attributes
     ----------

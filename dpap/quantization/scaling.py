@@ -266,7 +266,7 @@ def weight_scale(
 
 
 def proven_sum(neuron: LIF, input_bound: int, time_steps: int) -> float:
-    """What integer weights of one sign may sum to, so that no input drives a current out of its range."""
+    """The largest sum of integer weights of one sign with which no input drives a current out of range."""
     current_gain, _ = state_gain(neuron, time_steps)
     return (SUM_LIMIT - 1) / (input_bound * current_gain)
 

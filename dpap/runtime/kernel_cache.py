@@ -1,4 +1,4 @@
-"""Where compiled kernels are kept: a folder that the user can write.
+"""The folder of compiled kernels: one that the user can write.
 
 Numba takes ``NUMBA_CACHE_DIR`` where it is set, else the ``__pycache__`` beside the source, else
 ``numba`` in the user's cache folder, and does not import a function where it can write none of them

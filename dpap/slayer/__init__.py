@@ -1,4 +1,4 @@
-"""Networks of stock lava-dl SLAYER blocks: to them, from them, and pruning of them as they are.
+"""Networks of stock lava-dl SLAYER blocks: conversion to and from them, and pruning of them.
 
 Lava is imported when :func:`to_slayer` makes its blocks, and not before.
 """

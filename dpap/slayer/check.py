@@ -1,4 +1,4 @@
-"""Whether the forward of a stock network does what its blocks do one after the other."""
+"""Check that the forward of a stock network runs its blocks one after the other."""
 
 import warnings
 from collections.abc import Iterator
@@ -116,7 +116,7 @@ def _random_inputs(network: Network, rates: tuple[float, ...]) -> torch.Tensor:
 
 
 def _sent(network: Network, inputs: torch.Tensor) -> dict[str, torch.Tensor]:
-    """What every layer sends in evaluation mode, each ``(N, *shape, T)``."""
+    """The activity of every layer in evaluation mode, each ``(N, *shape, T)``."""
     training, device = network.training, next(network.parameters()).device
     network.eval()
     try:
@@ -183,7 +183,7 @@ def _count(values: torch.Tensor) -> int:
 
 
 def _wrong_input(evaluation: Evaluation, call: Call) -> str | None:
-    """What a block takes in place of what its sources gave; None where it takes that."""
+    """The input of a block where it is not the output of its sources; None where it is."""
     labels = evaluation.conversion.labels
     given = {each.index: each.output for each in evaluation.calls} | {graph.INPUT: evaluation.inputs}
     sources = evaluation.conversion.sources[call.index]

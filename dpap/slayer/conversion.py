@@ -1,4 +1,4 @@
-"""A converted network, with what each stock block became in it."""
+"""The result of a conversion: the network, and the layer of each stock block."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from dpap.networks import Network
 
 @dataclass(frozen=True)
 class Stage:
-    """What a stock block is in the converted network.
+    """The layer of a stock block in the converted network.
 
     Attributes
     ----------

@@ -326,7 +326,7 @@ _OTHERS = (
 
 
 def _fitting(where: str, make: Callable[[], _Made]) -> _Made:
-    """What ``make`` gives, with the block in front of its errors."""
+    """The result of ``make``, with the block's name in its errors."""
     try:
         return make()
     except NetworkError as error:

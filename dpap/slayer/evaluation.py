@@ -1,4 +1,4 @@
-"""What every block of a stock network sends for an input, by the network's own forward."""
+"""The activity of every block of a stock network, by the network's own forward."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -65,7 +65,7 @@ class Evaluation:
     result: object
 
     def fault(self) -> str | None:
-        """What keeps the calls from being one of every block, each after the one before; None if nothing."""
+        """The reason why the calls are not one of every block, in order; None if they are."""
         counts = Counter(call.index for call in self.calls)
         for index, name in enumerate(self.conversion.labels):
             if counts[index] != 1:
@@ -81,7 +81,7 @@ class Evaluation:
         return values[..., stage.lag : stage.lag + self.time_steps] * stage.unit
 
     def layers(self) -> dict[str, torch.Tensor]:
-        """What the converted network's layers send by the stock network, each ``(N, *shape, T)``.
+        """The activity of the converted network's layers in the stock network, each ``(N, *shape, T)``.
 
         Only where :meth:`fault` finds nothing. Layers that a stock block holds within, a dropout, are left
         out.

@@ -1,4 +1,4 @@
-"""Where stock SLAYER's arithmetic has no limit and Lava's has one."""
+"""Limits of Lava's arithmetic that stock SLAYER's does not have."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""What a stock SLAYER block is: its kind, its neuron and its weights, or why it has no counterpart.
+"""Inspection of stock SLAYER blocks: kind, neuron and weights, or the reason why there is no counterpart.
 
 Stock classes are recognised by their name and module, so that inspecting a network does not import Lava.
 """
@@ -58,7 +58,7 @@ def _class_name(kind: type) -> str:
 
 
 def remedy(block: nn.Module, family: str, otherwise: str) -> str:
-    """What to do about a block without a counterpart that looks as if it had one; else ``otherwise``.
+    """Advice for a block without a counterpart that looks as if it had one; else ``otherwise``.
 
     Parameters
     ----------

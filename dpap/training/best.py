@@ -1,4 +1,4 @@
-"""Which epoch of a run is kept as the best."""
+"""The best epoch of a run, whose network is kept."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""A measured budget in a training run: the samples that it is measured on, and what came of it."""
+"""A budget in a training run: the samples that it is measured on, and its outcome."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -12,7 +12,7 @@ from dpap.training.history import EpochRecord
 from dpap.training.run_config import RunConfig
 
 MakeCostFunction = Callable[[Budget, np.ndarray, np.ndarray, tuple[str, ...]], CostFunction]
-"""Makes what measures a budget on samples ``(N, T, *input_shape)`` with labels, some layers left out."""
+"""Makes the cost function of a budget from samples ``(N, T, *input_shape)``, labels and layers left out."""
 
 GUESSING = 1.5
 """An accuracy of at most so many times that of guessing is warned of."""
@@ -21,7 +21,7 @@ GUESSING = 1.5
 def cost_function_for(
     config: RunConfig, splits: Mapping[str, Split], make_cost_function: MakeCostFunction | None
 ) -> CostFunction | None:
-    """What measures the budget of a run, where there is one.
+    """The cost function of a run's budget, where there is one.
 
     The samples are drawn by the training's seed, of those held back for validation or else of the training
     samples.
@@ -29,7 +29,7 @@ def cost_function_for(
     Raises
     ------
     InputError
-        Nothing is given that measures; or what :func:`deploy.budget_cost_function` raises.
+        No ``make_cost_function`` is given; or what :func:`deploy.budget_cost_function` raises.
     """
     target = config.pruning.target
     if target is None or target.budget is None:
@@ -53,7 +53,7 @@ def _measured_on(config: RunConfig) -> str:
 
 @dataclass(frozen=True)
 class BudgetOutcome:
-    """What came of a budget, of the network after the last epoch.
+    """The outcome of a budget, for the network after the last epoch.
 
     Attributes
     ----------
@@ -114,7 +114,7 @@ class BudgetOutcome:
 def budget_outcome(
     config: RunConfig, controller: BudgetController, history: Sequence[EpochRecord], classes: int
 ) -> BudgetOutcome:
-    """What came of the budget of a run."""
+    """The outcome of the budget of a run."""
     budget, last = config.pruning.target.budget, history[-1]
     before = next((record for record in reversed(history) if not record.pruning_rate), None)
     tested = before is not None and None not in (before.test_accuracy, last.test_accuracy)

@@ -1,4 +1,4 @@
-"""One pass over a training split, and the measurement of a network.
+"""One epoch of training, and the evaluation of a network.
 
 All that is random in an epoch follows from the seed and the epoch's number, so that a training that goes on
 from the end of an epoch does what an uninterrupted one does.
@@ -25,7 +25,7 @@ EVALUATION_BATCH = 512
 
 @dataclass(frozen=True)
 class EpochMetrics:
-    """What the passes of an epoch came to.
+    """Loss and accuracy of a training epoch.
 
     Attributes
     ----------
@@ -157,7 +157,7 @@ def _share_of_mean(
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a network does on samples that it does not learn from.
+    """Accuracy and loss of a network on samples that it is not trained on.
 
     Attributes
     ----------

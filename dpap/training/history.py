@@ -1,4 +1,4 @@
-"""What is known of each epoch of a training, and what follows from it."""
+"""The history of a training: a record of each epoch, and its convergence."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Where a training runs, as its configuration asks."""
+"""The device and processes of a training, by its configuration."""
 
 import os
 

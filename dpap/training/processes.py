@@ -1,4 +1,4 @@
-"""Where a training runs: in this process, or in several that share every batch."""
+"""The processes of a training: this one, or several that share every batch."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ class OneProcess:
         self.device = device or torch.device("cpu")
 
     def wrap(self, network: nn.Module) -> Any:
-        """What is called in place of the network in training."""
+        """The module that is called in place of the network in training."""
         return network
 
     def backward(self, loss: torch.Tensor) -> None:

@@ -1,4 +1,4 @@
-"""How far a training is: a bar on a terminal, one line an epoch elsewhere."""
+"""Progress of a training: a bar on a terminal, one line an epoch elsewhere."""
 
 from types import TracebackType
 

@@ -33,7 +33,7 @@ from dpap.training.trainer import Trainer
 
 @dataclass(frozen=True, eq=False)
 class RunResult:
-    """What a run came to.
+    """The result of a run.
 
     Attributes
     ----------
@@ -118,7 +118,7 @@ class Run:
         return record
 
     def described(self) -> str:
-        """What runs where, in one line."""
+        """The run in one line: what is trained, and where."""
         config, processes = self.config, self.config.execution.devices * self.config.execution.nodes
         on = f"{self.processes.device}" + (f", {processes} processes" if processes > 1 else "")
         if self.processes.device.type == "cpu":
@@ -144,7 +144,7 @@ class Run:
             self.pruning_history.save(self.files.pruning_history)
 
     def state_dict(self) -> dict[str, Any]:
-        """What is needed to go on, besides the network and the pruner: tensors and plain values."""
+        """The state to go on from, besides the network and the pruner: tensors and plain values."""
         return {
             "run": self.config.model_dump(mode="json"),
             "learning": self.trainer.state_dict(),

@@ -1,4 +1,4 @@
-"""Everything that decides what a training run does: a YAML file, and changes of it."""
+"""The configuration of a training run: a YAML file, and changes of it."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -18,7 +18,7 @@ class Section(BaseModel):
 
 
 class DataConfig(Section):
-    """What is learned from; the arguments of :func:`dpap.data.load`.
+    """The data of a run; the arguments of :func:`dpap.data.load`.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class DataConfig(Section):
 
 
 class NetworkConfig(Section):
-    """What learns; arguments of :func:`dpap.networks.build`.
+    """The network of a run; arguments of :func:`dpap.networks.build`.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ class NetworkConfig(Section):
 
 
 class ExecutionConfig(Section):
-    """Where it runs. It may change when a run is resumed, which then ends at other weights.
+    """The device and processes of a run. They may change when it is resumed; it then ends at other weights.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a run starts from: its data, and its network before it learns."""
+"""The start of a run: its data, and its network before training."""
 
 import numpy as np
 import torch

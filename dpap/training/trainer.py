@@ -186,7 +186,7 @@ class Trainer:
         return self.network.running(steps)
 
     def state_dict(self) -> dict[str, Any]:
-        """What is needed to go on, besides the network and the pruner: tensors and plain values.
+        """The state to go on from, besides the network and the pruner: tensors and plain values.
 
         No generator's state is among it: what is random in an epoch follows from its number.
         """

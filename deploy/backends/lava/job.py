@@ -178,7 +178,7 @@ class Job:
         return None
 
     def read_spikes(self) -> dict[str, np.ndarray]:
-        """What the neurons of recorded layers sent, in the files: ``(N, T, *kept_shape)`` uint8, or int32."""
+        """Activity of the recorded layers, in the files: ``(N, T, *kept_shape)`` uint8, or int32."""
         return {
             name: np.load(self.folder / f"spikes{i}.npy", mmap_mode="r", allow_pickle=False)
             for i, name in enumerate(self.names)

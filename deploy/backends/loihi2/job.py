@@ -29,7 +29,7 @@ from deploy.measured import Measured
 
 @dataclass(frozen=True)
 class Board:
-    """Which board to run on.
+    """The board to run on.
 
     Attributes
     ----------
@@ -113,7 +113,7 @@ class Job:
         return spikes
 
     def read_measured(self) -> Measured:
-        """What the board measured.
+        """The measurements of the board.
 
         Raises
         ------

@@ -1,1 +1,1 @@
-"""HDF5 that is written without the library meeting a full disk, and read without trusting it."""
+"""HDF5 files: written safely on disks that fill up, and validated before they are read."""

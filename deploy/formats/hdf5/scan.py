@@ -1,4 +1,4 @@
-"""One look at everything that an HDF5 file holds, before any of it is read.
+"""Validation of the structure of an HDF5 file, before any of it is read.
 
 HDF5 follows links and virtual data sets into other files, and allocates what a few bytes say an array has.
 """

@@ -1,4 +1,4 @@
-"""The chain of netx blocks that says a graph."""
+"""The chain of netx blocks that represents a graph."""
 
 from dataclasses import dataclass, field
 
@@ -78,7 +78,7 @@ def one_sample_a_run(graph: Graph) -> bool:
 
 
 def _sources(layer: Layer, before: str) -> tuple[Incoming, Incoming | None]:
-    """What a layer receives from the block before it, and from itself."""
+    """The inputs of a layer from the block before it, and from itself."""
     forward = [incoming for incoming in layer.inputs if incoming.source == before]
     own = [incoming for incoming in layer.inputs if incoming.source == layer.name]
     if len(forward) != 1 or len(forward) + len(own) != len(layer.inputs):

@@ -1,4 +1,4 @@
-r"""What netx's layers send before their first input arrives, and what of it changes the first sample.
+r"""Spikes of netx's layers before their first input arrives, and their effect on the first sample.
 
 All layers of a netx network run from the first step on, and each block hands its spikes on one step later, so
 layer k (1 is the first) runs k steps before the first step of the sample reaches it. With s the step of the
@@ -32,7 +32,7 @@ from deploy.ir.lif_steps import fires_by_bias, step
 
 @dataclass(frozen=True)
 class Start:
-    """What a layer does before its first input.
+    """The activity of a layer before its first input.
 
     Attributes
     ----------
@@ -157,7 +157,7 @@ def _message(graph: Graph, starts: list[Start]) -> str:
 
 
 def _excited(layer: Layer) -> np.ndarray:
-    """Which neurons have a positive bias."""
+    """The neurons with a positive bias."""
     return np.zeros(layer.size, bool) if layer.bias is None else layer.neuron_bias > 0
 
 

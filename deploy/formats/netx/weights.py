@@ -1,4 +1,4 @@
-r"""Weights of dense blocks that netx and Lava change on the way.
+r"""Weights of dense blocks that netx and Lava change when they read them.
 
 netx shifts a block's weights, the recurrent ones among them, to the left by the largest
 

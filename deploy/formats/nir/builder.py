@@ -1,4 +1,4 @@
-"""From the nodes of a NIR graph to the layers of a network."""
+"""Builds the layers of a network from the nodes of a NIR graph."""
 
 import math
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Whether a NIR file was written for steps of the duration that it is read in.
+"""Check that a NIR file was written for the duration of a step that it is read with.
 
 NIR's neurons are differential equations: a file has time constants in seconds and no step. One step too short
 makes every decay and gain smaller, and the network nearly silent, without anything being wrong with it.
@@ -27,7 +27,7 @@ SCALED = 1e-3
 def duration_doubt(
     given: float | None, written: float | None, assumed: float, nodes: Mapping[str, object]
 ) -> str | None:
-    """What to warn of, or None.
+    """The warning, or None.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def duration_doubt(
 
 
 def _doubt(name: str, node, dt: float) -> str | None:
-    """What about a node looks as though written for another step than ``dt``."""
+    """The parameter of a node that seems to be for another step than ``dt``."""
     if kind(node) == "Delay":
         delays = numbers(name, "delay", node.delay) / MILLISECOND
         if not delays.any() or abs(delays - delays.round()).max() > SCALED:

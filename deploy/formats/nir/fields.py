@@ -1,4 +1,4 @@
-"""Fields of NIR nodes, as this program takes them; a file may have anything in them."""
+"""Validation of the fields of NIR nodes; a file may have anything in them."""
 
 import numpy as np
 

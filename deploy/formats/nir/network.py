@@ -1,4 +1,4 @@
-"""Networks that others wrote in NIR, as networks of our blocks."""
+"""Conversion of NIR graphs of other frameworks to networks of our blocks."""
 
 import warnings
 from pathlib import Path

@@ -21,7 +21,7 @@ from deploy.formats.nir.fields import ALIKE, numbers
 
 @dataclass(frozen=True)
 class StepNeuron:
-    """What a layer's neurons do in a step.
+    """The step of a layer's neurons.
 
     Attributes
     ----------

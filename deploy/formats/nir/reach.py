@@ -1,4 +1,4 @@
-r"""Whether the neurons of a network can reach their thresholds at all.
+r"""Check that the neurons of a network can reach their thresholds.
 
 A neuron with the synaptic sum :math:`a \le P m` (P its positive weights, m the largest input) and the
 constant b stays, over T steps, at
@@ -31,7 +31,7 @@ _FIELDS = {"LIF": ("r", "tau"), "CubaLIF": ("r", "w_in", "tau_mem", "tau_syn"), 
 
 
 def unreachable(network: Network, neurons: Mapping[str, tuple[str, object]], dt: float) -> Iterator[str]:
-    """What to warn of for each layer of which nearly no neuron can reach its threshold.
+    """A warning for each layer in which nearly no neuron can reach its threshold.
 
     Parameters
     ----------

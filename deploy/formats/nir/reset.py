@@ -1,4 +1,4 @@
-r"""How the neurons of a NIR file reset.
+r"""The reset of the neurons of a NIR file.
 
 NIR's neurons are set to ``v_reset`` after a spike. A reset by subtraction, :math:`v \leftarrow v - \theta`,
 has no field: snnTorch 1.0 and sinabs, whose default it is, write the same node as for a reset to zero, and
@@ -23,7 +23,7 @@ REMEDY = 'retrain with a reset to zero (snnTorch: reset_mechanism="zero")'
 
 
 def reset_doubt(given: str | None, written: object, nodes: Mapping[str, object]) -> str | None:
-    """What to warn of where nothing says that neurons reset to zero; None where something does.
+    """The warning where nothing says that neurons reset to zero; None where something does.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-r"""What drives one population of a NIR graph: several nodes of synapses, as the weights of one block.
+r"""The synapses of one population of a NIR graph: several nodes, as the weights of one block.
 
 Edges that end in one node add up, so that a population behind nodes :math:`W_i` with the sources :math:`x_i`
 is driven by :math:`\sum_i W_i x_i + b_i`. Three rules make one block of them, in this order:
@@ -68,7 +68,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Synapses:
-    """What drives a population, or a part of it.
+    """The synapses of a population, or of a part of it.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Which node of a NIR graph receives input from which: one flat graph in the order of computation."""
+"""The topology of a NIR graph: one flat graph in the order of computation."""
 
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter

@@ -213,7 +213,7 @@ class _Writer:
         return self.nir.Affine(weight, _single(layer.neuron_bias * factor))
 
     def _weight_factor(self, layer: Layer) -> float:
-        """What an integer weight or bias of a layer is multiplied by."""
+        """The factor of the integer weights and biases of a layer."""
         if layer.neuron.current_decay < DECAY_UNITY:
             return 1 / _unit(layer)
         return 1 / _unit(layer) / _decay(layer.neuron.voltage_decay)

@@ -1,4 +1,4 @@
-"""What a stock sigma-delta block is: its kind, its unit and its bias, or why it has no counterpart."""
+"""Inspection of stock sigma-delta blocks: kind, unit and bias, or why there is no counterpart."""
 
 import math
 
