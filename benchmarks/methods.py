@@ -1,7 +1,7 @@
 """DPAP, SD-SNN and magnitude side by side, at the pruning rate at which SD-SNN settles.
 
-SD-SNN finds its pruning rate itself; the others are steered to the rate that it found with the same seed. The
-control is not pruned. The test part is measured after the last epoch and chooses nothing.
+SD-SNN finds its pruning rate itself; the others have the rate that it found with the same seed as their
+target. The control is not pruned. The test part is measured after the last epoch and chooses nothing.
 
     uv run python benchmarks/methods.py [--config benchmarks/runs/digits.yaml] [--seeds 0 1 2] [--json]
 """

@@ -54,11 +54,11 @@ def _fill():
         (lambda: None, "loaded"),
         (lambda: _fail(ValueError("typed\nand more")), "refused"),
         (lambda: _fail(KeyError("x")), "untyped"),
-        (lambda: os.abort(), "died"),
+        (lambda: os.abort(), "killed"),
         (_spin, "slow"),
         (_fill, "large"),
     ],
-    ids=["loaded", "refused", "untyped", "died", "slow", "large"],
+    ids=["loaded", "refused", "untyped", "killed", "slow", "large"],
 )
 def test_what_breaks_a_limit_is_found(read, kind):
     started = time.monotonic()

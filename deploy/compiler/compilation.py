@@ -136,7 +136,7 @@ def _check_units(network: dpap.networks.Network) -> None:
 
 
 def _layer(network: dpap.networks.Network, name: str) -> Layer:
-    describe = _spiking if network.neuron.type == "lif" else _rectifying
+    describe = _spiking if network.neuron.type == "lif" else _relu
     inputs, neuron, scale, bias = describe(network, name)
     shape = population_shape(network, name)
     return Layer(
@@ -185,7 +185,7 @@ def _spiking(network: dpap.networks.Network, name: str) -> Description:
     return inputs, neuron, integers.scale, integers.bias
 
 
-def _rectifying(network: dpap.networks.Network, name: str) -> Description:
+def _relu(network: dpap.networks.Network, name: str) -> Description:
     """A layer of units that send changes of activations."""
     block = network.layers[name]
     if isinstance(block, SynapticBlock):

@@ -142,7 +142,7 @@ def core_lists(
     return CoreLists(axons, largest, np.split(lengths, starts[1:-1]))
 
 
-def core_routes(
+def core_axons(
     tables: KernelTables,
     source: Shape,
     extent: tuple[int, int],
@@ -161,12 +161,12 @@ def core_routes(
     """
     cores = np.arange(len(bounds) - 1)
     starts = np.concatenate([[0], np.cumsum(np.diff(bounds) + 1)])
-    routes = np.concatenate([[0], np.cumsum(axons)])
-    *_, route_axons, route_counts = _scan(tables, source, extent, padding, 1, bounds, cores, starts, routes)
-    return route_axons, route_counts
+    entries = np.concatenate([[0], np.cumsum(axons)])
+    *_, entry_axons, entry_counts = _scan(tables, source, extent, padding, 1, bounds, cores, starts, entries)
+    return entry_axons, entry_counts
 
 
-def _scan(tables, source, extent, padding, base_range, bounds, cores, starts, routes):
+def _scan(tables, source, extent, padding, base_range, bounds, cores, starts, entries):
     outputs, most = tables.counts.shape[2] - 1, int(np.diff(bounds).max())
     lowest = -(outputs + base_range)
     return _scan_cores(
@@ -180,7 +180,7 @@ def _scan(tables, source, extent, padding, base_range, bounds, cores, starts, ro
         bounds,
         np.asarray(cores, np.int64),
         starts,
-        routes,
+        entries,
     )
 
 
@@ -194,15 +194,15 @@ def _before(values: np.ndarray) -> np.ndarray:
 
 
 @numba.njit(cache=True)
-def _scan_cores(counts, hashes, first, last, powers, lowest, geometry, bounds, cores, starts, routes):
+def _scan_cores(counts, hashes, first, last, powers, lowest, geometry, bounds, cores, starts, entries):
     kernel_height, kernel_width, outputs, inputs = counts.shape
     outputs -= 1
     source_height, source_width, height, width, above, before, base_range = geometry
     axons = np.zeros(len(cores), np.int64)
     largest = np.zeros(len(cores), np.int64)
     lengths = np.zeros(starts[-1], np.int64)
-    emitted = routes[-1] if len(routes) else 0
-    route_axons, route_counts = np.empty(emitted, np.int64), np.empty(emitted, np.int64)
+    emitted = entries[-1] if len(entries) else 0
+    entry_axons, entry_counts = np.empty(emitted, np.int64), np.empty(emitted, np.int64)
     reach = kernel_height * kernel_width
     # Positions of the core that one source position reaches: place in the kernel, position, channels.
     places = np.empty((reach, 5), np.int64)
@@ -258,9 +258,9 @@ def _scan_cores(counts, hashes, first, last, powers, lowest, geometry, bounds, c
                     if length == 0:
                         continue
                     if emitted:
-                        route = routes[index] + axons[index]
-                        route_axons[route] = (channel * source_height + row) * source_width + column
-                        route_counts[route] = length
+                        entry = entries[index] + axons[index]
+                        entry_axons[entry] = (channel * source_height + row) * source_width + column
+                        entry_counts[entry] = length
                     axons[index] += 1
                     largest[index] = max(largest[index], end - shift)
                     # Zero marks a free slot.
@@ -271,4 +271,4 @@ def _scan_cores(counts, hashes, first, last, powers, lowest, geometry, bounds, c
                     if seen[slot] == 0:
                         seen[slot] = mark
                         lengths[starts[index] + length] += 1
-    return lengths, axons, largest, route_axons, route_counts
+    return lengths, axons, largest, entry_axons, entry_counts

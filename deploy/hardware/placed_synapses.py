@@ -180,9 +180,9 @@ class ConvolutionSynapses:
 
     def stored(self, bounds: np.ndarray, axons: np.ndarray) -> sparse.csr_matrix:
         """Stored synapses of each axon on each core."""
-        from deploy.hardware.convolution_lists import core_routes
+        from deploy.hardware.convolution_lists import core_axons
 
-        received, counts = core_routes(*self._geometry, bounds, axons)
+        received, counts = core_axons(*self._geometry, bounds, axons)
         indptr = np.concatenate([[0], np.cumsum(axons)])
         shape = (prod(self.source), len(axons))
         return sparse.csc_matrix((counts, received, indptr), shape=shape).tocsr()

@@ -121,7 +121,7 @@ class Placement:
         if not self._loops:
             return self._elsewhere
         if len(bounds) not in self._own:
-            # Kernels of a recurrent layer are unrolled, so that their routes need no count of axons.
+            # Kernels of a recurrent layer are unrolled, so that their spikes need no count of axons.
             received = np.append(self._synapses.stored(bounds, np.zeros(0, np.int64)).getnnz(axis=1), 0)
             self._own = {len(bounds): sum(received[axon] for axon in self._loops).astype(np.int64)}
         return self._elsewhere + self._own[len(bounds)]

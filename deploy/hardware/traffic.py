@@ -1,8 +1,8 @@
 """Spike packets between cores, and the hops they take: exact, from a recording and a mapping.
 
-A spike becomes one packet for each core on which its neuron has a synapse, and for each way by which a layer
-hears it. A spike that arrives later counts when it arrives; what would arrive after the last step of a sample
-does not count. A packet between tiles of one chip
+A spike becomes one packet for each core on which its neuron has a synapse, and for each input by which a
+layer receives it. A spike that arrives later counts when it arrives; what would arrive after the last step of
+a sample does not count. A packet between tiles of one chip
 takes as many hops as the tiles are apart, first along one axis of the mesh and then along the other. Packets
 of the network's input come from off chip: they are counted apart, and have no hops. A graded input counts by
 its magnitude, since Loihi 1 has binary spikes only.
@@ -51,7 +51,7 @@ def count_traffic(recording: Recording, mapping: Mapping, structure: Loihi1Struc
     totals = total_arriving(recording)
     for layer in recording.graph.layers:
         placed, arrived = mapping.layers[layer.name], totals[layer.name]
-        routes = placed.stored.sign()
+        reached = placed.stored.sign()
         for source, part in source_parts(recording.graph, layer):
             spikes, axons = arrived[part], placed.axon_of[part]
             if source == INPUT:
@@ -62,9 +62,9 @@ def count_traffic(recording: Recording, mapping: Mapping, structure: Loihi1Struc
             origin = mapping.layers[source].core_of[active]
             emitted = sparse.csr_matrix(
                 (spikes[active], (origin, axons[active])),
-                shape=(origin.max(initial=0) + 1, routes.shape[0]),
+                shape=(origin.max(initial=0) + 1, reached.shape[0]),
             )
-            flow = (emitted @ routes).tocoo()
+            flow = (emitted @ reached).tocoo()
             sent = flow.data
             chip, x, y = tile_position(flow.row, structure)
             to_chip, to_x, to_y = tile_position(placed.first_core + flow.col, structure)

@@ -167,7 +167,8 @@ def source_activity(recording: Recording, layer: Layer) -> np.ndarray:
 def total_arriving(recording: Recording) -> dict[str, np.ndarray]:
     """The sum of each layer's inputs over all samples and steps, by source neuron.
 
-    Source neurons are as in :func:`source_activity`. The recording is read part by part, so the recording may be larger than memory.
+    Source neurons are as in :func:`source_activity`. The recording is read part by part and may be larger
+    than memory.
 
     Returns
     -------

@@ -97,7 +97,7 @@ class ReportData:
         Of the control with the pruned network.
     early_exit : tuple of EarlyExit, optional
         Of each of the networks.
-    development : RecordedPruningHistory, optional
+    pruning_history : RecordedPruningHistory, optional
         Of the pruned network.
     """
 

@@ -263,7 +263,7 @@ def write_deployment(
     deployment : Deployment
     split : Split
         The test part that it is of.
-    title, settings, development
+    title, settings, pruning_history
         Of the report (:class:`deploy.report.ReportData`).
     """
     networks, pruned = deployment.networks, deployment.pruned

@@ -30,7 +30,7 @@ class TrainedRun:
     epoch : int or None
         That epoch, from 1; None where no pruner counted it.
     history : sequence of EpochRecord
-    development : RecordedPruningHistory or None
+    pruning_history : RecordedPruningHistory or None
         None for a run that pruned nothing.
     """
 
@@ -99,7 +99,7 @@ def run_split(
 
 
 def read_trained_run(folder: str | Path) -> TrainedRun:
-    """Read a run's configuration, best checkpoint, history and record of development.
+    """Read a run's configuration, best checkpoint, history and pruning history.
 
     Raises
     ------

@@ -83,7 +83,7 @@ class BatchNorm(nn.Module):
             Sums in integer units, ``input_unit`` of them for the real value 1.
         input_unit, output_unit : float
             Units of the sums and of the result.
-        living : Tensor of shape (channels,)
+        alive : Tensor of shape (channels,)
             0 for channels without synapses: their bias counts for nothing.
         """
         mean = self.running_mean * input_unit

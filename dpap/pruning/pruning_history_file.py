@@ -104,12 +104,12 @@ def read_pruning_history(path: str | Path) -> RecordedPruningHistory:
     InputError
         The file is missing, damaged, too large, or of another form; the array is named.
     """
-    arrays = load_arrays(path, _LARGEST, "a development")
+    arrays = load_arrays(path, _LARGEST, "a pruning history")
     found: dict[str, dict[str, np.ndarray]] = {}
     for name, values in arrays.items():
         match = _NAME.fullmatch(name)
         if match is None:
-            raise InputError(f"{path}: {name} is no array of a development")
+            raise InputError(f"{path}: {name} is no array of a pruning history")
         found.setdefault(match["layer"], {})[match["array"]] = values
     rates = [own["pruning_rate"] for own in found.values() if "pruning_rate" in own]
     epochs = len(rates[0]) if rates and rates[0].ndim else 0

@@ -83,7 +83,7 @@ def read_bias(neuron: nn.Module, channels: int, where: str) -> torch.Tensor | No
 
 
 @dataclass(eq=False)
-class LivingMean:
+class RemainingMean:
     """The ``pre_hook_fx`` of a norm, with the mean of neurons without a remaining synapse at zero.
 
     A pruned neuron must not fire by its bias alone.
@@ -112,4 +112,4 @@ def silence_pruned(neuron: nn.Module, masked: MaskedQuantizer) -> None:
     if norm is None:
         return
     before = norm.pre_hook_fx
-    norm.pre_hook_fx = LivingMean(before.quantize if isinstance(before, LivingMean) else before, masked)
+    norm.pre_hook_fx = RemainingMean(before.quantize if isinstance(before, RemainingMean) else before, masked)

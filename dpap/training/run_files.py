@@ -39,7 +39,7 @@ class RunFiles:
     best, last : Path
         ``checkpoint.safetensors``, the network of the best epoch, and ``last.safetensors``, from which the
         run goes on.
-    development : Path
+    pruning_history : Path
         ``development.npz`` (:meth:`dpap.pruning.PruningHistory.save`).
     """
 

@@ -1,4 +1,4 @@
-"""Ctrl-C, whenever it is pressed, is one line and status 130."""
+"""Ctrl-C at any time ends with one line and status 130."""
 
 import os
 import signal
@@ -11,18 +11,18 @@ import pytest
 
 from dpap.checkpoint import LAST_FILE
 
-PRESSES = """
+SENDS_CTRL_C = """
 import os, signal, sys
 from importlib.abc import MetaPathFinder
 
-pressed_at = sys.argv.pop(1)
+sent_at = sys.argv.pop(1)
 
-class Presses(MetaPathFinder):
+class SendsCtrlC(MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
-        if name == pressed_at:
+        if name == sent_at:
             os.kill(os.getpid(), signal.SIGINT)
 
-sys.meta_path.insert(0, Presses())
+sys.meta_path.insert(0, SendsCtrlC())
 from deploy.__main__ import main
 main()
 """
@@ -33,7 +33,17 @@ main()
 )
 def test_while_a_module_is_imported(module, tmp_path):
     done = subprocess.run(
-        [sys.executable, "-c", PRESSES, module, "train", "--epochs", "1", "--out", str(tmp_path / "run")],
+        [
+            sys.executable,
+            "-c",
+            SENDS_CTRL_C,
+            module,
+            "train",
+            "--epochs",
+            "1",
+            "--out",
+            str(tmp_path / "run"),
+        ],
         capture_output=True,
         text=True,
         timeout=300,
@@ -43,14 +53,14 @@ def test_while_a_module_is_imported(module, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "pressed",
+    "sent",
     [
         "in the terminal",
         pytest.param("for the first process", marks=pytest.mark.slow),
         pytest.param("as others are started", marks=pytest.mark.slow),
     ],
 )
-def test_of_two_processes(pressed, tmp_path):
+def test_of_two_processes(sent, tmp_path):
     out = tmp_path / "run"
     arguments = ["train", "--data", "digits", "--network", "4C3-AP2-10FC", "--epochs", "500"]
     started = subprocess.Popen(
@@ -62,13 +72,13 @@ def test_of_two_processes(pressed, tmp_path):
         start_new_session=True,
     )
     first = psutil.Process(started.pid)
-    begun = (out / LAST_FILE).exists if pressed != "as others are started" else first.children
+    begun = (out / LAST_FILE).exists if sent != "as others are started" else first.children
     deadline = time.monotonic() + 120
     while not begun() and started.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     others = first.children()
     assert others
-    (os.kill if pressed == "for the first process" else os.killpg)(started.pid, signal.SIGINT)
+    (os.kill if sent == "for the first process" else os.killpg)(started.pid, signal.SIGINT)
     printed, said = started.communicate(timeout=60)
     assert (started.returncode, printed) == (130, ""), said
     assert said.splitlines()[-1].startswith("dpap: error: interrupted")

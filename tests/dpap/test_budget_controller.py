@@ -1,4 +1,4 @@
-"""Steering to what is measured, with measurements made by hand; deploy's are in tests/deploy/budget."""
+"""Control of a measured cost, with cost functions made by hand; deploy's are in tests/deploy/budget."""
 
 import copy
 import math

@@ -168,7 +168,7 @@ def test_own_constants_reach_the_layer():
         ({"floor": {"neuron_share": 1.5}}, "neuron_share"),
         ({"floor": {"synapses": -1}}, "synapses"),
         ({"seed": -1}, "seed"),
-        ({"unheard_of": 1}, "unheard_of"),
+        ({"no_such_name": 1}, "no_such_name"),
     ],
 )
 def test_values_out_of_range_are_refused(change, message):

@@ -1,4 +1,4 @@
-"""The record of a development as a file: what is read is what was written, and damage is named."""
+"""A pruning history as a file: what is read is what was written, and damage is named."""
 
 import numpy as np
 import pytest
@@ -55,7 +55,7 @@ def test_what_is_read_is_what_was_written(tmp_path):
         ("fc1/pruning_rate", None, "pruning_rate is missing"),
         ("fc1/synapses_pruned", np.array([1, 2, 3]), "synapses_regrown is missing"),
         ("fc1/ranges", np.full((3, 5), -1.0), "ranges has a value outside"),
-        ("unheard_of", np.array([1]), "unheard_of is no array of a development"),
+        ("no_such_name", np.array([1]), "no_such_name is no array of a pruning history"),
         ("fc1/pruning_rate", np.array([object()] * 3), "allow_pickle=False"),
     ],
 )

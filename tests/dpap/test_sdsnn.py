@@ -324,7 +324,7 @@ def test_weight_norm_is_refused():
         ({"growth_limit": 50}, "conv.growth_percentile is 65.0; at most growth_limit, 50"),
         ({"conv": {"pruning_percent": 101}}, "pruning_percent"),
         ({"growth_sign": "inhibitory"}, "growth_sign"),
-        ({"unheard_of": 1}, "unheard_of"),
+        ({"no_such_name": 1}, "no_such_name"),
     ],
 )
 def test_values_out_of_range_are_refused(change, message):

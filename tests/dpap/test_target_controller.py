@@ -123,7 +123,7 @@ def test_a_critical_shift_is_where_a_unit_is_pruned(epsilon, beta, value, steps,
 
 
 def test_cost_by_hand():
-    # Two groups of two outputs with two inputs each, prices 1, 2 and 3, 4. Living: 1 + 2, 2; then 3, none.
+    # Two groups of two outputs with two inputs each, prices 1, 2 and 3, 4. Remaining: 1 + 2, 2; then 3, none.
     alive = torch.tensor([[1, 1], [0, 1], [1, 0], [0, 0]], dtype=torch.bool)
     price = torch.tensor([[1.0, 2.0], [3.0, 4.0]], dtype=torch.float64)
     assert cost_of({"conv1": alive}, {"conv1": price}) == 1 + 2 + 2 + 3

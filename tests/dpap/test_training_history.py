@@ -1,4 +1,4 @@
-"""Histories, convergence, and the record of development."""
+"""Histories, convergence, and the pruning history."""
 
 import numpy as np
 import pytest

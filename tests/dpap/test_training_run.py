@@ -142,7 +142,8 @@ def short(tmp_path_factory):
 @pytest.mark.parametrize("moment", range(5))
 def test_a_run_that_breaks_between_two_files_ends_at_the_same(short, tmp_path, monkeypatch, moment):
     config = configuration(epochs=4)
-    # Two or one checkpoints an epoch, the history and the development: the run breaks in the second or third.
+    # Two or one checkpoints an epoch, the history and the pruning history: the run breaks in the second or
+    # third.
     left = [4 + moment]
 
     def breaking(original):

@@ -28,7 +28,7 @@ class Outcome:
     Attributes
     ----------
     kind : str
-        ``loaded``, ``refused`` (a typed error), ``untyped`` (another), ``died`` (by a signal), ``slow`` or
+        ``loaded``, ``refused`` (a typed error), ``untyped`` (another), ``killed`` (by a signal), ``slow`` or
         ``large``.
     detail : str
         The error, or the signal.
@@ -82,7 +82,7 @@ def attempt(read: Callable[[], object], typed: tuple[type[BaseException], ...]) 
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
-        kind = "slow" if number in (signal.SIGXCPU, signal.SIGKILL) else "died"
+        kind = "slow" if number in (signal.SIGXCPU, signal.SIGKILL) else "killed"
         return Outcome(kind, signal.Signals(number).name)
     kind, seconds, size, detail = said.decode("utf-8", "replace").split("\n", 3)
     outcome = Outcome(kind, detail, float(seconds), int(size))

@@ -55,7 +55,7 @@ def test_spikes_are_the_graphs_and_the_numbers_the_probes(extension, notation, s
 
 
 def test_probes_without_readings_measure_nothing(extension, monkeypatch):
-    monkeypatch.setenv("STAND_IN_NUMBERS", json.dumps({"total_power": []}))
+    monkeypatch.setenv("MOCK_NUMBERS", json.dumps({"total_power": []}))
     network = firing_network("5FC", (4,), 3)
     with pytest.raises(deploy.BackendError, match="power = nan, which cannot be"):
         deploy.run(deploy.compile(network), random_inputs(network, 1), backend="loihi2")

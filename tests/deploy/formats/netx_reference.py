@@ -21,7 +21,7 @@ import numpy as np
 
 
 def without_slayer():
-    """Spare netx the import of SLAYER, which takes most of the time and is for resonators alone."""
+    """Skip netx's import of SLAYER, which takes most of the time and is for resonators alone."""
     for name in ("lava.lib.dl.slayer", "lava.lib.dl.slayer.neuron", "lava.lib.dl.slayer.neuron.rf"):
         sys.modules[name] = ModuleType(name)
     sys.modules["lava.lib.dl.slayer.neuron.rf"].neuron_params = None

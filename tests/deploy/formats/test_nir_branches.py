@@ -231,7 +231,7 @@ def test_a_network_with_branches_can_be_pruned():
     assert pruner.masks["fc2"].shape == (1, 4)
 
 
-def test_a_budget_does_not_steer_a_network_with_branches():
+def test_a_network_with_branches_has_no_budget():
     network = deploy.from_nir(
         two_branches(linear([0.5, 0.25]), linear([0.75, 0.0])), time_steps=2, reset="zero"
     )

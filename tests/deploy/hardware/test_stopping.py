@@ -105,7 +105,7 @@ def test_samples_that_are_confident_stop_by_themselves():
     assert result.accuracy == pytest.approx(2 / 3)
     chosen = np.array([[1, 0, 0, 0], [1, 0, 0, 0], [1, 1, 1, 0]], bool)
     assert result.energy["sanafe_fit"] * 1e12 == pytest.approx(energy_of_steps(run, chosen) / 3)
-    # Nobody is ever so sure but sample 0 and the first step of sample 1.
+    # No sample is ever so sure but sample 0 and the first step of sample 1.
     assert deploy.stop_when_confident(run, labels, 1.0).stopped == (2, 0, 0, 1)
     assert json.loads(json.dumps(result.to_dict(), allow_nan=False)) == result.to_dict()
 

@@ -39,7 +39,7 @@ def test_bars_lead_from_dense_to_pruned(data, page):
         assert f"cost set {name}" in page.text
 
 
-def test_causes_stand_in_the_table(page):
+def test_causes_are_in_the_table(page):
     for words in ("by fewer spikes", "by fewer synapses", "by fewer neurons", "by fewer cores", "memory"):
         assert words in page.text
 

@@ -23,7 +23,7 @@ _SIGNAL_CAUSES = {
 }
 
 
-class ProcessDied(RuntimeError):  # noqa: N818 - an event, reported by its cause
+class ProcessEnded(RuntimeError):  # noqa: N818 - an event, reported by its cause
     """One of Lava's processes ended before the run did."""
 
 
@@ -32,7 +32,7 @@ def execute(network: LavaNetwork) -> None:
 
     Raises
     ------
-    ProcessDied
+    ProcessEnded
         One of them raised an exception or was killed. The others may then still wait for it.
     """
     network.source.create_runtime(
@@ -52,9 +52,9 @@ def _await_end(runtime: Runtime) -> None:
     sentinels = [actor.sentinel for actor in actors]
     while not service.probe():
         if wait(sentinels, timeout=_CHECK_SECONDS):
-            raise ProcessDied(_cause(actors))
+            raise ProcessEnded(_cause(actors))
     if not enum_equal(service.recv(), MGMT_RESPONSE.DONE):
-        raise ProcessDied(_cause(actors))
+        raise ProcessEnded(_cause(actors))
 
 
 def _cause(actors: list) -> str:

@@ -1,4 +1,4 @@
-"""What makes sure that nothing outlives its use: the worker, processes it forks, shared memory, files."""
+"""Cleanup after the worker: its process, processes it forks, shared memory, files."""
 
 import ctypes
 import os
@@ -53,7 +53,7 @@ def end_with(parent: int, folder: Path) -> None:
     """
 
     def watch() -> None:
-        # Whoever loses its parent gets another.
+        # A process that loses its parent gets another.
         while os.getppid() == parent:
             time.sleep(_CHECK_SECONDS)
         shutil.rmtree(folder, ignore_errors=True)

@@ -31,7 +31,7 @@ def main(folder: Path, parent: int) -> None:
 
 
 def _leave_out_slayer() -> None:
-    """Spare netx the import of SLAYER, which it needs for resonators alone.
+    """Skip netx's import of SLAYER, which it needs for resonators alone.
 
     SLAYER imports torch, which can hang in the processes that Lava forks.
     """

@@ -12,7 +12,7 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 
 class Recorder(AbstractProcess):
-    """Writes spikes into memory that it shares with whoever reads them.
+    """Writes spikes into memory that it shares with the process that reads them.
 
     Lava's own ways to read a population out send a message for each neuron and step, which takes longer than
     the network itself.

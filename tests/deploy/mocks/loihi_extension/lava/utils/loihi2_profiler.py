@@ -1,4 +1,4 @@
-"""Stand-in for the extension's profiler: fixed numbers, from the environment where a test gives others."""
+"""Mock of the extension's profiler: fixed numbers, from the environment where a test gives others."""
 
 import json
 import os
@@ -15,7 +15,7 @@ NUMBERS = {
     "total_mpds": [100, 20],
     "syn_ops": [[1000], [24]],
     "dendrite_updates": [[10], [5]],
-} | json.loads(os.environ.get("STAND_IN_NUMBERS", "{}"))
+} | json.loads(os.environ.get("MOCK_NUMBERS", "{}"))
 
 
 class Probe:

@@ -1,4 +1,4 @@
-"""Stand-in for the extension's adapters: they pass messages on, between processes on the CPU."""
+"""Mock of the extension's adapters: they pass messages on, between processes on the CPU."""
 
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
