@@ -28,11 +28,11 @@ class ExportError(InputError):
 
 
 class HardwareError(InputError):
-    """A hardware description or a name of one is wrong, or lacks a value that was asked for."""
+    """A hardware description or its name is wrong, or it lacks a required value."""
 
 
 class UnknownValue(HardwareError):  # noqa: N818 - it is the value that is unknown, not the error
-    """A value that a hardware description leaves unknown was asked for."""
+    """A required value is unknown in a hardware description."""
 
 
 class BackendUnavailable(InputError):  # noqa: N818 - the name is part of the contract

@@ -56,9 +56,9 @@ class LayerSpikes(Mapping):
 
 
 class PackedSpikes(Mapping):
-    """Spikes of surviving neurons by layer, a bit each until they are asked for.
+    """Spikes of surviving neurons by layer, a bit each until they are read.
 
-    What has been asked for is held as ``(N, T, *kept_shape)`` uint8 from then on, eight times as large.
+    Layers that were read are held as ``(N, T, *kept_shape)`` uint8 from then on, eight times as large.
 
     Parameters
     ----------

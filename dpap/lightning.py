@@ -41,7 +41,7 @@ class PrunerCallback(Callback):
         self._loaded: dict[str, Any] | None = None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Make the pruner, once; go on from the state of a checkpoint if there is one."""
+        """Make the pruner, once, and restore its state from a checkpoint if there is one."""
         if self.pruner is None:
             self.pruner = self._make_pruner(pl_module)
             if not isinstance(self.pruner, Pruner):

@@ -13,7 +13,7 @@ def recorded_layers(graph: Graph, record: Collection[str] | None) -> tuple[str, 
     ----------
     graph : Graph
     record : collection of str, optional
-        Layers that a user asks for; by default all. The output is always among them.
+        Layers to record; by default all. The output is always among them.
 
     Raises
     ------

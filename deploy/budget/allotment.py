@@ -1,7 +1,7 @@
 r"""Prices for a budget of cores: the cores that each layer is to give up, and the units that free them.
 
-As long as there are too many, the layer gives up a core that has to lose the least for it: placed on one core
-less, its fullest core has :math:`o` times what a core holds of some resource, so that a share
+As long as there are too many, a core is taken from the layer that has to lose the least for it: placed on one
+core less, its fullest core has :math:`o` times what a core holds of some resource, so that a share
 :math:`1 - 1 / o` of what takes it has to go. What takes it is
 
 ==================  =============================================================================

@@ -118,7 +118,7 @@ class BudgetCostFunction:
                 f"a budget of {self.budget.quantity} is for networks of spiking neurons, and these units send"
                 " changes; give a pruning_rate as the target"
             )
-        # A training goes on where a current leaves its range: with what Lava would make of it.
+        # Training continues where a current leaves its range: it wraps, as on Lava.
         recording = run(graph, self._inputs, on_overflow="wrap")
         units = Units(network, graph, self._left_out)
         if self.budget.quantity == "cores":

@@ -72,7 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
-    """One line without the place in the code, which a person at the command line cannot change."""
+    """One line without the place in the code, which is of no use at the command line."""
     print(f"dpap: warning: {' '.join(in_words_of_commands(str(message)).split())}", file=file or sys.stderr)
 
 

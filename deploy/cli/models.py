@@ -113,7 +113,7 @@ class Model:
 
 
 def load_model(path: Path, **nir: int | float | str | None) -> Model:
-    """Read a model; what is not compiled is when its graph is asked for.
+    """Read a model; a network is compiled when its graph is first used.
 
     Parameters
     ----------

@@ -163,7 +163,7 @@ def command(
 def _how_to_go_on(out: Path, done: int, files: "RunFiles") -> str:
     """The message of an interruption: what was lost, and the command that resumes."""
     if not files.last.is_file():
-        return "interrupted before the end of the first epoch; nothing was learned that could be gone on with"
+        return "interrupted before the end of the first epoch; nothing can be resumed"
     how = f"dpap train --resume --out {out}"
     after = f" after epoch {done}" if done else ""
     return f"interrupted{after}; what was learned since the last whole epoch is lost. Go on with: {how}"

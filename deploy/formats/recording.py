@@ -1,4 +1,4 @@
-"""Recordings in files: HDF5, compressed, written while a run goes on and read as far as they are asked for.
+"""Recordings in files: HDF5, compressed, written during a run, and read on demand.
 
 The file begins with a block of 512 bytes before the HDF5, with the SHA-256 of all that follows
 (:mod:`deploy.formats.seal`), which is checked once, when the file is opened.
@@ -145,7 +145,7 @@ class RecordingWriter:
 
 
 class StoredSpikes(Mapping):
-    """Spikes of surviving neurons by layer, ``(N, T, *kept_shape)`` uint8, read when they are asked for."""
+    """Spikes of surviving neurons by layer, ``(N, T, *kept_shape)`` uint8, read on demand."""
 
     def __init__(self, path: Path, graph: Graph, places: dict[str, str], samples: int):
         self._path, self._graph, self._places, self._samples = path, graph, places, samples
@@ -192,7 +192,7 @@ class StoredInputs:
 
 
 def load_recording(path: str | Path) -> Recording:
-    """Open a recording; its spikes and inputs are read from the file as far as they are asked for.
+    """Open a recording; its spikes and inputs are read from the file on demand.
 
     Raises
     ------

@@ -27,7 +27,7 @@ class StepCounts:
     neurons : array of shape (cores,)
         On each core, every one of which is updated in every step.
     updated : array
-        Neurons that at least one spike reached; a bias that drives a neuron reaches it not.
+        Neurons that at least one spike reached; bias-driven updates are not counted.
     fired : array
         Neurons that spiked.
     sent, received : array

@@ -86,7 +86,7 @@ def unrolled_weights(connection: ConvConnection, source: Shape) -> int:
 
 
 def encode(connection: Connection, source: Shape, encoding: Encoding = "smaller") -> Connection:
-    """A convolution in the encoding that is asked for; other connections as they are.
+    """A convolution in the chosen encoding; other connections as they are.
 
     Parameters
     ----------

@@ -78,7 +78,7 @@ class Variant:
 
 @dataclass(frozen=True, eq=False)
 class ReportData:
-    """A run to report: a pruned network, beside its control if there is one.
+    """A run to report: a pruned network, and its control if there is one.
 
     Attributes
     ----------

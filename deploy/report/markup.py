@@ -36,7 +36,7 @@ def table(
     words: Collection[int] = (0,),
     total: Sequence[str] = (),
 ) -> Html:
-    """A table that scrolls sideways by itself where the window is narrow.
+    """A table that scrolls sideways where the window is narrow.
 
     Parameters
     ----------

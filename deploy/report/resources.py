@@ -90,7 +90,7 @@ def _misfits(data: ReportData) -> list[Html]:
     return [
         tag(
             "strong",
-            f" {layer} of {variant.label} exceeds a limit: it fits nowhere on this hardware.",
+            f" {layer} of {variant.label} exceeds a limit: it does not fit on this hardware.",
             class_="bad",
         )
         for variant in data.networks

@@ -6,7 +6,7 @@ from pathlib import Path
 PRUNED = "#0072B2"
 CONTROL = "#8C939A"
 REMOVED = "#DADDE1"
-"""What pruning took away."""
+"""Colour of what was pruned."""
 WARNING = "#B3400A"
 
 HUES = ("#E69F00", "#009E73", "#CC79A7", "#D55E00", "#5B3A8E", "#000000")

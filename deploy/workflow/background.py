@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Background:
-    """Runs a function in another process while this one goes on; a context that leaves no process behind.
+    """Runs a function in another process; a context manager that leaves no process behind.
 
     The function is called as ``function(*arguments, report)`` and may call ``report(message)`` at any time;
     what it returns is the result. It must be importable, and what it takes and gives picklable.

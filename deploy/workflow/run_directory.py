@@ -13,7 +13,7 @@ from dpap.training import EpochRecord, history_csv
 
 
 class RunDirectory:
-    """Context in which files are made beside the folder and moved into it when all went well.
+    """Context manager: files are written beside the folder, and moved into it at the end without errors.
 
     Nothing is left behind after an error or an interruption; what a killed process left, the next one
     removes. Files that an earlier run left in the folder are replaced one by one; others stay.
@@ -70,7 +70,7 @@ class RunDirectory:
             move_into_place(draft, place)
 
     def withdraw(self, *names: str) -> None:
-        """Let files of an earlier run go from the folder when all went well, unless they are made anew."""
+        """Remove these files of an earlier run from the folder at the end, unless they are written again."""
         self._withdrawn.extend(names)
 
     def file(self, name: str) -> Path:

@@ -20,7 +20,7 @@ BEST_FILE = "checkpoint.safetensors"
 """The network that a run's folder holds."""
 
 LAST_FILE = "last.safetensors"
-"""What a run goes on from."""
+"""The checkpoint that a run resumes from."""
 
 OLD_FILES = ("checkpoint.pt", "last.pt")
 """Names of the same in earlier versions, whose files could run code when they were read."""

@@ -64,7 +64,7 @@ class Checkpoint:
     pruner : dict or None
         State of its pruner, if there was one.
     training : dict or None
-        State of its training, where that is to go on.
+        State of its training, where it can be resumed.
     """
 
     network: Network

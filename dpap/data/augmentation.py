@@ -1,4 +1,4 @@
-"""Augmentation: images changed at random, anew in every epoch of training."""
+"""Augmentation: images changed at random, differently in every epoch of training."""
 
 from dpap.data.crop_flip import CropFlip
 from dpap.data.distortion import Distortion

@@ -1,4 +1,4 @@
-"""Cropping and mirroring: images moved and mirrored at random, anew in every epoch of training."""
+"""Cropping and mirroring: images moved and mirrored at random, differently in every epoch of training."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-r"""Distortion: images turned, scaled, moved and bent at random, anew in every epoch of training.
+r"""Distortion: images turned, scaled, moved and bent at random, differently in every epoch of training.
 
 The distorted image at the place :math:`p`, in pixels from the centre, is the image at
 
@@ -9,7 +9,7 @@ The distorted image at the place :math:`p`, in pixels from the centre, is the im
 between pixels bilinearly, and zero beyond the border. The angle :math:`\theta`, the factor :math:`s` and the
 movement :math:`m` are uniform within their bounds; each component of :math:`d` is white Gaussian noise,
 smoothed by a Gaussian of :math:`\sigma` pixels. Smoothing leaves it the standard deviation
-:math:`1/(2\sigma\sqrt\pi)`, by which it is divided, so that the root mean square is the one asked for.
+:math:`1/(2\sigma\sqrt\pi)`, by which it is divided, so that the root mean square is the one that is set.
 
 Source: P. Simard, D. Steinkraus, J. Platt, Best practices for convolutional neural networks applied to visual
 document analysis, ICDAR 2003, section 2.

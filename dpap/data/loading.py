@@ -32,7 +32,7 @@ def load(
 ) -> tuple[Split, ...]:
     """Load parts of a data set.
 
-    Images stay in memory as they are, a byte a value, and event files are read when a batch asks for them;
+    Images stay in memory as they are, a byte a value, and event files are read when a batch needs them;
     both are encoded batch by batch.
 
     Parameters

@@ -34,7 +34,7 @@ class Split:
         The largest pixel value, where an encoder takes images.
     seed : int
         Of the random numbers of encoder and augmentation. A sample's are its own: they do not depend on
-        the batch, and are drawn anew in every epoch of training.
+        the batch, and are drawn again in every epoch of training.
     augmentation : CropFlip or Distortion, optional
         For batches of training.
     ids : int array of shape (N,), optional
@@ -111,7 +111,7 @@ class Split:
         chosen : int array
             Places of the samples in the split.
         epoch : int, optional
-            The epoch of training, from 1, which augmentation and random encoders draw anew for. Without it,
+            The epoch of training, from 1, from which augmentation and random encoders are seeded. Without it,
             for evaluation, nothing is augmented.
 
         Returns
@@ -202,7 +202,9 @@ class Split:
             The encoder draws, or there is augmentation: every epoch has other inputs.
         """
         if self.augmentation is not None or (self.encoder is not None and self.encoder.random):
-            raise DataError("what is drawn anew in every epoch cannot be encoded once")
+            raise DataError(
+                "augmented and randomly encoded samples differ in every epoch and cannot be encoded once"
+            )
         if self.encoder is None:
             return self
         inputs = self.batch(np.arange(len(self)))
@@ -215,7 +217,7 @@ class Split:
     def _generators(
         self, stream: int, chosen: np.ndarray, epoch: int | None
     ) -> Iterator[np.random.Generator]:
-        """A generator for each sample, made when it is asked for."""
+        """A generator for each sample, made when it is first used."""
         for identity in self._identities()[chosen]:
             yield np.random.default_rng((self.seed, stream, epoch or 0, int(identity)))
 

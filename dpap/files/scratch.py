@@ -1,4 +1,4 @@
-"""Folders for files on their way, and locks of folders, which the system lets go when their process ends."""
+"""Temporary folders, and locks of folders that the system releases when their process ends."""
 
 import os
 import shutil

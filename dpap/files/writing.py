@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and nowhere but in place of a file."""
+"""Atomic writing of files: whole or not at all, and only in place of regular files."""
 
 import errno
 import os

@@ -95,7 +95,7 @@ class Importance(ABC):
         """Importance of the neurons over the epoch, ``(post,)``."""
 
     def new_epoch(self) -> None:  # noqa: B027 (not all gather)
-        """Start gathering anew."""
+        """Start a new sum."""
 
     def state_dict(self) -> dict[str, Any]:
         """Tensors and numbers that are needed to go on from here."""

@@ -46,7 +46,7 @@ class Random(Importance):
         return torch.rand(*shape, generator=generator).to(self.device)
 
     def new_epoch(self) -> None:
-        """Draw anew from now on."""
+        """Draw other values in the next epoch."""
         self.epochs += 1
 
     def state_dict(self) -> dict[str, Any]:

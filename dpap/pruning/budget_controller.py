@@ -38,7 +38,7 @@ from dpap.pruning.target_controller import TargetController, cost_of
 from dpap.state import check_keys, checked_state
 
 OVERSHOOT = 0.02
-"""Share of what the path asks for by which the measured value may fall below it; of cores, at least one."""
+"""Share of the path's cost by which the measured value may fall below it; of cores, at least one."""
 
 LEAST_WEIGHT = 0.01
 """Of a layer whose decay is not zero."""
@@ -118,7 +118,7 @@ class BudgetController(TargetController):
         return max(limits, default=None)
 
     def path(self, completed: int) -> float:
-        """The cost that is asked for after so many epochs; any while the accuracy is too low."""
+        """The cost of the path after so many epochs; infinite while the accuracy is too low."""
         if self._goal is not None and completed == self._goal[0]:
             return self._goal[1]
         return math.inf if self.held else super().path(completed)
@@ -265,7 +265,7 @@ class BudgetController(TargetController):
         return {name: price * (self._model.value / max(weights, 1.0)) for name, price in prices.items()}
 
     def state_dict(self) -> dict[str, Any]:
-        """The state to go on from, with the last reading."""
+        """The controller's state and the last reading, for a checkpoint."""
         accuracies = self.accuracy_before, self.reading.accuracy
         known = [-1.0 if accuracy is None else accuracy for accuracy in accuracies]
         return {

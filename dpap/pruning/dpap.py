@@ -215,7 +215,7 @@ class DPAP(Pruner):
         return super().state_dict() | {"steering": controller}
 
     def load_state_dict(self, state: Any) -> None:
-        """Go on from a checkpoint of the same network and configuration."""
+        """Restore a state of the same network and configuration."""
         if not isinstance(state, dict) or "steering" not in state:
             raise InputError("DPAP: the state lacks steering; it is of another pruner or another version")
         super().load_state_dict({name: value for name, value in state.items() if name != "steering"})

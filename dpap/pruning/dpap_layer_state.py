@@ -225,7 +225,7 @@ class DPAPLayerState(PrunedLayer):
             survival[alive & (survival < 0)] = 0
 
     def new_epoch(self) -> None:
-        """Start gathering anew."""
+        """Start a new sum."""
         self.importance.new_epoch()
         self.spikes.zero_()
         self.samples = 0
@@ -248,7 +248,7 @@ class DPAPLayerState(PrunedLayer):
         return by_input.view(self.groups, -1)
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that is needed to go on from here (at the end of a batch)."""
+        """The layer's state at the end of a batch, for a checkpoint."""
         return super().state_dict() | {
             "synapse_survival": self.synapse_survival,
             "neuron_survival": self.neuron_survival,

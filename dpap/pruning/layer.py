@@ -47,7 +47,7 @@ class PrunedLayer:
         return self.block.weight[0, 0].numel()
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that is needed to go on from here: tensors, numbers, and dicts of them."""
+        """The layer's state, for a checkpoint: tensors, numbers, and dicts of them."""
         return {"synapse_alive": self.synapse_alive, "neuron_alive": self.neuron_alive}
 
     def load_state_dict(self, state: Any) -> None:

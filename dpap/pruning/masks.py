@@ -48,7 +48,7 @@ def check_masks(masks: Masks, network: nn.Module) -> None:
 
 @torch.no_grad()
 def set_masks(network: nn.Module, masks: Masks) -> None:
-    """Put masks on a network of the same shape; a pruner that is made of it then goes on from them.
+    """Put masks on a network of the same shape; a pruner that is made of it then starts from them.
 
     Raises
     ------

@@ -131,7 +131,7 @@ class Pruner(ABC):
 
     @torch.no_grad()
     def load_masks(self, masks: Masks) -> None:
-        """Go on from these masks (:func:`dpap.pruning.load_masks`), of a network of the same shape.
+        """Start from these masks (:func:`dpap.pruning.load_masks`), of a network of the same shape.
 
         A neuron that has no synapse left is pruned.
 
@@ -184,7 +184,7 @@ class Pruner(ABC):
 
     @torch.no_grad()
     def load_state_dict(self, state: Any) -> None:
-        """Go on from a checkpoint of the same network and configuration.
+        """Restore a state of the same network and configuration.
 
         Raises
         ------

@@ -97,7 +97,7 @@ class PruningHistory:
         }
 
     def load_state_dict(self, state: Any) -> None:
-        """Go on from what :meth:`state_dict` gave, once the pruner has gone on from its own.
+        """Restore what :meth:`state_dict` gave, after the pruner's own state.
 
         Raises
         ------

@@ -129,7 +129,7 @@ class SDSNNLayerState(PrunedLayer):
             self.block.weight.data.view(self.synapse_alive.numel(), -1)[index] = 0
 
     def new_epoch(self) -> None:
-        """Start gathering anew."""
+        """Start a new sum."""
         self.gradient.zero_()
 
     def alive(self) -> int:
@@ -137,7 +137,7 @@ class SDSNNLayerState(PrunedLayer):
         return count_alive(self.synapse_alive, self.kernel, self.constants.alive_weights)
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that is needed to go on from here."""
+        """The state for a checkpoint."""
         return super().state_dict() | {
             "ranges": self.ranges.state_dict(),
             "percent": torch.tensor([self.percent], dtype=torch.float64),

@@ -37,7 +37,7 @@ class TargetConfig(BaseModel):
         else of the training samples. Never of the test part.
     min_accuracy : float, optional
         With a budget: nothing is pruned after an epoch at whose end the compiled network is less accurate on
-        those samples (0 to 1). What is pruned already stays so, and pruning goes on when accuracy is back.
+        those samples (0 to 1). What is pruned already stays so, and pruning resumes when accuracy is back.
     max_drop : float, optional
         The same, as a difference to the accuracy at the start of pruning. Both can be given.
     """

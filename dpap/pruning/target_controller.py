@@ -9,7 +9,7 @@ exceeds
     \epsilon^* = 2\,\mathrm{Normalized}(x) + \frac{a}{b} F.
 
 So one shift, added to the :math:`\epsilon` of all layers, decides which units will be pruned by then, and it
-is chosen such that what will be left is what the path asks for (:class:`dpap.pruning.TargetConfig`). It is
+is chosen such that what will be left is the cost of the path (:class:`dpap.pruning.TargetConfig`). It is
 chosen again after every epoch, as importance changes. What would be pruned beyond the path in this epoch is
 kept, the strongest first. Nothing is cut at the end: every pruned unit has decayed.
 
@@ -118,7 +118,7 @@ class TargetController:
         return (1 - self.config.pruning_rate) * weights
 
     def path(self, completed: int) -> float:
-        """The cost that is asked for after so many epochs; any while the first decay."""
+        """The cost of the path after so many epochs; infinite while the first units decay."""
         if completed <= self.config.first_pruning(self.warm_up):
             return math.inf
         end = self.end
@@ -308,7 +308,7 @@ class TargetController:
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """The state to go on from."""
+        """The controller's state, for a checkpoint."""
         return {"steering": torch.tensor([self.start, self.shift, self.cost], dtype=torch.float64)}
 
     def load_state_dict(self, state: Any) -> None:

@@ -17,7 +17,7 @@ VANISHED_SHARE = 0.25
 """Share of weights other than zero that may become zero."""
 
 COARSE_BITS = 4
-"""With so few bits many weights become zero whatever the scale, which is what was asked for."""
+"""With so few bits many weights become zero whatever the scale, as is expected."""
 
 
 @dataclass(frozen=True)

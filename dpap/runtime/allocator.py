@@ -18,7 +18,7 @@ _FROM_HEAP = 1 << 25
 
 
 def keep_freed_memory() -> bool:
-    """Let this process keep the memory that it frees, for what it asks for next.
+    """Let this process keep the memory that it frees, for its next allocations.
 
     For a process that does one thing, such as a command; a library does not decide this for its users.
 

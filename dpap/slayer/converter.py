@@ -167,7 +167,7 @@ class Converter:
         self._check_flat(synapse, where, place)
         if block.neuron.drop is not None:
             raise NetworkError(
-                f"{where} has dropout, which SLAYER draws anew in every step of a recurrent block: set"
+                f"{where} has dropout, which SLAYER draws again in every step of a recurrent block: set"
                 " block.neuron.drop = None once it is trained"
             )
         neuron, scale, bias = self._read(block, where, synapse.out_channels)

@@ -27,11 +27,11 @@ class Call:
     index : int
         Place of the block.
     inputs : tuple of Tensor
-        What it took.
+        Its input.
     sent, output : Tensor of shape (N, *shape, T)
         What it gave before and after its axonal delays.
     drive : Tensor or None
-        What its neurons took, where it has any.
+        The input of its neurons, where it has any.
     """
 
     index: int
@@ -51,7 +51,7 @@ class Evaluation:
     time_steps : int
         Steps of the input, without those that were added for blocks that come late.
     inputs : Tensor of shape (N, *input_shape, T + lag)
-        What the network took.
+        The network's input.
     calls : list of Call
         Calls of blocks, in the order in which they ended.
     result : object

@@ -101,7 +101,7 @@ def read_neuron(block: nn.Module, where: str) -> tuple[LIF, int]:
     if type(neuron).__module__ != CUBA_NEURONS:
         raise NetworkError(
             f"{where}: its neuron is a {type(neuron).__name__}; expected slayer.neuron.cuba.Neuron:"
-            " make the block anew, as a cuba block"
+            " make a new block, as a cuba block"
         )
     # Recurrent neurons need a state that persists from step to step.
     persists = neuron.persistent_state and stock_kind(block) != "Recurrent"

@@ -1,7 +1,7 @@
 """One epoch of training, and the evaluation of a network.
 
-All that is random in an epoch follows from the seed and the epoch's number, so that a training that goes on
-from the end of an epoch does what an uninterrupted one does.
+All that is random in an epoch follows from the seed and the epoch's number, so that a training that is
+resumed at the end of an epoch does what an uninterrupted one does.
 """
 
 import math
@@ -164,7 +164,7 @@ class Evaluation:
     accuracy : float
         Share of samples whose class fires most, or has the largest logit; of equals the lowest is taken.
     loss : float or None
-        Mean over samples, where a loss was asked for.
+        Mean over samples, where a loss was given.
     """
 
     accuracy: float
@@ -181,8 +181,8 @@ def evaluate(
     """Accuracy, and the loss if there is one, of a network in evaluation.
 
     A current that leaves its range is wrapped, as Lava does, with a
-    :class:`~dpap.errors.PrecisionWarning`: a training goes on. Activations of sigma-delta units do not wrap,
-    and raise an :class:`~dpap.errors.ActivationOverflow`.
+    :class:`~dpap.errors.PrecisionWarning`, and training continues. Activations of sigma-delta units do not
+    wrap, and raise an :class:`~dpap.errors.ActivationOverflow`.
     """
     was_training, device = network.training, next(network.parameters()).device
     network.eval()

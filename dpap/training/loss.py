@@ -49,6 +49,6 @@ _FUNCTIONS = {"mse": rate_loss, "cross-entropy": logit_loss}
 
 
 def loss_of(network: Network, config: TrainingConfig) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-    """The loss that a configuration asks for, as a function of output and labels."""
+    """The loss of a configuration, as a function of output and labels."""
     function = _FUNCTIONS[config.loss or LOSSES[getattr(network.neuron, "type", "lif")]]
     return lambda output, labels: function(output, labels, config.label_smoothing)

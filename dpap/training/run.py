@@ -1,7 +1,7 @@
 """A training run in a folder, which can be killed at any moment and resumed.
 
 ``last.safetensors`` is the run: all else in the folder is written before it, or follows from it. It is
-replaced after every epoch, by moving a file that is whole. A run that goes on from it draws what an
+replaced after every epoch, by moving a file that is whole. A run that resumes from it draws what an
 uninterrupted one would have drawn, and so ends at the same weights on the same machine.
 """
 
@@ -144,7 +144,7 @@ class Run:
             self.pruning_history.save(self.files.pruning_history)
 
     def state_dict(self) -> dict[str, Any]:
-        """The state to go on from, besides the network and the pruner: tensors and plain values."""
+        """The state of the run besides the network and the pruner: tensors and plain values."""
         return {
             "run": self.config.model_dump(mode="json"),
             "learning": self.trainer.state_dict(),

@@ -58,7 +58,7 @@ class RunFiles:
         return self.last, self.best, self.history, self.pruning_history, self.config
 
     def check(self, *, resume: bool, overwrite: bool) -> None:
-        """Raise an :class:`~dpap.errors.InputError` unless a run can begin, or go on, here."""
+        """Raise an :class:`~dpap.errors.InputError` unless a run can begin, or resume, here."""
         if self.folder.exists() and not self.folder.is_dir():
             raise InputError(f"{self.folder} is not a folder; choose another --out")
         if resume and not self.config.is_file():

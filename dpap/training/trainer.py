@@ -186,7 +186,7 @@ class Trainer:
         return self.network.running(steps)
 
     def state_dict(self) -> dict[str, Any]:
-        """The state to go on from, besides the network and the pruner: tensors and plain values.
+        """The state of the training besides the network and the pruner: tensors and plain values.
 
         No generator's state is among it: what is random in an epoch follows from its number.
         """
@@ -198,7 +198,7 @@ class Trainer:
         }
 
     def load_state_dict(self, state: Any) -> None:
-        """Go on from what :meth:`state_dict` gave.
+        """Restore what :meth:`state_dict` gave.
 
         Raises
         ------
@@ -213,7 +213,7 @@ class Trainer:
         except ValidationError:
             same = False
         if not same:
-            raise InputError("training: the state is of another TrainingConfig; go on with that one")
+            raise InputError("training: the state is of another TrainingConfig; resume with that one")
         for done in range(1, len(history) + 1):
             self._start_cycle(done)
         check_optimizer_state(state["optimizer"], self.optimizer)

@@ -170,7 +170,7 @@ def test_measurements_that_are_none_are_refused_at_once(measured, part):
 
 def test_a_budget_and_its_measurement_belong_together():
     for options in ((config(5), None), (None, remaining_weights)):
-        with pytest.raises(dpap.InputError, match=r"give both target\.budget and measure=deploy\."):
+        with pytest.raises(dpap.InputError, match=r"give both target\.budget and cost_function=deploy\."):
             dpap.DPAP(small_network(), *options)
 
 

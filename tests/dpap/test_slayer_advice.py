@@ -313,7 +313,7 @@ CASES = {
         lambda: flat(
             first(lambda b: setattr(b, "neuron", slayer.neuron.rf.Neuron(1.0, 10, 0.1)))([dense()])[0]
         ),
-        "make the block anew, as a cuba block",
+        "make a new block, as a cuba block",
         first(with_weights_of(dense), 1),
     ),
     "count log": (

@@ -126,7 +126,7 @@ def _failure(outcome: Outcome, done: str, limit: float) -> str:
             " time_limit, or run fewer samples at once"
         )
     return (
-        f"backend 'lava' failed: its process {outcome.ending}; to go on without it, {_INSTEAD}."
+        f"backend 'lava' failed: its process {outcome.ending}; to continue without it, {_INSTEAD}."
         f" {outcome.last_output}"
     )
 

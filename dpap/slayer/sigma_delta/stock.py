@@ -26,7 +26,7 @@ def read_scale(block: nn.Module, where: str) -> int:
     if type(neuron).__module__ != SIGMA_DELTA_NEURONS:
         raise NetworkError(
             f"{where}: its neuron is a {type(neuron).__name__}; expected"
-            " slayer.neuron.sigma_delta.Neuron: make the block anew, as a sigma_delta block"
+            " slayer.neuron.sigma_delta.Neuron: make a new block, as a sigma_delta block"
         )
     for present, what, remedy in (
         (block.delay is not None, "learnable axonal delays (delay=True)", "train with delay=False"),
