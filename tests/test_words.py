@@ -45,7 +45,7 @@ EXCEPTIONS = {
         '"steering"',
         "DPAP, steering",
     ),
-    "*": ("development.npz",),
+    "*": ("development.npz", "`unheard`"),
     "deploy/formats/h5.py": ("kept, unheard",),
     "deploy/verification/verification.py": ("unheard :", "unheard:", "unheard="),
     "deploy/report/pruning_history.py": ('"development"',),

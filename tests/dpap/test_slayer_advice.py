@@ -71,7 +71,7 @@ def setting(path, value, place=0):
 
 
 def with_weights_of(make):
-    """Make the block anew, with the weights that it has."""
+    """Make a new block, with the weights that it has."""
 
     def change(block):
         made = make()

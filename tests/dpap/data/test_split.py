@@ -171,7 +171,7 @@ def test_in_memory_gives_the_same_batches(make):
 
 def test_in_memory_refuses_what_is_drawn_anew():
     for split in (image_split(encoder=Rate()), image_split(augmentation=CropFlip())):
-        with pytest.raises(DataError, match="drawn anew in every epoch"):
+        with pytest.raises(DataError, match="differ in every epoch"):
             split.in_memory()
 
 
