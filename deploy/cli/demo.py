@@ -12,12 +12,12 @@ from deploy.cli.progress import stages
 
 
 def command(
-    out: Annotated[Path, typer.Option(help="Folder for the run; made if it does not exist.")] = Path(
+    out: Annotated[Path, typer.Option(help="Folder of the run; created if it does not exist.")] = Path(
         "runs/demo"
     ),
-    seed: Annotated[int, typer.Option(min=0, help="Draws the weights and the order of samples.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the weights and of the order of samples.")] = 0,
     network: Annotated[
-        str | None, typer.Option(help="Another network, in the papers' notation, as in 16C3-AP2-10FC.")
+        str | None, typer.Option(help="Network in the papers' notation, as in 16C3-AP2-10FC.")
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of each training.")] = None,
     lava_samples: Annotated[
@@ -25,7 +25,7 @@ def command(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Learn handwritten digits while pruning, run the result on Lava, and report what pruning saved."""
+    """Train and prune a network on handwritten digits, run it on Lava, and report what pruning saved."""
     started = time.perf_counter()
     # Imported here, so that help and mistakes in the arguments do not wait for torch.
     from deploy.workflow.demo import DemoConfig, run_demo

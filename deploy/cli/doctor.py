@@ -11,7 +11,7 @@ from deploy.cli.output import print_json, print_table
 def command(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Say which versions are installed and what of Lava and Loihi works here."""
+    """Show which versions are installed, and which features of Lava and Loihi work here."""
     from deploy.workflow.doctor import BROKEN, examine
     from deploy.workflow.versions import versions
 

@@ -31,15 +31,15 @@ def command(
     encoder: Encoder = None,
     subset: Subset = False,
     hardware: Annotated[
-        str, typer.Option(help="Targets of dpap hardware list or paths of YAML files, with commas between.")
+        str, typer.Option(help="Targets of dpap hardware list, or paths of YAML files, separated by commas.")
     ] = "loihi1",
-    cost_set: Annotated[str | None, typer.Option(help="Price by this cost set of the targets alone.")] = None,
+    cost_set: Annotated[str | None, typer.Option(help="Use only this cost set of the targets.")] = None,
     active: Annotated[
         str, typer.Option(help="Neuron updates that count as active: input, spiking or all.")
     ] = "input",
     unknown: Unknown = "refuse",
     oversized: Oversized = "refuse",
-    samples: Annotated[int | None, typer.Option(min=1, help="Only the first so many samples.")] = None,
+    samples: Annotated[int | None, typer.Option(min=1, help="Number of samples, from the first.")] = None,
     on_overflow: Overflowing = "raise",
     time_steps: TimeSteps = None,
     input_max: InputMax = None,
@@ -47,7 +47,7 @@ def command(
     reset: Reset = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Run a model and estimate what an inference takes on hardware; no two cost sets are mixed.
+    """Run a model and estimate energy, time and cores of an inference on hardware; cost sets are never mixed.
 
     Of several targets, one that cannot price the network is listed with the reason.
     """

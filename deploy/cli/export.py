@@ -13,14 +13,16 @@ def command(
     model: Model,
     to: Annotated[
         Path,
-        typer.Option(help="What to write: a file, .net for netx, .nir for NIR, .h5; or sana-fe's folder."),
+        typer.Option(help="Output: a file, .net for netx, .nir for NIR, .h5; or a folder for sana-fe."),
     ],
     format: Annotated[
-        str | None, typer.Option(help="h5, netx, nir or sana-fe; by default what the suffix says.")
+        str | None, typer.Option(help="h5, netx, nir or sana-fe; by default chosen by the suffix.")
     ] = None,
     inputs: Annotated[
         Path | None,
-        typer.Option(help="For sana-fe: a .npy file (N, T, ...), whose first sample's spikes it is to have."),
+        typer.Option(
+            help="For sana-fe: a .npy file (N, T, ...); the spikes of its first sample are written."
+        ),
     ] = None,
     time_steps: TimeSteps = None,
     input_max: InputMax = None,
@@ -28,7 +30,7 @@ def command(
     reset: Reset = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Write a model for other software, compiling it first where needed; status 2 for what a format lacks."""
+    """Write a model for other software, compiled if needed; status 2 if the format cannot represent it."""
     from deploy.cli.models import load_model
     from deploy.formats.registry import export, format_of
 

@@ -48,7 +48,7 @@ def show_command(
 def check_command(
     file: Annotated[Path, typer.Argument(help="A hardware description, a YAML file.")], json: Json = False
 ) -> None:
-    """Check a description of your own; what is wrong is named by field, value and what was expected."""
+    """Check a hardware description of your own; errors name the field, the value and what is expected."""
     from deploy.hardware.config import load_hardware
 
     target = load_hardware(file)

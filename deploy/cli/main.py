@@ -23,7 +23,7 @@ FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 app = typer.Typer(
     name="dpap",
-    help="Train and prune spiking networks, run them on Lava with the spikes proven equal, and price them.",
+    help="Train and prune spiking networks, run them on Lava with equal spikes proven, and price them.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     add_completion=False,

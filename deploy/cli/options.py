@@ -26,27 +26,23 @@ Encoder = Annotated[
 Subset = Annotated[bool, typer.Option("--subset", help="Accept fewer samples than the data set has.")]
 
 Unknown = Annotated[
-    str, typer.Option(help="What an unknown cost does: refuse, or bound (energies are lower bounds).")
+    str, typer.Option(help="Handling of unknown costs: refuse, or bound (energies are lower bounds).")
 ]
 
 Oversized = Annotated[
-    str, typer.Option(help="A neuron that needs more than a core has: refuse, or place as if it fitted.")
+    str, typer.Option(help="Handling of a neuron that exceeds a core: refuse, or place as if it fitted.")
 ]
 
 Overflowing = Annotated[
-    str, typer.Option(help="Where a current leaves its 24 bits: raise an error, or wrap as Lava does.")
+    str, typer.Option(help="Handling of currents beyond 24 bits: raise an error, or wrap as Lava does.")
 ]
 
-TimeSteps = Annotated[int | None, typer.Option(min=1, help="T, where a .nir file does not say it.")]
+TimeSteps = Annotated[int | None, typer.Option(min=1, help="Time steps T of a .nir file without them.")]
 
-InputMax = Annotated[
-    int | None, typer.Option(min=1, help="Largest input, where a .nir file does not say it.")
-]
+InputMax = Annotated[int | None, typer.Option(min=1, help="Largest input of a .nir file without it.")]
 
 StepSeconds = Annotated[
-    float | None, typer.Option("--dt", help="Seconds a step, where a .nir file does not say it.")
+    float | None, typer.Option("--dt", help="Seconds of a step of a .nir file without them.")
 ]
 
-Reset = Annotated[
-    str | None, typer.Option(help="What a spike does to the potential in a .nir file: zero or subtract.")
-]
+Reset = Annotated[str | None, typer.Option(help="Reset of the neurons of a .nir file: zero or subtract.")]

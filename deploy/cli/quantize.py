@@ -18,24 +18,26 @@ if TYPE_CHECKING:
 def command(
     checkpoint: Annotated[Path, typer.Argument(help="A trained network: a run's folder or a checkpoint.")],
     out: Annotated[
-        Path, typer.Option(help=f"Folder for {BEST_FILE}, model.h5 and quantization.json; of a run, a run.")
+        Path,
+        typer.Option(
+            help=f"Folder for {BEST_FILE}, model.h5 and quantization.json; of a run's folder, a run."
+        ),
     ],
     weight_bits: Annotated[int, typer.Option(help="Bits of a weight, 1 to 8.")] = 8,
     layer_bits: Annotated[
-        list[str] | None, typer.Option("--layer-bits", help="Of one layer, as in fc1=4; repeat for several.")
+        list[str] | None,
+        typer.Option("--layer-bits", help="Bits of one layer, as in fc1=4; repeat for several."),
     ] = None,
     data: Data = None,
     encoder: Encoder = None,
     subset: Subset = False,
-    calibration: Annotated[
-        int, typer.Option(min=1, help="Samples of the training part to choose the scales by.")
-    ] = 256,
+    calibration: Annotated[int, typer.Option(min=1, help="Training samples to choose the scales by.")] = 256,
     samples: Annotated[
-        int | None, typer.Option(min=1, help="Samples of the test part to measure on; by default all.")
+        int | None, typer.Option(min=1, help="Test samples to measure accuracy on; by default all.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Round the weights of a trained network to 1 to 8 bits, and say what accuracy that cost."""
+    """Round the weights of a trained network to 1 to 8 bits, and report the loss of accuracy."""
     import numpy as np
 
     from deploy.cli.models import load_model

@@ -20,13 +20,13 @@ def command(
     unknown: Unknown = "refuse",
     oversized: Oversized = "refuse",
     samples: Annotated[
-        int, typer.Option(min=1, help="Test samples to compare, measure and price; accuracy is of all.")
+        int, typer.Option(min=1, help="Test samples to compare, measure and price; accuracy uses all.")
     ] = 200,
-    lava_samples: Annotated[int, typer.Option(min=1, help="Of these, samples to run on Lava.")] = 50,
+    lava_samples: Annotated[int, typer.Option(min=1, help="Number of these samples to run on Lava.")] = 50,
     on_overflow: Overflowing = "raise",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Compile, verify, measure and price what a run trained, and report; status 1 where a spike differs."""
+    """Compile, verify, measure and price a run's network, and write a report; status 1 if a spike differs."""
     from deploy.workflow.deployment import DeploymentConfig
     from deploy.workflow.run_report import report_run
     from dpap.errors import InputError

@@ -39,12 +39,13 @@ def command(
     encoder: Encoder = None,
     subset: Subset = False,
     backend: Annotated[str, typer.Option(help="fast, lava or loihi2.")] = "fast",
-    samples: Annotated[int | None, typer.Option(min=1, help="Only the first so many samples.")] = None,
+    samples: Annotated[int | None, typer.Option(min=1, help="Number of samples, from the first.")] = None,
     record: Annotated[
-        str | None, typer.Option(help="Layers to record, by commas; by default all. Of the fast backend.")
+        str | None,
+        typer.Option(help="Layers to record, separated by commas; by default all. Fast backend only."),
     ] = None,
     record_to: Annotated[
-        Path | None, typer.Option(help="A file for the recorded spikes, HDF5. Of the fast backend.")
+        Path | None, typer.Option(help="File for the recorded spikes, HDF5. Fast backend only.")
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of the fast backend.")] = None,
     on_overflow: Overflowing = "raise",

@@ -30,10 +30,10 @@ def command(
     config: Annotated[
         Path | None, typer.Option(help="A YAML file, such as a run's config.yaml; flags override it.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the run; made if it does not exist.")] = Path(
+    out: Annotated[Path, typer.Option(help="Folder of the run; created if it does not exist.")] = Path(
         "runs/train"
     ),
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the run in the folder.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
     data: Annotated[str | None, typer.Option(help="A data set: digits, mnist, nmnist, ...")] = None,
     subset: Annotated[
@@ -52,13 +52,15 @@ def command(
     weight_bits: Annotated[
         int | None, typer.Option(help="Bits of a weight, 1 to 8; --set network.weight_bits=null rounds none.")
     ] = None,
-    time_steps: Annotated[int | None, typer.Option("--time-steps", "-T", help="Steps an inference.")] = None,
+    time_steps: Annotated[
+        int | None, typer.Option("--time-steps", "-T", help="Time steps of an inference.")
+    ] = None,
     method: Annotated[
         str | None,
         typer.Option(help="dpap, sdsnn, none, or a criterion: bcm, stdp, hebb, magnitude, random."),
     ] = None,
-    target: Annotated[float | None, typer.Option(help="Pruning rate to be reached, 0 to 1.")] = None,
-    synops: Annotated[float | None, typer.Option(help="Budget of SynOps an inference.")] = None,
+    target: Annotated[float | None, typer.Option(help="Pruning rate to reach, 0 to 1.")] = None,
+    synops: Annotated[float | None, typer.Option(help="Budget of SynOps for an inference.")] = None,
     budget: Annotated[
         str | None,
         typer.Option(
@@ -70,21 +72,21 @@ def command(
         float | None, typer.Option(help="With a budget: below this accuracy, 0 to 1, nothing more is pruned.")
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training samples.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Draws weights, order of samples and all else.")] = None,
-    batch: Annotated[int | None, typer.Option(help="Samples a step, of all processes together.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of weights, order of samples and all other random numbers.")
+    ] = None,
+    batch: Annotated[int | None, typer.Option(help="Samples of a step, over all processes.")] = None,
     optimizer: Annotated[str | None, typer.Option("--optimizer", "--optimiser", help="adamw or sgd.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Of the optimiser.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Learning rate of the optimiser.")] = None,
     loss: Annotated[str | None, typer.Option(help="mse or cross-entropy.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
     devices: Annotated[int | None, typer.Option(help="Processes on each machine.")] = None,
     nodes: Annotated[int | None, typer.Option(help="Machines.")] = None,
-    threads: Annotated[int | None, typer.Option(help="Of each process on the CPU.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads of each process on the CPU.")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Any other field, as in training.clip_norm=1.")
     ] = None,
-    dev_run: Annotated[
-        bool, typer.Option("--dev-run", help="Try the whole way out: one epoch, a few batches.")
-    ] = False,
+    dev_run: Annotated[bool, typer.Option("--dev-run", help="Test run: one epoch of a few batches.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Train a network on a data set while pruning it; can be interrupted and resumed."""

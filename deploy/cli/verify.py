@@ -26,8 +26,8 @@ def command(
     checkpoint: Annotated[
         Path | None,
         typer.Option(
-            help=f"What a .h5 was compiled from; by default {BEST_FILE} beside it. Without either, backends"
-            " are compared with the fast one."
+            help=f"Checkpoint that a .h5 was compiled from; by default {BEST_FILE} beside it. Without it,"
+            " backends are compared with the fast one."
         ),
     ] = None,
     data: Data = None,
@@ -45,9 +45,9 @@ def command(
     reset: Reset = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Compare every spike of a model with the network it came from; status 1 where one differs.
+    """Compare every spike of a model with the network it was compiled from; status 1 if one differs.
 
-    What differs is said with its layer, step, neuron and the two values.
+    A mismatch is reported with its layer, step, neuron and the two values.
     """
     from deploy.cli.models import load_model
     from deploy.verification.verification import verify, verify_backends
