@@ -79,6 +79,16 @@ class Dynamics(ABC):
         """What else a block has to remember, by name."""
         return {}
 
+    def threshold_factor(self, block: "SynapticBlock", integers: Integers) -> float:
+        """What sums are multiplied by to stand for those at the real threshold: 1 where it is exact.
+
+        Raises
+        ------
+        NetworkError
+            The threshold is less than an integer unit.
+        """
+        return 1.0
+
     def normalized(self, folded: Integers) -> Integers:
         """What sums stand in that were normalised by their batch, in the units of the folded integers."""
         return folded._replace(bias=None)

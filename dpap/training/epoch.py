@@ -204,7 +204,7 @@ def _evaluated(network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
     try:
         return network(inputs)
     except ActivationOverflow as error:
-        if not isinstance(network, Network) or network.neuron.type != "lif":
+        if not isinstance(network, Network) or network.neuron.sends != "spikes":
             raise
         warnings.warn(
             f"measured with currents wrapped, as Lava does: {error}", PrecisionWarning, stacklevel=4
