@@ -59,7 +59,7 @@ def populations(network: Network) -> list[str]:
 
 def relays_of(network: Network) -> set[str]:
     """Sums without neurons of their own that need some to pass them on."""
-    if network.neuron.type != "relu":
+    if network.neuron.sends != "changes":
         return set()
     layers = dict(network.layers.items())
     found = {name for name, block in layers.items() if isinstance(block, SumPool) and not block.tiles}
@@ -110,7 +110,7 @@ def _routes_from(network: Network, name: str, relays: set[str]) -> Iterator[Rout
         yield Route(INPUT, network.input_shape)
         return
     block = network.layers[name]
-    if isinstance(block, DeltaEncoder) and network.neuron.type == "relu":
+    if isinstance(block, DeltaEncoder) and network.neuron.sends == "changes":
         # What it sends is what the network's input sends (deploy.compiler.rectifying.encoder_of).
         yield Route(INPUT, network.input_shape)
         return
@@ -169,7 +169,7 @@ def population_shape(network: Network, name: str) -> tuple[int, ...]:
     block = network.layers[name]
     if isinstance(block, SynapticBlock):
         return block.output_shape
-    if network.neuron.type == "lif":
+    if network.neuron.sends == "spikes":
         return block.output_shape(name, maximum_routes(network, name)[0].shape)
     route = routes_to(network, name)[0]
     shape = pooled_shape(route.shape, route.pool)

@@ -6,7 +6,7 @@ import numpy as np
 
 from deploy.ir.connection import Connection
 from deploy.ir.geometry import Geometry, Shape
-from deploy.ir.neurons import NeuronKind
+from deploy.ir.neurons import Neuron
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,8 @@ class Layer:
     unheard : int32 array
         Channels (neurons) that were removed although they may fire, since no synapse listens to them. All
         others that were removed are silent for any input.
-    neuron : Neuron, SigmaDelta or Maximum
+    neuron : Neuron
+        Of one of the kinds in :data:`deploy.ir.NEURONS`.
     inputs : tuple of Incoming
         Synapses by source; their sums add up.
     scale : float
@@ -65,7 +66,7 @@ class Layer:
     shape: Shape
     kept: np.ndarray
     unheard: np.ndarray
-    neuron: NeuronKind
+    neuron: Neuron
     inputs: tuple[Incoming, ...]
     scale: float
     bias: np.ndarray | None = None
