@@ -1,5 +1,7 @@
 """A process that sends changes of maxima over windows."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.model.py.model import PyLoihiProcessModel
@@ -9,6 +11,10 @@ from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+from scipy import sparse
+
+if TYPE_CHECKING:
+    from populations import LayerFiles
 
 
 class Maximum(AbstractProcess):
@@ -79,3 +85,16 @@ class MaximumModel(PyLoihiProcessModel):
         if self.messages is not None and 0 <= index < len(self.messages):
             self.messages[index] = changes
         self.largest = largest
+
+
+def population(files: "LayerFiles") -> Maximum:
+    """The units of a layer, with ``s_in``, which its source sends to directly."""
+    windows = sparse.load_npz(files.folder / f"synapses{files.index}-0.npz")
+    return Maximum(
+        windows.shape[1],
+        windows.indptr,
+        windows.indices,
+        interval=files.time_steps,
+        lag=files.layer["lag"],
+        messages=files.activity,
+    )
