@@ -18,11 +18,11 @@ import numpy as np
 from scipy import sparse
 
 from deploy.hardware import estimate
-from deploy.ir import INPUT, ConvConnection, Geometry, Graph, Incoming, Layer, MatrixConnection, Neuron
+from deploy.ir import INPUT, ConvConnection, CubaLIF, Geometry, Graph, Incoming, Layer, MatrixConnection
 from deploy.measurement.measurement import measure
 from deploy.recording import Recording
 
-NEURON = Neuron(current_decay=4096, voltage_decay=1024, threshold=640)
+NEURON = CubaLIF(current_decay=4096, voltage_decay=1024, threshold=640)
 
 
 def weights(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

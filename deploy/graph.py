@@ -1,5 +1,33 @@
-"""The old name of :mod:`deploy.ir`, for programs that import it."""
+"""The names that :mod:`deploy.ir` had before; they stay for programs that import them."""
 
-from deploy.ir import *  # noqa: F403
-from deploy.ir import __all__ as __all__
-from deploy.ir import __getattr__ as __getattr__
+from deploy.ir import (
+    INPUT,
+    Connection,
+    ConvConnection,
+    Geometry,
+    Graph,
+    Incoming,
+    Layer,
+    MatrixConnection,
+    Maximum,
+    SigmaDelta,
+)
+from deploy.ir import CubaLIF as Neuron
+from deploy.ir import InputDeltaEncoder as DeltaEncoder
+from deploy.ir import Neuron as NeuronKind
+
+__all__ = [
+    "INPUT",
+    "Connection",
+    "ConvConnection",
+    "DeltaEncoder",
+    "Geometry",
+    "Graph",
+    "Incoming",
+    "Layer",
+    "MatrixConnection",
+    "Maximum",
+    "Neuron",
+    "NeuronKind",
+    "SigmaDelta",
+]

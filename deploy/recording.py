@@ -161,8 +161,7 @@ class Recording:
         The spikes so far; of sigma-delta units the activations so far, each the sum of the messages until
         then. In network evaluation the sum of outputs over time.
         """
-        counted = self.output.cumsum(axis=1, dtype=np.int64)
-        return counted.cumsum(axis=1) if self.graph.sigma_delta else counted
+        return self.graph.activity.scores(self.output)
 
     @property
     def predictions(self) -> np.ndarray:

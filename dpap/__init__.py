@@ -20,7 +20,7 @@ ensure_writable()
 let_lava_be_imported()
 
 if TYPE_CHECKING:
-    from dpap import data, encoders, networks, plasticity, pruning, slayer
+    from dpap import data, encoders, networks, neurons, plasticity, pruning, slayer
     from dpap.errors import (
         ActivationOverflow,
         ConversionWarning,
@@ -136,13 +136,23 @@ def __getattr__(name: str):
     """Import a public name when it is first used, so that errors and help do not wait for torch."""
     if name in _SUBMODULES:
         return import_module(f"dpap.{name}")
-    if name not in _ORIGINS:
+    if name in _ORIGINS:
+        value = getattr(import_module(_ORIGINS[name]), name)
+    elif name[0].isupper() and name in (kinds := _neuron_kinds()):
+        value = kinds[name]
+    else:
         raise AttributeError(f"module 'dpap' has no attribute {name!r}")
-    value = getattr(import_module(_ORIGINS[name]), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
     """Public names, also those that were not used yet."""
-    return sorted({*globals(), *__all__, *_SUBMODULES})
+    # Kinds of neurons are known when they have been imported, which takes torch.
+    kinds = _neuron_kinds() if "dpap.neurons" in sys.modules else ()
+    return sorted({*globals(), *__all__, *_SUBMODULES, *kinds})
+
+
+def _neuron_kinds() -> "dict[str, type[neurons.Neuron]]":
+    """The kinds of neurons by the names of their classes."""
+    return {kind.__name__: kind for kind in import_module("dpap.neurons").NEURONS.values()}

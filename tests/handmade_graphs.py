@@ -5,7 +5,7 @@ import torch
 from scipy import sparse
 
 import dpap
-from deploy.ir import INPUT, Graph, Incoming, Layer, MatrixConnection, Neuron
+from deploy.ir import INPUT, CubaLIF, Graph, Incoming, Layer, MatrixConnection
 from dpap.blocks import Delay
 
 
@@ -24,7 +24,7 @@ def layer(weights, name="fc1", source=INPUT, own=None, delays=None, bias=None, *
         shape=(len(weights),),
         kept=np.arange(len(weights), dtype=np.int32),
         without_fan_out=np.empty(0, np.int32),
-        neuron=Neuron(**neuron),
+        neuron=CubaLIF(**neuron),
         inputs=tuple(inputs),
         scale=1.0,
         bias=None if bias is None else np.asarray(bias, np.int32),

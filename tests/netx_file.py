@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 from scipy import sparse
 
-from deploy.ir import INPUT, Geometry, Graph, Incoming, Layer, MatrixConnection, Neuron
+from deploy.ir import INPUT, CubaLIF, Geometry, Graph, Incoming, Layer, MatrixConnection
 from deploy.ir.encoding import encode_convolution
 
 
@@ -69,9 +69,9 @@ def read_netx(path: str | Path, time_steps: int) -> Graph:
     return Graph(input_shape, 1, time_steps, tuple(layers))
 
 
-def _neuron(group: h5py.Group) -> Neuron:
+def _neuron(group: h5py.Group) -> CubaLIF:
     assert int(group["refDelay"][()]) == 1 and int(group["wgtExp"][()]) == 0
-    return Neuron(*(int(group[name][()]) for name in ("iDecay", "vDecay", "vThMant")))
+    return CubaLIF(*(int(group[name][()]) for name in ("iDecay", "vDecay", "vThMant")))
 
 
 def _text(dataset: h5py.Dataset) -> str:

@@ -78,7 +78,7 @@ def pruned_networks(draw, neuron, longest, input_max, gain):
     while network is None:
         try:
             network = firing_network(
-                draw(notations(neuron.type == "lif")),
+                draw(notations(neuron.sends == "spikes")),
                 (2, 9, 8),
                 draw(st.integers(1, longest)),
                 input_max=input_max,

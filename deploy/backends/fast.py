@@ -96,7 +96,7 @@ def run(
     recorded = recorded_layers(graph, record)
     samples = len(inputs)
     lanes = _lanes(graph, samples, threads, memory_bytes)
-    if graph.sigma_delta:
+    if graph.activity.graded:
         _check_messages(kernel, record_to)
         messages = _run_messages(graph, inputs, recorded, lanes, threads, progress)
         return Recording(graph, inputs, messages, "fast", time.perf_counter() - started)
@@ -209,7 +209,7 @@ def _lanes(graph: Graph, samples: int, threads: int, memory_bytes: int) -> int:
     neurons = sum(layer.size for layer in graph.layers) + int(np.prod(graph.input_shape))
     # Spikes of all layers, pooled sums, and inputs of up to two bytes, each over all steps; or messages of 32
     # bits, sums of 64, and a copy.
-    a_sample = (16 if graph.sigma_delta else 4) * graph.time_steps * neurons
+    a_sample = (16 if graph.activity.graded else 4) * graph.time_steps * neurons
     affordable = memory_bytes // (a_sample * threads)
     share = -(-samples // threads)
     return BYTE * max(1, min(LANES, affordable, share + BYTE - 1) // BYTE)

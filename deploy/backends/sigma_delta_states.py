@@ -13,7 +13,7 @@ messages are right.
 
 import numpy as np
 
-from deploy.ir import INPUT, Graph, Layer, SigmaDelta
+from deploy.ir import INPUT, Graph, Layer
 from deploy.ir.connection import sums_by_sign, unrolled
 from deploy.recording import Recording
 from deploy.simulator.sigma_delta import check_states
@@ -39,7 +39,7 @@ def check_recorded_states(recording: Recording, first_sample: int = 0) -> None:
     """
     graph = recording.graph
     for layer in graph.layers:
-        if isinstance(layer.neuron, SigmaDelta):
+        if layer.neuron.bounded == "activation":
             _check_layer(graph, recording, layer, first_sample)
 
 

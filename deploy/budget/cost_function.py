@@ -113,7 +113,7 @@ class BudgetCostFunction:
             It is of units that send changes of activations.
         """
         graph = compile(network)
-        if graph.sigma_delta:
+        if graph.activity.graded:
             raise InputError(
                 f"a budget of {self.budget.quantity} is for networks of spiking neurons, and these units send"
                 " changes; give a pruning_rate as the target"

@@ -100,12 +100,7 @@ def command(
     columns = ["layer", "neurons", "synapses", "spikes", "firing rate", "SynOps effective", "SynOps dense"]
     print_table(columns, rows, title=f"{model} on {backend}, per inference")
     if accuracy is not None:
-        decided = (
-            "by activations summed over all steps; of equal ones the lowest class is taken"
-            if graph.sigma_delta
-            else "of classes that fire alike the lowest is taken"
-        )
-        print(f"accuracy {accuracy:.2%} ({decided})")
+        print(f"accuracy {accuracy:.2%} ({graph.activity.decision})")
     per_second = measurement.samples / recording.seconds
     print(f"{measurement.samples} samples in {recording.seconds:.2f} s, {per_second:,.0f} a second")
     if record_to is not None:

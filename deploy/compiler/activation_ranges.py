@@ -11,24 +11,13 @@ every change X falls behind by less than 1: over T steps X is at least
 :math:`\lfloor y\, 2^{-k} \rfloor - (T - 1)` for the activation y that was sent last.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
-from deploy.ir import INPUT, Connection, ConvConnection, Graph, Incoming, Layer, Maximum
+from deploy.ir import INPUT, Connection, ConvConnection, Graph, Incoming, Layer
+from deploy.ir.neurons.neuron import Range
 
 LARGE = 1e60
 """Bounds end here: they only have to stay finite."""
-
-
-class Range(NamedTuple):
-    """The least and the largest value of each channel, with zero between them; float64 arrays.
-
-    Sums below :math:`2^{53}` are exact in them. Of larger ones only that they are large counts.
-    """
-
-    low: np.ndarray
-    high: np.ndarray
 
 
 def silent_channels(graph: Graph) -> dict[str, np.ndarray]:
@@ -37,13 +26,9 @@ def silent_channels(graph: Graph) -> dict[str, np.ndarray]:
     known = {INPUT: Range(np.zeros(channels), np.full(channels, float(largest)))}
     silent = {}
     for layer in graph.layers:
-        if isinstance(layer.neuron, Maximum):
-            sent = _largest(layer, graph, known)
-            silent[layer.name] = (sent.low == 0) & (sent.high == 0)
-        else:
-            states = _states(layer, graph, known)
-            silent[layer.name] = ~_reached(layer, states)
-            sent = _sent(layer, states, graph.time_steps)
+        states = (_states if layer.neuron.sums else _largest)(layer, graph, known)
+        silent[layer.name] = ~layer.neuron.reached(states)
+        sent = layer.neuron.sent(states, graph.time_steps)
         sends = ~silent[layer.name]
         known[layer.name] = Range(*(np.clip(bound, -LARGE, LARGE) * sends for bound in sent))
     return silent
@@ -80,20 +65,6 @@ def _sums(connection: Connection, source: Range) -> Range:
         np.bincount(rows, raising * low - lowering * high, count),
         np.bincount(rows, raising * high - lowering * low, count),
     )
-
-
-def _reached(layer: Layer, states: Range) -> np.ndarray:
-    """Whether a unit can reach its threshold from zero, where its first message starts."""
-    threshold = layer.neuron.threshold
-    reached = states.high >= threshold
-    return reached if layer.neuron.rectified else reached | (states.low <= -threshold)
-
-
-def _sent(layer: Layer, states: Range, steps: int) -> Range:
-    unit = 2.0**-layer.neuron.shift
-    low = np.zeros_like(states.low) if layer.neuron.rectified else np.minimum(states.low, 0)
-    behind = steps - 1 if layer.neuron.shift else 0
-    return Range(np.floor(low * unit) - behind, np.floor(np.maximum(states.high, 0) * unit))
 
 
 def _largest(layer: Layer, graph: Graph, known: dict[str, Range]) -> Range:

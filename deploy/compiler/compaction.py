@@ -19,7 +19,6 @@ from deploy.compiler.activation_ranges import silent_channels
 from deploy.ir import INPUT, ConvConnection, Graph, Incoming, Layer
 from deploy.ir.currents import signed_bounds
 from deploy.ir.encoding import Encoding, encode
-from deploy.ir.lif_steps import fires_by_bias
 from dpap.neurons.parameters import SUM_LIMIT
 
 Pairs = list[tuple[np.ndarray, np.ndarray]]
@@ -41,7 +40,7 @@ def compact(graph: Graph, encodings: Mapping[str, Encoding] | None = None) -> Gr
     """
     encodings = encodings or {}
     pairs = {layer.name: _by_channel(layer, graph) for layer in graph.layers}
-    silent = silent_channels(graph) if graph.sigma_delta else _all_silent(graph, pairs)
+    silent = silent_channels(graph) if graph.activity.graded else _all_silent(graph, pairs)
     alive: dict[str, np.ndarray] = {}
     for layer in reversed(graph.layers):
         alive[layer.name] = _kept_channels(layer, graph, pairs, alive, silent[layer.name])
@@ -137,7 +136,7 @@ def _fires_by_bias(layer: Layer, steps: int) -> np.ndarray:
     """
     if layer.bias is None:
         return np.zeros(len(layer.kept), bool)
-    return fires_by_bias(layer.neuron, layer.bias, steps)
+    return layer.neuron.fires_by_bias(layer.bias, steps)
 
 
 def _kept_channels(

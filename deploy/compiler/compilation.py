@@ -11,19 +11,20 @@ from torch import nn
 import dpap
 from deploy.compiler.compaction import compact
 from deploy.compiler.path_tracing import SourcePath, population_shape, populations, trace_maximum, trace_paths
-from deploy.compiler.relu_lowering import encoder_of, largest_of, messages_to, pass_through, sigma_delta_unit
+from deploy.compiler.relu_lowering import encoder_of, largest_of, messages_to, pass_through
 from deploy.errors import CompileError
 from deploy.ir import (
     ConvConnection,
+    CubaLIF,
     Geometry,
     Graph,
     Incoming,
     Layer,
     MatrixConnection,
     Neuron,
-    NeuronKind,
 )
 from deploy.ir.encoding import ENCODINGS, Encoding, encode_convolution
+from deploy.ir.neurons import DEPLOYED
 from dpap.blocks import (
     Conv,
     Dense,
@@ -39,7 +40,7 @@ from dpap.neurons.parameters import DECAY_UNITY, SUM_LIMIT
 from dpap.quantization.levels import warn_of_lost_levels
 from dpap.quantization.scaling import WEIGHT_STEP
 
-MEMORYLESS = Neuron(current_decay=DECAY_UNITY, voltage_decay=DECAY_UNITY, threshold=1)
+MEMORYLESS = CubaLIF(current_decay=DECAY_UNITY, voltage_decay=DECAY_UNITY, threshold=1)
 """Fires where a single spike of the least weight arrives, and forgets: the OR of its inputs."""
 
 
@@ -92,7 +93,7 @@ def compile(network: nn.Module, encoding: Encoding | Mapping[str, Encoding] = "s
             f"{list(network.layers)[-1]} is at the end of the network, where there is no layer to fold it"
             " into; remove it"
         )
-    encoder = None if network.neuron.type == "lif" else encoder_of(network)
+    encoder = encoder_of(network) if network.neuron.sends == "changes" else None
     graph = Graph(
         input_shape=network.input_shape,
         input_max=network.input_max,
@@ -136,7 +137,7 @@ def _check_units(network: dpap.networks.Network) -> None:
 
 
 def _layer(network: dpap.networks.Network, name: str) -> Layer:
-    describe = _spiking if network.neuron.type == "lif" else _relu
+    describe = _spiking if network.neuron.sends == "spikes" else _relu
     inputs, neuron, scale, bias = describe(network, name)
     shape = population_shape(network, name)
     return Layer(
@@ -162,7 +163,7 @@ def _observed_current(block: nn.Module) -> int | None:
     return min(math.ceil(block.observed_range * integers.scale * block.input_divisor), SUM_LIMIT - 1)
 
 
-Description = tuple[tuple[Incoming, ...], NeuronKind, float, torch.Tensor | None]
+Description = tuple[tuple[Incoming, ...], Neuron, float, torch.Tensor | None]
 """Synapses of a layer, its neurons, their scale and their biases."""
 
 
@@ -177,12 +178,7 @@ def _spiking(network: dpap.networks.Network, name: str) -> Description:
     if isinstance(block, Recurrent):
         own = integers.weight[:, block.input_shape[0] :]
         inputs += (Incoming(name, MatrixConnection(_matrix(own))),)
-    neuron = Neuron(
-        current_decay=DECAY_UNITY - block.neuron.current_keep,
-        voltage_decay=DECAY_UNITY - block.neuron.voltage_keep,
-        threshold=integers.threshold,
-    )
-    return inputs, neuron, integers.scale, integers.bias
+    return inputs, _deployed(block, integers), integers.scale, integers.bias
 
 
 def _relu(network: dpap.networks.Network, name: str) -> Description:
@@ -191,11 +187,24 @@ def _relu(network: dpap.networks.Network, name: str) -> Description:
     if isinstance(block, SynapticBlock):
         integers = _integers(block)
         inputs = tuple(_incoming(block, integers, path) for path in messages_to(network, name))
-        return inputs, sigma_delta_unit(integers, block.neuron), integers.scale, integers.bias
+        return inputs, _deployed(block, integers), integers.scale, integers.bias
     if isinstance(block, MaxPool):
         incoming, neuron = largest_of(network, name)
         return (incoming,), neuron, float(WEIGHT_STEP), None
     return *pass_through(network, name), float(WEIGHT_STEP), None
+
+
+def _deployed(block: SynapticBlock, integers: Integers | ReLUIntegers) -> Neuron:
+    """The neurons of a block."""
+    kind = DEPLOYED.get(block.neuron.type)
+    if kind is None:
+        raise CompileError(
+            f"{block.name}: {block.neuron.type} neurons cannot be compiled; use {' or '.join(DEPLOYED)}"
+        )
+    try:
+        return kind.of(block.neuron, integers, integers.scale * block.input_divisor)
+    except dpap.NetworkError as error:
+        raise CompileError(f"{block.name}: {error}") from error
 
 
 def _integers(block: SynapticBlock) -> Integers | ReLUIntegers:

@@ -58,8 +58,8 @@ def populations(network: Network) -> list[str]:
 
 
 def pass_through_layers(network: Network) -> set[str]:
-    """Sums without neurons of their own that need a pass-through layer."""
-    if network.neuron.type != "relu":
+    """Sums without neurons of their own that need some to pass them on."""
+    if network.neuron.sends != "changes":
         return set()
     layers = dict(network.layers.items())
     found = {name for name, block in layers.items() if isinstance(block, SumPool) and not block.tiles}
@@ -112,8 +112,8 @@ def _trace_from(network: Network, name: str, pass_through: set[str]) -> Iterator
         yield SourcePath(INPUT, network.input_shape)
         return
     block = network.layers[name]
-    if isinstance(block, DeltaEncoder) and network.neuron.type == "relu":
-        # It sends what the network's input sends (deploy.compiler.relu_lowering.encoder_of).
+    if isinstance(block, DeltaEncoder) and network.neuron.sends == "changes":
+        # What it sends is what the network's input sends (deploy.compiler.relu_lowering.encoder_of).
         yield SourcePath(INPUT, network.input_shape)
         return
     if _has_neurons(block) or name in pass_through:
@@ -171,7 +171,7 @@ def population_shape(network: Network, name: str) -> tuple[int, ...]:
     block = network.layers[name]
     if isinstance(block, SynapticBlock):
         return block.output_shape
-    if network.neuron.type == "lif":
+    if network.neuron.sends == "spikes":
         return block.output_shape(name, trace_maximum(network, name)[0].shape)
     path = trace_paths(network, name)[0]
     shape = pooled_shape(path.shape, path.pool)

@@ -55,11 +55,6 @@ def encoder_of(network: dpap.networks.Network) -> InputDeltaEncoder:
     return encoder
 
 
-def sigma_delta_unit(integers: blocks.ReLUIntegers, neuron: dpap.ReLU) -> SigmaDelta:
-    """The units of a block."""
-    return SigmaDelta(int(integers.threshold), integers.shift, neuron.rectified)
-
-
 def largest_of(network: dpap.networks.Network, name: str) -> tuple[Incoming, Maximum]:
     """The windows of a maximum pool, and its units."""
     (path,) = messages_to(network, name)

@@ -41,18 +41,17 @@ from deploy.formats.hdf5.writing import write_hdf5
 from deploy.formats.heaps import check_heaps
 from deploy.formats.seal import BLOCK_BYTES, check_seal, seal
 from deploy.ir import (
+    NEURONS,
     Connection,
     ConvConnection,
+    CubaLIF,
     Geometry,
     Graph,
     Incoming,
     InputDeltaEncoder,
     Layer,
     MatrixConnection,
-    Maximum,
     Neuron,
-    NeuronKind,
-    SigmaDelta,
 )
 from deploy.ir.validation import validate_graph
 from dpap.files.writing import write_atomically
@@ -66,8 +65,6 @@ MAX_ELEMENTS = 1 << 28
 """Elements of one array beyond which a file is refused before anything is allocated."""
 
 MAX_LAYERS = 4096
-
-_NEURONS = {kind.kind: kind for kind in (Neuron, SigmaDelta, Maximum)}
 
 _PAIRS = ("kernel", "stride", "padding", "dilation", "extra")
 
@@ -240,15 +237,20 @@ def _read_encoder(attributes: h5py.AttributeManager) -> InputDeltaEncoder | None
     return InputDeltaEncoder(int(attributes["encoder_gain"]), int(attributes["encoder_threshold"]))
 
 
-def _read_neuron(group: h5py.Group) -> NeuronKind:
+def _read_neuron(group: h5py.Group) -> Neuron:
     # Version 2 knows one kind.
-    kind = str(group.attrs.get("neuron", Neuron.kind))
-    if kind not in _NEURONS:
-        raise FormatError(f"{group.name}: unknown neuron {kind!r}; expected one of {', '.join(_NEURONS)}")
-    values = {field.name: int(group.attrs[field.name]) for field in fields(_NEURONS[kind])}
-    if values.get("rectified", 0) not in (0, 1):
-        raise FormatError(f"{group.name}: rectified is {values['rectified']}; expected 0 or 1")
-    return _NEURONS[kind](**{name: bool(v) if name == "rectified" else v for name, v in values.items()})
+    kind = str(group.attrs.get("neuron", CubaLIF.kind))
+    if kind not in NEURONS:
+        raise FormatError(f"{group.name}: unknown neuron {kind!r}; expected one of {', '.join(NEURONS)}")
+    values = {}
+    for field in fields(NEURONS[kind]):
+        value = int(group.attrs[field.name])
+        if isinstance(field.default, bool):
+            if value not in (0, 1):
+                raise FormatError(f"{group.name}: {field.name} is {value}; expected 0 or 1")
+            value = bool(value)
+        values[field.name] = value
+    return NEURONS[kind](**values)
 
 
 def _read_incoming(group: h5py.Group) -> Incoming:

@@ -82,14 +82,17 @@ def map_graph(
     PlacementError
         A single neuron needs more than a core has, and that is refused.
     HardwareError
-        The graph's layers send graded messages, which Loihi 1 has not.
+        A layer's neurons send graded messages, or are of a kind that Loihi 1 does not have.
     """
-    if graph.sigma_delta:
-        raise HardwareError(
-            f"{graph.layers[0].name} has {graph.layers[0].neuron.kind} units, which send graded messages;"
-            " Loihi 1 has binary spikes alone, and nothing is published of what such units would take on it:"
-            " choose a target that is known by its operations, such as loihi2 or cmos45_int8"
-        )
+    for layer in graph.layers:
+        if not layer.neuron.reference:
+            lacks = "binary spikes alone" if graph.activity.graded else "no such compartment"
+            sends = "which send graded messages; " if graph.activity.graded else ""
+            raise HardwareError(
+                f"{layer.name} has {layer.neuron.kind} units, {sends}Loihi 1 has {lacks}, and nothing is"
+                " published of what such units would take on it: choose a target that is known by its"
+                " operations, such as loihi2 or cmos45_int8"
+            )
     placed: dict[str, LayerMapping] = {}
     destinations = {layer.name: np.zeros(layer.size, np.int64) for layer in graph.layers}
     for layer in reversed(graph.layers):

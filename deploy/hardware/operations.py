@@ -24,22 +24,18 @@ Sources of the two countings: Yik et al., NeuroBench, Nature Communications 16, 
 ``model_energy.py``.
 """
 
-from typing import Literal
+from collections import Counter
+from typing import Annotated, Literal
 
-from deploy.hardware.quantity import Description, Energy, Quantity, Time, name_fields
+from pydantic import AfterValidator
+
+from deploy.hardware.quantity import Description, Energy, Quantity, Time, name_fields, wrong_value
 from deploy.hardware.result import Kind, Part
 from deploy.hardware.workload import Unknown
-from deploy.ir import Maximum
+from deploy.ir import NEURONS, Neuron
 from deploy.measurement.measurement import LayerMeasurement, Measurement, from_input
 
 Counting = Literal["spikes", "every_synapse"]
-
-UNKNOWN_UPDATE = Quantity(
-    value=None, unit="pJ", evidence="unknown", source="of a sigma-delta unit's update no energy is published"
-)
-"""In place of what a description does not say."""
-
-name_fields(UNKNOWN_UPDATE, "sigma_delta_update")
 
 COUNTING_MEANS = {
     "spikes": "One operation is one spike at one synapse with a weight other than zero: an accumulation, or a"
@@ -48,6 +44,16 @@ COUNTING_MEANS = {
     " synapse there was before pruning, and one update for every neuron, as KerasSpiking counts them.",
 }
 """What one operation is, by counting."""
+
+
+def _of_kinds(updates: dict[str, Energy]) -> dict[str, Energy]:
+    known = [kind.kind for kind in NEURONS.values() if kind.update is None]
+    for kind in updates:
+        if kind not in known:
+            raise wrong_value(
+                kind, f"a kind of neuron without a cost of its own: {', '.join(known) or 'none'}"
+            )
+    return updates
 
 
 class OperationCosts(Description):
@@ -63,6 +69,8 @@ class OperationCosts(Description):
         Of a spiking neuron.
     sigma_delta_update : Quantity or None
         Of a unit that sends changes of its activation; where it is absent it is unknown.
+    updates : dict of str to Quantity, or None
+        Of an update of a neuron of another kind, by the name of its kind; unknown where it is absent.
     memory_access, message : Quantity or None
         Of reading one weight, and of sending one spike.
     step : Quantity
@@ -75,6 +83,7 @@ class OperationCosts(Description):
     multiply_accumulate: Energy
     neuron_update: Energy
     sigma_delta_update: Energy | None = None
+    updates: Annotated[dict[str, Energy], AfterValidator(_of_kinds)] | None = None
     memory_access: Energy | None = None
     message: Energy | None = None
     step: Time
@@ -87,11 +96,11 @@ class OperationCosts(Description):
         UnknownValue
             The energy of an operation that there is, is unknown, and that is refused.
         """
-        counts = dict.fromkeys(("accumulate", "multiply_accumulate", "neuron_update"), 0)
-        update = self._update(measurement)
+        counts, updates = Counter(), Counter()
         for layer in measurement.layers.values():
-            for name, count in self._counts(layer, measurement).items():
-                counts[name] += count
+            counted = self._counts(layer, measurement)
+            updates[self._update(layer, measurement)] += counted["neuron_update"]
+            counts.update(counted)
         synops = counts["accumulate"] + counts["multiply_accumulate"]
         sent = measurement.total("spikes") + sum(
             from_input(measurement, name)[0] for name in measurement.layers
@@ -104,7 +113,7 @@ class OperationCosts(Description):
                 counts["multiply_accumulate"],
                 self.multiply_accumulate,
             ),
-            ("neuron updates", "neurons", counts["neuron_update"], update),
+            *(("neuron updates", "neurons", count, update) for update, count in updates.items()),
             ("memory accesses", "memory", synops, self.memory_access),
             ("messages", "messages", sent, self.message),
         )
@@ -124,7 +133,7 @@ class OperationCosts(Description):
         counts = self._counts(layer, measurement)
         kinds = {"synapses": ("accumulate", "multiply_accumulate"), "neurons": ("neuron_update",)}
         energies_of = {name: getattr(self, name) for name in kinds["synapses"]}
-        energies_of["neuron_update"] = self._update(measurement)
+        energies_of["neuron_update"] = self._update(layer, measurement)
         energies = {}
         for kind, names in kinds.items():
             used = [(counts[name], energies_of[name]) for name in names if counts[name]]
@@ -144,24 +153,28 @@ class OperationCosts(Description):
             "Nothing is placed on cores: packets, hops and the size of the target are left out.",
         )
 
-    def _update(self, measurement: Measurement) -> Quantity:
-        """The cost of an update of the network's neurons."""
-        if not measurement.graph.sigma_delta or self.counting == "every_synapse":
+    def _update(self, layer: LayerMeasurement, measurement: Measurement) -> Quantity:
+        """What an update of a layer's neurons takes."""
+        if self.counting == "every_synapse":
             return self.neuron_update
-        return self.sigma_delta_update or UNKNOWN_UPDATE
+        neuron = measurement.graph[layer.name].neuron
+        known = (
+            (self.updates or {}).get(neuron.kind) if neuron.update is None else getattr(self, neuron.update)
+        )
+        return known or _unknown_update(neuron)
 
     def _counts(self, layer: LayerMeasurement, measurement: Measurement) -> dict[str, int]:
         """Operations of one layer over all samples."""
-        maximum = isinstance(measurement.graph[layer.name].neuron, Maximum)
+        sums = measurement.graph[layer.name].neuron.sums
         if self.counting == "every_synapse":
-            samples = 0 if maximum else measurement.samples
+            samples = measurement.samples if sums else 0
             return {
                 "accumulate": 0,
                 "multiply_accumulate": layer.synapses_original * samples,
                 "neuron_update": layer.neurons_original * samples,
             }
-        if measurement.graph.sigma_delta:
-            graded = 0 if maximum else layer.synops_effective
+        if measurement.graph.activity.graded:
+            graded = layer.synops_effective if sums else 0
         else:
             graded = from_input(measurement, layer.name)[1] if measurement.graph.input_max > 1 else 0
         return {
@@ -169,6 +182,18 @@ class OperationCosts(Description):
             "multiply_accumulate": graded,
             "neuron_update": layer.neuron_updates,
         }
+
+
+def _unknown_update(neuron: Neuron) -> Quantity:
+    """In place of what a description does not say."""
+    quantity = Quantity(
+        value=None,
+        unit="pJ",
+        evidence="unknown",
+        source=f"of an update of a {neuron.kind} neuron no energy is published",
+    )
+    name_fields(quantity, neuron.update or f"updates.{neuron.kind}")
+    return quantity
 
 
 def _part(name: str, kind: Kind, count: int, energy: Quantity, samples: int) -> Part:

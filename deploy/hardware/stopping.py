@@ -180,7 +180,7 @@ def stop_when_confident(
     _check_share("confidence", confidence)
     if confidence == 0:
         raise InputError("confidence is 0; expected a number above 0 and up to 1")
-    if recording.graph.sigma_delta:
+    if recording.graph.activity.graded:
         raise InputError(
             "a lead in spikes a step is not defined for a network of sigma-delta units, whose outputs are"
             " logits; use deploy.early_exit"

@@ -16,10 +16,9 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from deploy.ir import INPUT, Graph, Layer, Neuron
+from deploy.ir import INPUT, Graph, Layer
 from deploy.ir.connection import sums_by_sign, unrolled
 from deploy.ir.delays import delayed_input
-from deploy.ir.lif_steps import unwrapped
 from dpap.neurons.currents import Overflow
 from dpap.neurons.parameters import DECAY_UNITY, STATE_LIMIT, STATE_SHIFT, SUM_LIMIT
 from dpap.quantization.scaling import gains
@@ -76,7 +75,7 @@ def current_ranges(graph: Graph) -> dict[str, CurrentRange]:
     return {
         layer.name: CurrentRange(current_bound(graph, layer), layer.observed_current)
         for layer in graph.layers
-        if isinstance(layer.neuron, Neuron)
+        if layer.neuron.bounded == "current"
     }
 
 
@@ -130,7 +129,7 @@ def locate_overflow(
             sums += (matrix @ arrived.T.astype(np.int64)).T
         current = np.zeros(layer.size, np.int64)
         for step, total in enumerate(sums):
-            current = unwrapped(current, total, layer.neuron.current_decay)
+            current = layer.neuron.unwrapped(current, total)
             outside = np.flatnonzero(np.abs(current) >= STATE_LIMIT)
             if len(outside):
                 reached = int(current[outside[0]]) >> STATE_SHIFT

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
+from deploy.ir.activity import CHANGES, SPIKES, Activity
 from deploy.ir.connection import unrolled
+from deploy.ir.delta_encoder import InputDeltaEncoder
 from deploy.ir.geometry import Shape
 from deploy.ir.layer import Incoming, Layer
-from deploy.ir.neurons import InputDeltaEncoder
 from deploy.ir.removed import Removed
 
 INPUT = "input"
@@ -32,7 +33,7 @@ class Graph:
         In the order of computation: each comes after its sources, itself apart. The last is the output.
     description : dict of str to str
         Where it comes from: notation, versions.
-    encoder : DeltaEncoder or None
+    encoder : InputDeltaEncoder or None
         What makes messages of the input, where the layers send changes of activations; otherwise None.
     """
 
@@ -55,9 +56,14 @@ class Graph:
         return self.layers[-1]
 
     @property
+    def activity(self) -> Activity:
+        """What its layers send: changes of activations where there is an encoder of changes, else spikes."""
+        return SPIKES if self.encoder is None else CHANGES
+
+    @property
     def sigma_delta(self) -> bool:
-        """Whether its layers send changes of activations, in graded messages, and not spikes."""
-        return self.encoder is not None
+        """Whether what its layers send is graded; ``activity.graded`` says the same."""
+        return self.activity.graded
 
     def sent_inputs(self, inputs: np.ndarray) -> np.ndarray:
         """The activity of the input: itself, or the messages of its encoder.

@@ -6,7 +6,7 @@ import numpy as np
 
 from deploy.ir.connection import Connection
 from deploy.ir.geometry import Geometry, Shape
-from deploy.ir.neurons import NeuronKind
+from deploy.ir.neurons import Neuron
 from dpap.errors.renamed import old_property
 
 
@@ -50,7 +50,8 @@ class Layer:
     without_fan_out : int32 array
         Channels (neurons) that were removed although they may fire, since no synapse leads on from them. All
         others that were removed are silent for any input.
-    neuron : Neuron, SigmaDelta or Maximum
+    neuron : Neuron
+        Of one of the kinds in :data:`deploy.ir.NEURONS`.
     inputs : tuple of Incoming
         Synapses by source; their sums add up.
     scale : float
@@ -66,7 +67,7 @@ class Layer:
     shape: Shape
     kept: np.ndarray
     without_fan_out: np.ndarray
-    neuron: NeuronKind
+    neuron: Neuron
     inputs: tuple[Incoming, ...]
     scale: float
     bias: np.ndarray | None = None

@@ -1,6 +1,7 @@
 """Validation of graphs: consistent, and within the bounds in which all backends agree."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -11,17 +12,13 @@ from deploy.ir import (
     Geometry,
     Graph,
     Layer,
-    Maximum,
-    Neuron,
-    SigmaDelta,
 )
 from deploy.ir.connection import sums_by_sign
 from deploy.ir.geometry import Shape, pooled_shape
 from dpap.errors.shown import shown
-from dpap.neurons.parameters import ARITHMETIC_LIMIT, DECAY_UNITY, SUM_LIMIT, THRESHOLD_LIMIT
+from dpap.neurons.parameters import SUM_LIMIT
 from dpap.neurons.sigma_delta import MESSAGE_LIMIT
-from dpap.quantization.power_of_two import CONSTANT_LIMIT, LARGEST_SHIFT
-from dpap.quantization.scaling import BIAS_LIMIT, LOWEST_WEIGHT, WEIGHT_LIMIT, WEIGHT_STEP
+from dpap.quantization.scaling import LOWEST_WEIGHT, WEIGHT_LIMIT, WEIGHT_STEP
 
 MAX_STEPS = 1 << 16
 MAX_INPUT = (1 << 16) - 1
@@ -54,9 +51,9 @@ def validate_graph(graph: Graph) -> None:
         )
         _require(layer.name not in shapes, f"the name {layer.name!r} appears twice")
         _require(
-            isinstance(layer.neuron, Neuron) != graph.sigma_delta,
+            layer.neuron.activity is graph.activity,
             f"{layer.name}: {layer.neuron.kind} neurons in a graph"
-            f" {'with' if graph.sigma_delta else 'without'} an encoder of changes",
+            f" {'without' if graph.encoder is None else 'with'} an encoder of changes",
         )
         _check_layer(layer)
         shapes[layer.name] = layer.kept_shape
@@ -87,11 +84,12 @@ def _check_layer(layer: Layer) -> None:
     for field, channels in (("kept", layer.kept), ("unheard", layer.without_fan_out)):
         _check_ascending(f"{name}: {field}", channels, layer.shape[0])
     _require(len(layer.kept) >= 1, f"{name}: nothing is kept")
-    bias_limit = _CHECKS[type(layer.neuron)](name, layer.neuron)
+    _named(name, layer.neuron.check)
+    bias_limit = layer.neuron.bias_limit
     _require(math.isfinite(layer.scale) and layer.scale > 0, f"{name}: the scale is {layer.scale}")
     observed = layer.observed_current
     _require(
-        observed is None or (isinstance(layer.neuron, Neuron) and 0 <= observed < SUM_LIMIT),
+        observed is None or (layer.neuron.bounded == "current" and 0 <= observed < SUM_LIMIT),
         f"{name}: the observed current is {observed}; spiking neurons have 0 to {SUM_LIMIT - 1}",
     )
     if layer.bias is not None:
@@ -103,33 +101,12 @@ def _check_layer(layer: Layer) -> None:
         )
 
 
-def _check_spiking(name: str, neuron: Neuron) -> int:
-    """Check the neurons; what their biases may be at most."""
-    for field in ("current_decay", "voltage_decay"):
-        value = getattr(neuron, field)
-        _require(0 <= value <= DECAY_UNITY, f"{name}: {field} is {value}, not 0 to {DECAY_UNITY}")
-    _require(
-        1 <= neuron.threshold <= THRESHOLD_LIMIT,
-        f"{name}: the threshold is {neuron.threshold}, not 1 to {THRESHOLD_LIMIT}",
-    )
-    return BIAS_LIMIT
-
-
-def _check_sigma_delta(name: str, neuron: SigmaDelta) -> int:
-    shift, threshold = neuron.shift, neuron.threshold
-    _require(0 <= shift <= LARGEST_SHIFT, f"{name}: the shift is {shift}, not 0 to {LARGEST_SHIFT}")
-    _require(
-        1 << shift <= threshold <= CONSTANT_LIMIT,
-        f"{name}: the threshold is {threshold}, not {1 << shift} to {CONSTANT_LIMIT}",
-    )
-    return CONSTANT_LIMIT
-
-
-def _check_maximum(name: str, neuron: Maximum) -> int:
-    return 0
-
-
-_CHECKS = {Neuron: _check_spiking, SigmaDelta: _check_sigma_delta, Maximum: _check_maximum}
+def _named(name: str, check: Callable[..., None], *arguments: object) -> None:
+    """Run a check of a kind of neuron; what it finds is said of the layer."""
+    try:
+        check(*arguments)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
 
 
 def _check_encoder(graph: Graph) -> None:
@@ -159,19 +136,14 @@ def _check_inputs(layer: Layer, shapes: dict[str, Shape], graph: Graph) -> None:
         bound = largest * incoming.connection.pool**2
         positive += sums[0] * bound
         negative += sums[1] * bound
-        if graph.sigma_delta:
+        if graph.activity.graded:
             _require(
                 incoming.source != layer.name and incoming.delays is None,
                 f"{name}: layers that send changes have no recurrent synapses and no delays",
             )
-    if isinstance(layer.neuron, Neuron):
-        _check_sums(layer.name, int(max(positive.max(), negative.max())))
-    elif isinstance(layer.neuron, Maximum):
-        connection = layer.inputs[0].connection
-        _require(
-            len(layer.inputs) == 1 and connection.pool == 1,
-            f"{layer.name}: a maximum is over one source, without a pool",
-        )
+    pooled = any(incoming.connection.pool > 1 for incoming in layer.inputs)
+    largest_sum = int(max(positive.max(), negative.max()))
+    _named(layer.name, layer.neuron.check_sources, len(layer.inputs), pooled, largest_sum)
 
 
 def _check_geometry(name: str, geometry: Geometry | None, layer: Layer) -> None:
@@ -236,15 +208,6 @@ def _check_connection(
     # The rows of a convolution are channels.
     positions = layer.size // len(positive)
     return np.repeat(positive, positions), np.repeat(negative, positions)
-
-
-def _check_sums(name: str, largest: int) -> None:
-    """No synaptic sum may leave the 32 bits that every backend computes it in; currents are checked later."""
-    _require(
-        largest < ARITHMETIC_LIMIT,
-        f"{name}: a synaptic sum can reach {largest}, and 32-bit arithmetic holds sums below"
-        f" {ARITHMETIC_LIMIT}",
-    )
 
 
 def _check_rows(name: str, indptr: np.ndarray, indices: np.ndarray, columns: int) -> None:

@@ -76,12 +76,26 @@ def _run_summed(
             kernels.add_matrix(part, synapses.indptr, *synapses.entries, sums)
         else:
             kernels.add_convolution(part, *convolution_arguments(synapses), sums)
-    recurrent = layer.recurrent
-    if recurrent is None:
-        none = np.zeros(layer.neurons + 1, np.int64), *NO_SYNAPSES[1:]
-        return kernels.run_sums(sums, *none, layer.bias, layer.neuron, spikes)
-    own = recurrent.indptr, *recurrent.entries
-    return kernels.run_sums(sums, *own, layer.bias, layer.neuron, spikes)
+    own = layer.recurrent
+    if not layer.kind.fused:
+        return _run_stepwise(layer, sums, spikes)
+    none = np.zeros(layer.neurons + 1, np.int64), *NO_SYNAPSES[1:]
+    recurrent = none if own is None else (own.indptr, *own.entries)
+    return kernels.run_sums(sums, *recurrent, layer.bias, layer.neuron, spikes)
+
+
+def _run_stepwise(layer: LayerPlan, sums: np.ndarray, spikes: np.ndarray) -> bool:
+    """Spikes of neurons by the kernel of one step, all of them and all lanes at once."""
+    lanes, own = spikes.shape[2], layer.recurrent
+    states, bias = layer.kind.rest(layer.neurons * lanes), np.repeat(layer.bias, lanes)
+    total, left = np.empty(spikes.shape[1:], np.int32), np.empty(bias.shape, np.int32)
+    some = False
+    for t, fired in enumerate(spikes):
+        total[:] = sums[min(t, len(sums) - 1)]
+        if own is not None and t:
+            kernels.add_matrix(spikes[t - 1 : t], own.indptr, *own.entries, total[None])
+        some |= layer.kind.step(total.reshape(-1), bias, layer.neuron, states, fired.reshape(-1), left)
+    return some
 
 
 def convolution_arguments(synapses: Synapses) -> tuple:

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import nnls
 
-from deploy.ir import Connection, Geometry, Graph, Incoming, Layer, MatrixConnection, Neuron
+from deploy.ir import Connection, CubaLIF, Geometry, Graph, Incoming, Layer, MatrixConnection
 from deploy.ir.encoding import encode_convolution
 from deploy.simulator.choice import KernelChoice
 from deploy.simulator.costs import KERNELS, EventCosts, KernelCosts, KernelName, LaneCosts, SumCosts, Work
@@ -105,7 +105,7 @@ def planned(shape: tuple[int, ...], source: tuple[int, ...], connection: Connect
         shape=shape,
         kept=np.arange(shape[0], dtype=np.int32),
         without_fan_out=np.empty(0, np.int32),
-        neuron=Neuron(current_decay=4096, voltage_decay=3277, threshold=16),
+        neuron=CubaLIF(current_decay=4096, voltage_decay=3277, threshold=16),
         inputs=(Incoming("input", connection),),
         scale=1.0,
     )

@@ -73,7 +73,12 @@ def batch_calls(layers: tuple[LayerPlan, ...], kind: np.dtype, choice: KernelCho
         if not layer.fused:
             own = layer.recurrent
             recurrent = NO_SYNAPSES if own is None else (own.indptr, *own.entries)
-            yield kernels.run_sums, (sums, *recurrent, layer.bias, layer.neuron, spikes)
+            if layer.kind.fused:
+                yield kernels.run_sums, (sums, *recurrent, layer.bias, layer.neuron, spikes)
+                continue
+            if own is not None:
+                yield _adding(own, spikes, sums)
+            yield _step(layer)
 
 
 def step_calls(layers: tuple[LayerPlan, ...], by_source: dict[str, list[tuple]]) -> Iterator[Call]:
@@ -97,7 +102,13 @@ def step_calls(layers: tuple[LayerPlan, ...], by_source: dict[str, list[tuple]])
                     events.scatter_convolution,
                     (one, shape, *arrays, synapses.stride, synapses.extent, one),
                 )
-        yield events.fire, (one, layer.bias, layer.neuron, one, one, np.empty(0, np.uint8), one)
+        yield _step(layer)
+
+
+def _step(layer: LayerPlan) -> Call:
+    """A step of a layer's neurons."""
+    one, kind = np.empty(0, np.int32), layer.kind
+    return kind.step, (one, layer.bias, layer.neuron, kind.rest(0), np.empty(0, np.uint8), one)
 
 
 def _adding(synapses: Synapses, arriving: np.ndarray, sums: np.ndarray) -> Call:

@@ -4,19 +4,16 @@ Activity, types and states are those of :mod:`deploy.simulator.kernels`. A row o
 four neurons, and no index says which; a zero is multiplied like any other weight.
 """
 
-import numba
 import numpy as np
 
+from deploy.ir.neurons.fixed_point import compiled, inlined
 from deploy.simulator.kernels import _fire
 
 GROUP = 4
 """Neurons that share the rows; weights are padded to a multiple with rows of zeros."""
 
-_compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
-_inlined = numba.njit(inline="always", error_model="numpy")
 
-
-@_inlined
+@inlined
 def _add_to_group(totals, x, sources, places, count, weights, first):
     """Add ``weights[first + j, places[k]] * x[sources[k]]`` to ``totals[j]`` for all k, two at a time."""
     kind = totals.dtype.type
@@ -43,7 +40,7 @@ def _add_to_group(totals, x, sources, places, count, weights, first):
             h[i] = kind(h[i] + kind(ha * xa))
 
 
-@_inlined
+@inlined
 def _group_over_time(
     x, sources, places, count, weights, first, totals, bias, u, v, neuron, spikes, at, stride, left
 ):
@@ -61,7 +58,7 @@ def _group_over_time(
             _fire(totals[j], bias[n], u[j], v[j], keep_u, keep_v, fire, spikes[t, n], left)
 
 
-@_compiled
+@compiled
 def run_matrix(x, sources, weights, bias, neuron, sum_like, spikes):
     """Spikes of a layer with individual synapses.
 
@@ -86,7 +83,7 @@ def run_matrix(x, sources, weights, bias, neuron, sum_like, spikes):
     return left.any()
 
 
-@_compiled
+@compiled
 def run_convolution(x, shape, places, weights, stride, extent, bias, neuron, sum_like, spikes):
     """Spikes of a convolution.
 

@@ -8,10 +8,10 @@ padded to a multiple of :data:`ROW`, and padding has no weights and never fires.
 Types are those of :mod:`deploy.simulator.kernels`; sums may wrap on their way, as there.
 """
 
-import numba
 import numpy as np
 
-from deploy.simulator.kernels import charge, excess, integrate
+from deploy.ir.neurons.cuba_lif import charge
+from deploy.ir.neurons.fixed_point import compiled, excess, inlined, integrate
 from dpap.neurons.kernels import wrapped
 
 ROW = 16
@@ -20,11 +20,8 @@ ROW = 16
 LANES = 8
 """Lanes that are looked at together; a block has a multiple of it."""
 
-_compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
-_inlined = numba.njit(inline="always", error_model="numpy")
 
-
-@_compiled
+@compiled
 def count_arrivals(x, every):
     """Values other than zero in every so many steps of ``x``, ``(steps, sources, lanes)``."""
     count = 0
@@ -38,7 +35,7 @@ def count_arrivals(x, every):
     return count
 
 
-@_compiled
+@compiled
 def arrivals(x):
     """What arrives in each step of each lane.
 
@@ -83,7 +80,7 @@ def arrivals(x):
     return starts, sources, values
 
 
-@_inlined
+@inlined
 def _fire(sums, bias, u, v, neuron, fired, left):
     """One step of all neurons of one sample; see :mod:`deploy.simulator.kernels`.
 
@@ -109,7 +106,7 @@ def _fire(sums, bias, u, v, neuron, fired, left):
             v[n] = np.int32(0) if above else voltage
 
 
-@_compiled
+@compiled
 def run_matrix(x, rows, bias, neuron, sum_like, spikes):
     """Spikes of a layer with individual synapses.
 
@@ -167,7 +164,7 @@ def run_matrix(x, rows, bias, neuron, sum_like, spikes):
     return left.any()
 
 
-@_compiled
+@compiled
 def run_convolution(x, shape, indptr, places, rows, stride, extent, bias, neuron, sum_like, spikes):
     """Spikes of a convolution.
 
@@ -226,7 +223,7 @@ def run_convolution(x, shape, indptr, places, rows, stride, extent, bias, neuron
     return left.any()
 
 
-@_inlined
+@inlined
 def _targets(offsets, sources, stride, targets):
     """Along one axis the target of each distance ``source - offset``, from the lowest; -1 for none."""
     lowest, highest = 0, 0

@@ -1,15 +1,9 @@
 """Compiled kernels of the streaming simulator: one sample, one step, and work only where a spike arrives."""
 
-import numba
-import numpy as np
-
-from deploy.simulator.kernels import charge, excess, integrate
-from dpap.neurons.kernels import wrapped
-
-_compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
+from deploy.ir.neurons.fixed_point import compiled
 
 
-@_compiled
+@compiled
 def scatter_matrix(activity, indptr, targets, weights, sums):
     """Add what active sources send through individual synapses to ``sums``.
 
@@ -28,7 +22,7 @@ def scatter_matrix(activity, indptr, targets, weights, sums):
                 sums[targets[k]] += value * kind(weights[k])
 
 
-@_compiled
+@compiled
 def scatter_convolution(activity, shape, indptr, taps, stride, extent, sums):
     """The same through kernels.
 
@@ -62,41 +56,3 @@ def scatter_convolution(activity, shape, indptr, taps, stride, extent, sums):
             row, column = from_row // stride[0], from_column // stride[1]
             if row < rows and column < columns:
                 sums[(taps[k, 0] * rows + row) * columns + column] += value * kind(taps[k, 3])
-
-
-@_compiled
-def fire(sums, bias, neuron, u, v, spikes, left):
-    """One step of all neurons; the sums are set back to zero.
-
-    Parameters
-    ----------
-    sums, bias : int32 arrays of shape (neurons,)
-        The bias in state units.
-    neuron : (float, float, int32)
-        The fractions that current and voltage keep, and the threshold in state units.
-    u, v : int32 arrays of shape (neurons,)
-        States, changed.
-    spikes : uint8 array of shape (neurons,)
-        Written.
-    left : int32 array of shape (neurons,)
-        Written: currents that left their 24 bits, before they are wrapped; zero elsewhere.
-
-    Returns
-    -------
-    bool
-        Whether any did.
-    """
-    keep_u, keep_v, threshold = neuron
-    some = np.int32(0)
-    for n in range(len(sums)):
-        current = integrate(u[n], sums[n], keep_u)
-        outside = excess(current)
-        left[n] = current if outside != 0 else np.int32(0)
-        some |= outside
-        u[n] = wrapped(current)
-        voltage = charge(v[n], current, keep_v, bias[n])
-        fired = voltage > threshold
-        spikes[n] = np.uint8(1) if fired else np.uint8(0)
-        v[n] = np.int32(0) if fired else voltage
-        sums[n] = 0
-    return some != 0

@@ -14,23 +14,14 @@ of a single step, ``(1, neurons, lanes)``, is the same at every step, and its su
 Kernels hold no lock and start no threads: the simulator runs one block of lanes in each of its threads.
 """
 
-import numba
 import numpy as np
 
-from dpap.neurons.kernels import decayed, wrapped
-from dpap.neurons.parameters import STATE_LIMIT, VOLTAGE_LIMIT
-
-BITS = np.int32(STATE_LIMIT.bit_length() - 1)
-"""Binary digits of the magnitude of a current."""
-
-LOWEST = np.int32(-VOLTAGE_LIMIT)
-"""Lowest voltage."""
-
-_compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
-_inlined = numba.njit(inline="always", error_model="numpy")
+from deploy.ir.neurons.cuba_lif import charge
+from deploy.ir.neurons.fixed_point import compiled, excess, inlined, integrate
+from dpap.neurons.kernels import wrapped
 
 
-@_inlined
+@inlined
 def _add_rows(total, x, sources, weights, start, stop):
     """Add ``weights[k] * x[sources[k]]`` for k from start to stop, four at a time."""
     kind = total.dtype.type
@@ -50,25 +41,7 @@ def _add_rows(total, x, sources, weights, start, stop):
         k += 1
 
 
-@_inlined
-def integrate(before, total, keep_u):
-    """A current after one step, not wrapped yet; ``total`` is its synaptic sum."""
-    return np.int32(decayed(before, keep_u) + np.int32(np.int32(total) << 6))
-
-
-@_inlined
-def excess(current):
-    """Other than zero where a current is out of range: 2**23 in magnitude, or more."""
-    return np.abs(current) >> BITS
-
-
-@_inlined
-def charge(before, current, keep_v, bias):
-    """A voltage after one step, for a current that has not been wrapped yet."""
-    return max(np.int32(decayed(before, keep_v) + wrapped(current) + bias), LOWEST)
-
-
-@_inlined
+@inlined
 def _fire(total, bias, u, v, keep_u, keep_v, fire, spikes, left):
     """One step of one neuron in all lanes; ``bias`` and ``fire`` in state units, keeps as fractions.
 
@@ -93,7 +66,7 @@ def _fire(total, bias, u, v, keep_u, keep_v, fire, spikes, left):
             v[i] = np.int32(0) if fired else voltage
 
 
-@_inlined
+@inlined
 def _over_time(x, sources, weights, start, stop, total, bias, u, v, neuron, spikes, place, left):
     """All steps of one neuron."""
     keep_u, keep_v, fire = neuron
@@ -106,7 +79,7 @@ def _over_time(x, sources, weights, start, stop, total, bias, u, v, neuron, spik
         _fire(total, bias, u, v, keep_u, keep_v, fire, spikes[t, place], left)
 
 
-@_inlined
+@inlined
 def _valid_taps(taps, first, last, position, stride, shape, sources, weights):
     """Sources and weights of the taps of a kernel that are inside the image at one position; their number."""
     height, width = shape
@@ -120,7 +93,7 @@ def _valid_taps(taps, first, last, position, stride, shape, sources, weights):
     return count
 
 
-@_compiled
+@compiled
 def run_matrix(x, indptr, sources, weights, bias, neuron, sum_like, spikes):
     """Spikes of a layer with individual synapses.
 
@@ -151,7 +124,7 @@ def run_matrix(x, indptr, sources, weights, bias, neuron, sum_like, spikes):
     return left.any()
 
 
-@_compiled
+@compiled
 def run_convolution(x, shape, indptr, taps, stride, extent, bias, neuron, sum_like, spikes):
     """Spikes of a convolution.
 
@@ -184,7 +157,7 @@ def run_convolution(x, shape, indptr, taps, stride, extent, bias, neuron, sum_li
     return left.any()
 
 
-@_compiled
+@compiled
 def add_matrix(x, indptr, sources, weights, sums):
     """Add the sums of individual synapses to ``sums``, int32 ``(T or 1, neurons, lanes)``."""
     for t in range(len(sums)):
@@ -192,7 +165,7 @@ def add_matrix(x, indptr, sources, weights, sums):
             _add_rows(sums[t, n], x[t if t < len(x) else 0], sources, weights, indptr[n], indptr[n + 1])
 
 
-@_compiled
+@compiled
 def add_convolution(x, shape, indptr, taps, stride, extent, sums):
     """The same for a convolution."""
     rows, columns = extent
@@ -207,7 +180,7 @@ def add_convolution(x, shape, indptr, taps, stride, extent, sums):
                     _add_rows(sums[t, n], x[t if t < len(x) else 0], sources, weights, 0, count)
 
 
-@_compiled
+@compiled
 def run_sums(sums, indptr, sources, weights, bias, neuron, spikes):
     """Spikes of neurons whose sums are known, and that are connected to each other.
 
@@ -232,7 +205,7 @@ def run_sums(sums, indptr, sources, weights, bias, neuron, spikes):
     return left.any()
 
 
-@_compiled
+@compiled
 def sum_windows(x, shape, window, sums):
     """Sums over windows of the planes of a source into ``sums``, ``(T or 1, pooled, lanes)``.
 
@@ -258,7 +231,7 @@ _GATHER_BITS = np.uint64(0x0102040810204080)
 """Times eight bytes of 0 or 1 it has the lowest bit of each, the first lowest, in its highest byte."""
 
 
-@_compiled
+@compiled
 def pack_spikes(words, packed, block):
     """Write a bit a spike.
 

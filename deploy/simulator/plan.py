@@ -1,14 +1,16 @@
 """What the simulator needs of a graph, as arrays that its kernels take."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from deploy.ir import INPUT, ConvConnection, Graph, Incoming, Layer
 from deploy.ir.connection import sums_by_sign
 from deploy.ir.geometry import Shape, pooled_shape
+from deploy.ir.neurons.neuron import SpikingNeuron
 from deploy.simulator.bounds import check_bounds
-from dpap.neurons.parameters import DECAY_UNITY, STATE_SHIFT
+from dpap.neurons.parameters import STATE_SHIFT
 
 SMALL_SUMS = 1 << 15
 """Sums below this in magnitude are computed in 16 bits."""
@@ -73,8 +75,9 @@ class LayerPlan:
     recurrent : Synapses or None
     bias : int32 array of shape (neurons,)
         In state units.
-    neuron : (float, float, int32)
-        The fractions that current and voltage keep, and the threshold in state units.
+    kind : SpikingNeuron
+    neuron : tuple
+        Its constants for kernels.
     sum_type : dtype
         16 bits where no sum needs more.
     """
@@ -84,7 +87,8 @@ class LayerPlan:
     inputs: tuple[Synapses, ...]
     recurrent: Synapses | None
     bias: np.ndarray
-    neuron: tuple[float, float, np.int32]
+    kind: SpikingNeuron
+    neuron: tuple[Any, ...]
     sum_type: np.dtype
 
     @property
@@ -95,8 +99,11 @@ class LayerPlan:
 
     @property
     def fused(self) -> bool:
-        """Whether sums can be used as they are made: they come from one source, which is another layer."""
-        return len(self.inputs) == 1 and self.recurrent is None
+        """Whether sums can be used as they are made.
+
+        They come from one source, which is another layer, and there are kernels for it.
+        """
+        return self.kind.fused and len(self.inputs) == 1 and self.recurrent is None
 
 
 def plan(graph: Graph) -> tuple[LayerPlan, ...]:
@@ -123,7 +130,6 @@ def _plan_layer(graph: Graph, layer: Layer) -> LayerPlan:
     bias = np.zeros(layer.size, np.int32)
     if layer.bias is not None:
         bias += layer.neuron_bias << STATE_SHIFT
-    neuron = layer.neuron
     small = sum(synapses.bound for synapses in inputs) < SMALL_SUMS
     return LayerPlan(
         name=layer.name,
@@ -131,11 +137,8 @@ def _plan_layer(graph: Graph, layer: Layer) -> LayerPlan:
         inputs=tuple(inputs),
         recurrent=recurrent,
         bias=bias,
-        neuron=(
-            1.0 - neuron.current_decay / DECAY_UNITY,
-            1.0 - neuron.voltage_decay / DECAY_UNITY,
-            np.int32(neuron.threshold << STATE_SHIFT),
-        ),
+        kind=layer.neuron,
+        neuron=layer.neuron.constants,
         sum_type=np.dtype(np.int16 if small else np.int32),
     )
 

@@ -3,10 +3,9 @@
 import numpy as np
 
 from deploy.ir import Layer
-from deploy.simulator import events
+from deploy.ir.neurons.sigma_delta import send_step
 from deploy.simulator.plan import LayerPlan
 from deploy.simulator.sigma_delta import MaximumPlan, UnitPlan
-from deploy.simulator.sigma_delta_kernels import send_step
 from dpap.errors import ActivationOverflow
 from dpap.neurons.activations import StateOverflow, state_limit
 from dpap.neurons.currents import Overflow
@@ -14,7 +13,7 @@ from dpap.neurons.parameters import STATE_SHIFT
 
 
 class SpikingPopulation:
-    """Leaky integrate-and-fire neurons."""
+    """Neurons that send spikes."""
 
     sum_type = np.int32
     can_wrap = True
@@ -26,7 +25,7 @@ class SpikingPopulation:
 
     def reset(self) -> None:
         """Set all states to rest."""
-        self._current, self._voltage = (np.zeros(self._plan.neurons, np.int32) for _ in range(2))
+        self._states = self._plan.kind.rest(self._plan.neurons)
 
     def step(self, sums: np.ndarray) -> tuple[np.ndarray, bool]:
         """Spikes, uint8, for int32 synaptic sums, which are set back to zero.
@@ -34,7 +33,7 @@ class SpikingPopulation:
         With it comes whether a current left its 24 bits, and was wrapped as Lava does.
         """
         plan, spikes = self._plan, np.empty(self._plan.neurons, np.uint8)
-        left = events.fire(sums, plan.bias, plan.neuron, self._current, self._voltage, spikes, self._left)
+        left = plan.kind.step(sums, plan.bias, plan.neuron, self._states, spikes, self._left)
         return spikes, left
 
     def overflow(self, layer: Layer, step: int) -> ActivationOverflow:
@@ -93,8 +92,8 @@ class MaximumPopulation:
         self._known: np.ndarray | int = 0
         self._largest = np.zeros(self._plan.neurons, np.int32)
 
-    def step(self, arriving: np.ndarray) -> np.ndarray:
-        """Messages, int32, for what the source sent."""
+    def step(self, arriving: np.ndarray) -> tuple[np.ndarray, bool]:
+        """Messages, int32, for what the source sent; nothing of them leaves its range."""
         self._known = self._known + arriving
         largest = np.zeros_like(self._largest)
         if len(self._windows):
@@ -102,7 +101,7 @@ class MaximumPopulation:
             largest[self._windows] = np.maximum.reduceat(self._known[self._plan.sources], starts)
         messages = largest - self._largest
         self._largest = largest
-        return messages
+        return messages, False
 
 
 POPULATIONS = {

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deploy.ir import INPUT, Graph, Layer, Maximum, SigmaDelta
+from deploy.ir import INPUT, Graph, Layer, SigmaDelta
 from deploy.ir.connection import sums_by_sign, unrolled
+from deploy.ir.neurons.maximum import send_maxima
+from deploy.ir.neurons.sigma_delta import send_changes
 from deploy.simulator import kernels
 from deploy.simulator.plan import Synapses, synapses_of
-from deploy.simulator.sigma_delta_kernels import send_changes, send_maxima
 from dpap.neurons.activations import first_overflow, state_limit
 
 NARROW_LIMIT = 1 << 30
@@ -166,7 +167,7 @@ def _add(synapses: Synapses, sent: np.ndarray, sums: np.ndarray) -> None:
 
 
 def _plan_layer(graph: Graph, layer: Layer) -> UnitPlan | MaximumPlan:
-    if isinstance(layer.neuron, Maximum):
+    if not layer.neuron.sums:
         (incoming,) = layer.inputs
         windows = unrolled(incoming.connection, graph.source_shape(incoming))
         return MaximumPlan(

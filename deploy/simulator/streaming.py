@@ -11,10 +11,10 @@ from deploy.inputs import validate_step
 from deploy.ir import INPUT, Graph
 from deploy.simulator import events
 from deploy.simulator.compilation import Compiling, compile_kernels, step_calls
-from deploy.simulator.latency import Latency, StepTimes
+from deploy.simulator.latency import StepLatency, StepTimes
 from deploy.simulator.plan import LayerPlan, Synapses, plan
 from deploy.simulator.populations import POPULATIONS
-from deploy.simulator.sigma_delta import MaximumPlan, UnitPlan, plan_messages
+from deploy.simulator.sigma_delta import UnitPlan, plan_messages
 from dpap.errors import InputError
 from dpap.neurons.currents import OnOverflow, check_on_overflow
 
@@ -88,15 +88,15 @@ class Simulator:
             if steps is not None and steps < 1:
                 raise InputError(f"{name} is {steps}; expected 1 step or more")
         self.graph, self.reset_every, self.on_overflow = graph, reset_every, on_overflow
-        self._layers = plan_messages(graph) if graph.sigma_delta else plan(graph)
+        self._layers = plan_messages(graph) if graph.activity.graded else plan(graph)
         self._populations = {layer.name: POPULATIONS[type(layer)](layer) for layer in self._layers}
-        summing = [layer for layer in self._layers if not isinstance(layer, MaximumPlan)]
+        summing = [layer for layer in self._layers if graph[layer.name].neuron.sums]
         self._streams = {layer.name: _streams(layer) for layer in summing}
         self._sums = {
             layer.name: np.zeros(layer.neurons, self._populations[layer.name].sum_type) for layer in summing
         }
         self._times = StepTimes(timed_steps)
-        if not graph.sigma_delta:
+        if not graph.activity.graded:
             by_source = {
                 name: [stream.by_source for stream in streams] for name, streams in self._streams.items()
             }
@@ -108,7 +108,7 @@ class Simulator:
         self.steps = 0
         for population in self._populations.values():
             population.reset()
-        kind = np.int32 if self.graph.sigma_delta else np.uint8
+        kind = self.graph.activity.dtype
         self._fired = {layer.name: np.zeros(layer.neurons, kind) for layer in self._layers}
         self._known_input = np.zeros(int(np.prod(self.graph.input_shape)), np.int32)
         for streams in self._streams.values():
@@ -116,7 +116,7 @@ class Simulator:
                 stream.reset()
 
     @property
-    def latency(self) -> Latency:
+    def latency(self) -> StepLatency:
         """Median, 99th percentile and longest time of the last steps, in seconds.
 
         A step's time is that of :meth:`step` as a whole. Resets of the states leave it alone.
@@ -160,12 +160,11 @@ class Simulator:
         activity = {INPUT: self._sent_input(arrived.ravel())}
         for layer in self._layers:
             population = self._populations[layer.name]
-            if isinstance(layer, MaximumPlan):
-                sent = population.step(activity[layer.source])
-            else:
-                sent, left = population.step(self._summed(layer.name, activity))
-                if left and not (self.on_overflow == "wrap" and population.can_wrap):
-                    raise population.overflow(self.graph[layer.name], self.steps)
+            summing = layer.name in self._streams
+            arriving = self._summed(layer.name, activity) if summing else activity[layer.source]
+            sent, left = population.step(arriving)
+            if left and not (self.on_overflow == "wrap" and population.can_wrap):
+                raise population.overflow(self.graph[layer.name], self.steps)
             self._fired[layer.name] = sent
             activity[layer.name] = sent.astype(np.int32)
             for stream in self._streams.get(layer.name, ()):

@@ -286,8 +286,7 @@ def reference_spikes(
             sent = network.record(_slayer_layout(graph, inputs), names)
     finally:
         network.train(was_training)
-    kind = np.int32 if graph.sigma_delta else np.uint8
-    return {name: values.numpy().astype(kind) for name, values in sent.items()}
+    return {name: values.numpy().astype(graph.activity.dtype) for name, values in sent.items()}
 
 
 def _stock_spikes(net: nn.Module, graph: Graph, inputs: np.ndarray) -> tuple[str, dict[str, np.ndarray]]:
@@ -299,7 +298,6 @@ def _stock_spikes(net: nn.Module, graph: Graph, inputs: np.ndarray) -> tuple[str
     if list(shapes.values()) != [layer.shape for layer in graph.layers]:
         raise _compiled_from_another(graph, shapes)
     in_graph = dict(zip(names, (layer.name for layer in graph.layers), strict=True))
-    kind = np.int32 if graph.sigma_delta else np.uint8
     parts, reference = [], STOCK_REFERENCE
     for batch in _slayer_layout(graph, inputs).split(STOCK_SAMPLES):
         evaluation = _evaluate_stock(net, conversion, batch)
@@ -312,7 +310,7 @@ def _stock_spikes(net: nn.Module, graph: Graph, inputs: np.ndarray) -> tuple[str
             sent = {names[-1]: _stock_output(evaluation, fault)}
         parts.append(
             {
-                in_graph[name]: values.movedim(-1, 1).cpu().numpy().astype(kind)
+                in_graph[name]: values.movedim(-1, 1).cpu().numpy().astype(graph.activity.dtype)
                 for name, values in sent.items()
             }
         )

@@ -17,7 +17,7 @@ from dpap.blocks.norm import BatchNorm, Statistics
 from dpap.blocks.relu import ReLUDynamics, ReLUIntegers
 from dpap.blocks.spiking import Spiking
 from dpap.errors import NetworkError
-from dpap.neurons import Neuron
+from dpap.neurons import NEURONS, Neuron
 from dpap.neurons.currents import OnOverflow
 from dpap.quantization import straight_through
 from dpap.quantization.weight_bits import MARGIN, MOST_BITS, quantized_alone
@@ -34,17 +34,17 @@ Observer = Callable[[torch.Tensor, torch.Tensor], None]
 _NARROWING = 0.01
 """How far a smaller current draws a range towards itself in a pass of training."""
 
-DYNAMICS: dict[str, Dynamics] = {"lif": Spiking(), "relu": ReLUDynamics()}
-"""What a block does with its sums, by the ``type`` of its neuron."""
+DYNAMICS: dict[str, Dynamics] = {"spikes": Spiking(), "changes": ReLUDynamics()}
+"""What a block does with its sums, by what its neurons send."""
 
 
 class SynapticBlock(nn.Module, ABC):
     r"""Synapses and the neurons that they drive.
 
     The forward pass runs in the integers that are deployed: weights are quantised at the layer's scale, and
-    their sums drive :class:`dpap.LIF` neurons (:mod:`dpap.blocks.spiking`) or :class:`dpap.ReLU` units
-    (:mod:`dpap.blocks.relu`).
-    A synapse whose ``mask`` is zero is absent in every pass. A neuron without a remaining synapse is silent:
+    their sums drive spiking neurons such as :class:`dpap.LIF` (:mod:`dpap.blocks.spiking`), or
+    :class:`dpap.ReLU` units (:mod:`dpap.blocks.relu`).
+    A synapse whose ``mask`` is zero is absent in every pass. A neuron without a living synapse is silent:
     neither its bias nor its normalisation can make it fire.
 
     Parameters
@@ -55,7 +55,7 @@ class SynapticBlock(nn.Module, ABC):
         Shape of the weight, outputs first.
     input_shape, output_shape : tuple of int
         Shapes without batch and time, ``(C, H, W)`` or ``(F,)``.
-    neuron : LIF or ReLU
+    neuron : Neuron
         The neuron.
     time_steps : int
         Steps between two resets.
@@ -120,8 +120,8 @@ class SynapticBlock(nn.Module, ABC):
     groups = 1
     """Parts that inputs and outputs are divided into, each connected within itself only."""
 
-    neurons: tuple[str, ...] = tuple(DYNAMICS)
-    """Types of neurons that the block can have."""
+    sends: tuple[str, ...] = tuple(DYNAMICS)
+    """What the neurons of such a block may send: ``spikes``, ``changes``."""
 
     def __init__(
         self,
@@ -138,10 +138,10 @@ class SynapticBlock(nn.Module, ABC):
         norm: bool = False,
     ):
         super().__init__()
-        if neuron.type not in self.neurons:
+        if neuron.sends not in self.sends:
             raise NetworkError(
                 f"{name}: a {type(self).__name__} block cannot have {type(neuron).__name__} neurons; expected"
-                f" {' or '.join(self.neurons)}"
+                f" {' or '.join(name for name, kind in NEURONS.items() if kind.sends in self.sends)}"
             )
         self.name = name
         self.input_shape, self.output_shape = tuple(input_shape), tuple(output_shape)
@@ -199,8 +199,8 @@ class SynapticBlock(nn.Module, ABC):
 
     @property
     def dynamics(self) -> Dynamics:
-        """The dynamics of the block's neurons."""
-        return DYNAMICS[self.neuron.type]
+        """What the block does with its sums."""
+        return DYNAMICS[self.neuron.sends]
 
     @property
     def output_divisor(self) -> float:

@@ -79,6 +79,16 @@ class Dynamics(ABC):
         """Further buffers of a block, by name."""
         return {}
 
+    def threshold_factor(self, block: "SynapticBlock", integers: Integers) -> float:
+        """What sums are multiplied by to stand for those at the real threshold: 1 where it is exact.
+
+        Raises
+        ------
+        NetworkError
+            The threshold is less than an integer unit.
+        """
+        return 1.0
+
     def normalized(self, folded: Integers) -> Integers:
         """The integers of sums that were normalised by their batch, in the units of the folded ones."""
         return folded._replace(bias=None)

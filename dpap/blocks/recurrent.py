@@ -5,9 +5,8 @@ import torch
 from dpap.blocks import exact_sums
 from dpap.blocks.block import SynapticBlock
 from dpap.blocks.dynamics import Pass
-from dpap.neurons import LIF
+from dpap.neurons import SpikingNeuron
 from dpap.neurons.currents import first_overflow, largest_current
-from dpap.neurons.recurrent import recurrent_lif
 from dpap.quantization import straight_through
 
 
@@ -28,14 +27,14 @@ class Recurrent(SynapticBlock):
 
     kind = "dense"
     recurrent = True
-    neurons = ("lif",)
+    sends = ("spikes",)
 
     def __init__(
         self,
         name: str,
         inputs: int,
         outputs: int,
-        neuron: LIF,
+        neuron: SpikingNeuron,
         time_steps: int,
         input_bound: int = 1,
         input_divisor: int = 1,
@@ -76,7 +75,8 @@ class Recurrent(SynapticBlock):
         sums = self.sums_over_time(inputs, forward)
         if not self.quantized or (self.training and self.rounds):
             sums = straight_through.round_straight_through(sums)
-        spikes = recurrent_lif(sums, recurrent, self.dynamics.population(self, integers), integers.bias)
+        population = self.dynamics.population(self, integers)
+        spikes = self.neuron.recurrent_spikes(sums, recurrent, population, integers.bias)
 
         def all_sums() -> torch.Tensor:
             before = spikes.detach().roll(1, dims=0)

@@ -1,4 +1,4 @@
-"""Leaky integrate-and-fire neurons in a block."""
+"""Spiking neurons in a block."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from dpap.blocks.dynamics import Dynamics, Integers, Pass
-from dpap.errors import ActivationOverflow
-from dpap.neurons import Population, lif, lif_pool
+from dpap.errors import ActivationOverflow, NetworkError
+from dpap.neurons import Population
 from dpap.neurons.currents import first_overflow, largest_current
 from dpap.neurons.parameters import ARITHMETIC_LIMIT
 from dpap.quantization import scaling, straight_through
@@ -23,7 +23,7 @@ _TRIES = 6
 
 
 class Spiking(Dynamics):
-    """:class:`dpap.LIF` neurons: what a block gives is spikes, 0 or 1.
+    """Neurons such as :class:`dpap.LIF`: what a block gives is spikes, 0 or 1.
 
     Where no proof keeps the currents of a block within range at a scale that leaves its weights their bits
     (:func:`dpap.quantization.weight_bits.weight_grid`), the scale follows from the largest current that was
@@ -70,9 +70,10 @@ class Spiking(Dynamics):
         threshold = int(block.neuron.threshold * scale * block.input_divisor)
         if bias is not None:
             bias = straight_through.quantize_bias(bias, scale * block.input_divisor)
+        largest = int(block.neuron.largest_threshold * scale * block.input_divisor)
         proven = scaling.check_integers(
             integers.detach(),
-            threshold,
+            max(threshold, largest) if threshold else 0,
             block.neuron,
             input_bound=block.input_bound,
             time_steps=block.time_steps,
@@ -85,6 +86,16 @@ class Spiking(Dynamics):
         """Sums that are exact by the choice of the scale; biases go to the voltages."""
         sums = block.sums_over_time(inputs, integers.weight)
         return sums if block.quantized else straight_through.round_straight_through(sums)
+
+    def threshold_factor(self, block: "SynapticBlock", integers: Integers) -> float:
+        """The real threshold over the one that the integers stand for, both in integer units."""
+        real = block.neuron.threshold * integers.scale * block.input_divisor
+        if real < 1:
+            raise NetworkError(
+                f"{block.name}: its threshold of {block.neuron.threshold:g} is {real:g} integer units; it"
+                " must be at least 1: its weights or biases are too large beside it"
+            )
+        return real / integers.threshold
 
     def normalized(self, folded: Integers) -> Integers:
         """Batches differ from the statistics that the folded weights are of, so that nothing is proven."""
@@ -190,9 +201,9 @@ class Spiking(Dynamics):
         """Spikes, or their sums over windows and over positions."""
         population = self.population(block, integers)
         if pool == 1:
-            spikes = lif(sums, population, integers.bias)
+            spikes = block.neuron.spikes(sums, population, integers.bias)
             return spikes, spikes
-        return lif_pool(sums, population, pool, integers.bias)
+        return block.neuron.pooled_spikes(sums, population, pool, integers.bias)
 
     def messages(self, activity: torch.Tensor, time_steps: int) -> torch.Tensor:
         """Spikes are sent as they are."""

@@ -5,7 +5,7 @@ import torch
 from dpap.blocks import exact_sums
 from dpap.blocks.block import Shape, SynapticBlock
 from dpap.blocks.window import Extent, pair, window_extent
-from dpap.neurons import LIF
+from dpap.neurons import SpikingNeuron
 
 
 class SpikingPool(SynapticBlock):
@@ -28,14 +28,14 @@ class SpikingPool(SynapticBlock):
 
     kind = "pool"
     prunable = False
-    neurons = ("lif",)
+    sends = ("spikes",)
 
     def __init__(
         self,
         name: str,
         input_shape: Shape,
         window: Extent,
-        neuron: LIF,
+        neuron: SpikingNeuron,
         time_steps: int,
         stride: Extent | None = None,
         padding: Extent = 0,

@@ -11,7 +11,7 @@ from dpap import blocks
 from dpap.blocks import SynapticBlock
 from dpap.errors import InputError
 from dpap.networks.network import INPUT
-from dpap.neurons import LIF, ReLU
+from dpap.neurons import AnyNeuron
 
 MOST_LAYERS = 4096
 
@@ -66,7 +66,7 @@ class Module(Described):
 class Synaptic(Described):
     """Fields of all blocks with synapses."""
 
-    neuron: LIF | ReLU = Field(discriminator="type")
+    neuron: AnyNeuron
     input_bound: int = Field(ge=0, le=1 << 40)
     input_divisor: int | float = Field(gt=0, le=1 << 40, allow_inf_nan=False)
     scale: int | None = Field(ge=1, le=1 << 40)

@@ -14,7 +14,7 @@ from dpap.checkpoint.values import decode, encode
 from dpap.errors import InputError
 from dpap.networks import Network, build
 from dpap.networks.network import check_time_steps
-from dpap.neurons import LIF, ReLU
+from dpap.neurons import AnyNeuron
 from dpap.quantization.weight_bits import check_weight_bits
 
 FORMAT = "dpap-checkpoint"
@@ -33,7 +33,7 @@ class NetworkDescription(BaseModel):
     input_shape: list[Annotated[int, Field(ge=1, le=1 << 24)]] = Field(min_length=1, max_length=3)
     time_steps: int
     input_max: int = Field(ge=1)
-    neuron: LIF | ReLU = Field(discriminator="type")
+    neuron: AnyNeuron
     bias: bool
     range_margin: float
     weight_bits: dict[str, int | None]

@@ -17,7 +17,7 @@ _REMEDIES = {
     ("Graph", "Measurement"): _MEASURE,
     ("Recording", "Measurement"): "measure it first: deploy.measure(graph, recording)",
     ("Network", "Measurement"): _MEASURE,
-    ("str", "LIF or ReLU"): "use dpap.LIF() or dpap.ReLU()",
+    ("str", "Neuron"): "use dpap.LIF() or dpap.ReLU()",
     ("Graph", "Network"): "give the network that it was compiled from",
 }
 """What to do, by what was given and what is expected."""

@@ -23,7 +23,7 @@ from dpap.blocks import (
 from dpap.errors import NetworkError
 from dpap.errors.expected_objects import expect
 from dpap.networks.network import INPUT, Network, check_time_steps
-from dpap.neurons import LIF, Neuron, ReLU
+from dpap.neurons import LIF, Neuron
 from dpap.notation import (
     ConvToken,
     DelayToken,
@@ -68,7 +68,7 @@ def build(
         Steps T an inference takes.
     input_max : int
         Largest input, which stands for the real value 1: 1 for events, 16 for scikit-learn's digits.
-    neuron : LIF or ReLU, optional
+    neuron : Neuron, optional
         The neuron; by default the paper's. With :class:`dpap.ReLU` the last layer's outputs are logits (it
         does not rectify), inputs coarser than its messages go through a
         :class:`~dpap.blocks.DeltaEncoder`, and pools with neurons, recurrent layers and delays are refused.
@@ -89,7 +89,7 @@ def build(
     """
     if neuron is not None:
         call = "dpap.networks.build(notation, input_shape, time_steps, neuron=dpap.LIF())"
-        expect(neuron, (LIF, ReLU), "neuron", call)
+        expect(neuron, Neuron, "neuron", call)
     check_arguments(input_shape, time_steps, input_max)
     check_weight_bits(weight_bits)
     neuron = neuron or LIF()
@@ -149,7 +149,7 @@ class _Builder:
 
     def encode(self, place: _Place) -> _Place:
         """Make inputs for ReLU units at least as fine as their messages: these are made of whole inputs."""
-        if self.neuron.type != "relu" or place.divisor >= 1 << self.neuron.fraction_bits:
+        if self.neuron.sends != "changes" or place.divisor >= 1 << self.neuron.fraction_bits:
             return place
         gain = 1 << math.ceil(math.log2((1 << self.neuron.fraction_bits) / place.divisor))
         place = replace(place, bound=place.bound * gain, divisor=place.divisor * gain)
@@ -241,7 +241,7 @@ class _Builder:
                 f"Delay{token.highest} in {self.notation!r} has no layer of neurons before it, whose spikes"
                 " it could delay"
             )
-        if self.neuron.type != "lif":
+        if self.neuron.sends != "spikes":
             raise NetworkError(
                 f"Delay{token.highest} in {self.notation!r} delays spikes; {type(self.neuron).__name__}"
                 " units send none: remove it, or use LIF neurons"

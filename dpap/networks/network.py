@@ -287,10 +287,12 @@ class Network(nn.Module):
         }
 
     def _has_neurons(self, block: nn.Module) -> bool:
-        return isinstance(block, SynapticBlock) or (isinstance(block, MaxPool) and self.neuron.type == "lif")
+        return isinstance(block, SynapticBlock) or (
+            isinstance(block, MaxPool) and self.neuron.sends == "spikes"
+        )
 
     def _sent(self, block: nn.Module, activity: torch.Tensor) -> torch.Tensor:
-        dynamics = block.dynamics if isinstance(block, SynapticBlock) else DYNAMICS[self.neuron.type]
+        dynamics = block.dynamics if isinstance(block, SynapticBlock) else DYNAMICS[self.neuron.sends]
         return dynamics.messages(activity, self.time_steps)
 
     def _time_major(self, inputs: torch.Tensor) -> torch.Tensor:

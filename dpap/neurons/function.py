@@ -7,7 +7,8 @@ import torch
 
 from dpap.neurons import kernels, reference
 from dpap.neurons.accelerator import accelerated
-from dpap.neurons.parameters import DECAY_UNITY, LIF, STATE_SHIFT
+from dpap.neurons.neuron import SpikingNeuron, sum_windows
+from dpap.neurons.parameters import DECAY_UNITY, STATE_SHIFT
 from dpap.neurons.surrogate import SURROGATES
 
 
@@ -17,7 +18,7 @@ class Population:
 
     Attributes
     ----------
-    neuron : LIF
+    neuron : SpikingNeuron
         Decays and surrogate.
     threshold : int
         Threshold mantissa.
@@ -28,7 +29,7 @@ class Population:
         Steps; a current of a single step is the same at all of them.
     """
 
-    neuron: LIF
+    neuron: SpikingNeuron
     threshold: int
     scale: float
     time_steps: int
@@ -238,10 +239,7 @@ def lif_pool(
     if current.device.type == "cpu":
         current = _steps_for_bias(current, bias, population)
         return _PooledSpikes.apply(current.contiguous(), bias, population, window)
-    spikes = lif(current, population, bias)
-    steps, samples = spikes.shape[:2]
-    pooled = torch.nn.functional.avg_pool2d(spikes.flatten(0, 1), window, divisor_override=1)
-    return pooled.unflatten(0, (steps, samples)), spikes.detach().sum((3, 4))
+    return sum_windows(lif(current, population, bias), window)
 
 
 def membrane(

@@ -19,7 +19,6 @@ import torch
 
 from dpap import blocks
 from dpap.errors import NetworkError
-from dpap.neurons import LIF
 
 RANGES = tuple(2 ** (-quarter / 4) for quarter in range(13))
 """Candidates, as shares of the largest weight: down to an eighth."""
@@ -74,15 +73,7 @@ def _candidate(block, weight, bias, reach: float) -> Candidate:
     clipped = weight.clamp(-reach, reach)
     integers = block.dynamics.integers(block, clipped, bias)
     unit = integers.scale * block.input_divisor
-    factor = 1.0
-    if isinstance(block.neuron, LIF):
-        real_threshold = block.neuron.threshold
-        if real_threshold * unit < 1:
-            raise NetworkError(
-                f"{block.name}: its threshold of {real_threshold:g} is {real_threshold * unit:g} integer"
-                f" units; it must be at least 1: its weights or biases are too large beside it"
-            )
-        factor = real_threshold * unit / integers.threshold
+    factor = block.dynamics.threshold_factor(block, integers)
     if weight.any() and not integers.weight.any():
         raise NetworkError(
             f"{block.name}: all its weights become 0 with {block.weight_bits} bits, since its biases or its"

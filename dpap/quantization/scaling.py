@@ -22,10 +22,10 @@ from dataclasses import dataclass
 import torch
 
 from dpap.errors import NetworkError
+from dpap.neurons.neuron import SpikingNeuron
 from dpap.neurons.parameters import (
     ARITHMETIC_LIMIT,
     DECAY_UNITY,
-    LIF,
     SUM_LIMIT,
     THRESHOLD_LIMIT,
 )
@@ -104,7 +104,7 @@ def steady_gain(keep: int) -> float:
     return math.inf if keep >= DECAY_UNITY else DECAY_UNITY / (DECAY_UNITY - keep)
 
 
-def state_gain(neuron: LIF, time_steps: int) -> tuple[float, float]:
+def state_gain(neuron: SpikingNeuron, time_steps: int) -> tuple[float, float]:
     """Factors from the largest synaptic sum to the largest current and the largest voltage.
 
     A state without leak grows with the number of steps, so the gain is at most ``time_steps`` each. Of
@@ -122,7 +122,7 @@ def gains(current_keep: int, voltage_keep: int, time_steps: int) -> tuple[float,
 
 def fitting_scale(
     extent: WeightExtent,
-    neuron: LIF,
+    neuron: SpikingNeuron,
     *,
     input_divisor: int,
     name: str,
@@ -154,7 +154,7 @@ def fitting_scale(
     if not math.isfinite(constant):
         raise NetworkError(f"{name}: a bias is {constant}; every bias must be finite")
     constant *= input_divisor
-    limits = [THRESHOLD_LIMIT / (input_divisor * neuron.threshold)]
+    limits = [THRESHOLD_LIMIT / (input_divisor * neuron.largest_threshold)]
     if extent.largest > 0:
         limits.append(fitting)
     if constant > 0:
@@ -207,7 +207,7 @@ def summing_scale(
 
 def weight_scale(
     weight: torch.Tensor,
-    neuron: LIF,
+    neuron: SpikingNeuron,
     *,
     input_bound: int,
     input_divisor: int,
@@ -231,7 +231,7 @@ def weight_scale(
     ----------
     weight : Tensor of shape (out, ...)
         Real weights, the pruned ones at zero.
-    neuron : LIF
+    neuron : SpikingNeuron
         The neuron that receives the sums.
     input_bound : int
         Largest integer that an input of the layer can be (the window's area after pooling).
@@ -265,8 +265,8 @@ def weight_scale(
     return summing_scale(weight, extent, proven_sum(neuron, input_bound, time_steps), step, fit)
 
 
-def proven_sum(neuron: LIF, input_bound: int, time_steps: int) -> float:
-    """The largest sum of integer weights of one sign with which no input drives a current out of range."""
+def proven_sum(neuron: SpikingNeuron, input_bound: int, time_steps: int) -> float:
+    """What integer weights of one sign may sum to, so that no input drives a current out of its range."""
     current_gain, _ = state_gain(neuron, time_steps)
     return (SUM_LIMIT - 1) / (input_bound * current_gain)
 
@@ -289,7 +289,7 @@ def _fitting(largest: float, limit: float, name: str) -> float:
     return limit / largest if largest > 0 else 1.0
 
 
-def threshold_mantissa(neuron: LIF, scale: float, input_divisor: int) -> int:
+def threshold_mantissa(neuron: SpikingNeuron, scale: float, input_divisor: int) -> int:
     """Threshold mantissa of a layer: ``int(threshold * scale * input_divisor)``, as SLAYER truncates it."""
     return max(1, int(neuron.threshold * scale * input_divisor))
 
@@ -302,7 +302,7 @@ def clip_weight(weight: torch.Tensor) -> torch.Tensor:
 def check_integers(
     weight: torch.Tensor,
     threshold: int,
-    neuron: LIF,
+    neuron: SpikingNeuron,
     *,
     input_bound: int,
     time_steps: int,

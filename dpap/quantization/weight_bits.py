@@ -28,7 +28,8 @@ import torch
 from pydantic import Field
 
 from dpap.errors import NetworkError
-from dpap.neurons.parameters import ARITHMETIC_LIMIT, LIF, SUM_LIMIT
+from dpap.neurons.neuron import SpikingNeuron
+from dpap.neurons.parameters import ARITHMETIC_LIMIT, SUM_LIMIT
 from dpap.quantization import scaling
 from dpap.quantization.scaling import (
     WEIGHT_LIMIT,
@@ -146,7 +147,7 @@ def narrowed(weight: torch.Tensor, bits: int) -> torch.Tensor:
 
 def weight_grid(
     weight: torch.Tensor,
-    neuron: LIF,
+    neuron: SpikingNeuron,
     bits: int | None,
     *,
     input_bound: int,

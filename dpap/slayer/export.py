@@ -81,7 +81,7 @@ def to_slayer(network: Network) -> nn.Sequential | graph.Graph:
         raise InputError(f"this is a {type(network).__name__}; expected a dpap Network (dpap.networks.build)")
     for block in network.synaptic_blocks():
         block.check_quantized()
-    if network.neuron.type == "relu":
+    if network.neuron.sends == "changes":
         return sigma_delta.to_stock(network)
     exporter = _Exporter(network)
     for name, layer in network.layers.items():

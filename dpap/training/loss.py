@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 
 from dpap.networks import Network
-from dpap.training.config import Loss, TrainingConfig
+from dpap.training.config import TrainingConfig
 
 
 def rate_loss(output: torch.Tensor, labels: torch.Tensor, smoothing: float = 0.0) -> torch.Tensor:
@@ -42,13 +42,10 @@ def logit_loss(output: torch.Tensor, labels: torch.Tensor, smoothing: float = 0.
     return torch.nn.functional.cross_entropy(output.mean(2), labels, label_smoothing=smoothing)
 
 
-LOSSES: dict[str, Loss] = {"lif": "mse", "relu": "cross-entropy"}
-"""The paper's loss by the ``type`` of a network's neurons."""
-
 _FUNCTIONS = {"mse": rate_loss, "cross-entropy": logit_loss}
 
 
 def loss_of(network: Network, config: TrainingConfig) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-    """The loss of a configuration, as a function of output and labels."""
-    function = _FUNCTIONS[config.loss or LOSSES[getattr(network.neuron, "type", "lif")]]
+    """The loss that a configuration asks for, as a function of output and labels."""
+    function = _FUNCTIONS[config.loss or network.neuron.loss]
     return lambda output, labels: function(output, labels, config.label_smoothing)

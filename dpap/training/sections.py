@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from dpap.data import Augmentation, data_set
 from dpap.encoders import Encoder
 from dpap.errors.known_names import by_name, known_by
-from dpap.neurons import LIF, Neuron
+from dpap.neurons import LIF, AnyNeuron
 from dpap.quantization.weight_bits import MARGIN, MOST_BITS, WeightBits
 
 
@@ -74,8 +74,8 @@ class NetworkConfig(Section):
     notation : str, optional
         In the papers' notation, or the name of one of :data:`dpap.networks.RECIPES`; by default the
         recipe for the data set.
-    neuron : LIF or ReLU
-        By its ``type``.
+    neuron : LIF, ReLU or another kind
+        By its ``type`` (:data:`dpap.neurons.NEURONS`).
     bias : bool
     weight_bits : int or None
         1 to 8, or None for weights that are not rounded in training.
@@ -84,7 +84,7 @@ class NetworkConfig(Section):
     """
 
     notation: str | None = Field(None, max_length=4096)
-    neuron: Annotated[Neuron, Field(discriminator="type"), by_name("type", "lif")] = LIF()
+    neuron: Annotated[AnyNeuron, by_name("type", "lif")] = LIF()
     bias: bool = False
     weight_bits: WeightBits = MOST_BITS
     range_margin: float = Field(MARGIN, ge=1, allow_inf_nan=False)

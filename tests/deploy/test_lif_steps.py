@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from deploy.ir import Neuron
-from deploy.ir.lif_steps import clipped, fires_by_bias, kept, step, unwrapped, wrapped
+from deploy.ir import CubaLIF
+from deploy.ir.neurons.cuba_lif import fires_by_bias, step
+from deploy.ir.neurons.fixed_point import clipped, kept, unwrapped, wrapped
 from dpap.neurons import reference
 from dpap.neurons.parameters import STATE_LIMIT, VOLTAGE_LIMIT
 
@@ -17,7 +18,7 @@ def test_steps_are_the_references(current_decay, voltage_decay):
     generator = np.random.default_rng(0)
     sums = generator.integers(-300, 301, (30, 200)) * 254 * 2
     bias = generator.integers(-4000, 4001, 200)
-    neuron = Neuron(current_decay, voltage_decay, 90_000)
+    neuron = CubaLIF(current_decay, voltage_decay, 90_000)
     expected, _ = reference.forward(
         torch.from_numpy(sums),
         4096 - current_decay,
@@ -47,7 +48,7 @@ def test_states_at_their_limits():
 def test_neurons_that_fire_by_their_bias():
     # Of 10 a step half is kept: 10, 15, 17, 18, 19 at 64 units each, and never 20; without leak 10, 20, 30.
     bias = np.array([10, 0, -10])
-    assert fires_by_bias(Neuron(4096, 2048, 18), bias, 5).tolist() == [True, False, False]
-    assert not fires_by_bias(Neuron(4096, 2048, 20), bias, 100).any()
-    assert not fires_by_bias(Neuron(4096, 0, 20), bias, 2).any()
-    assert fires_by_bias(Neuron(4096, 0, 20), bias, 3).tolist() == [True, False, False]
+    assert fires_by_bias(CubaLIF(4096, 2048, 18), bias, 5).tolist() == [True, False, False]
+    assert not fires_by_bias(CubaLIF(4096, 2048, 20), bias, 100).any()
+    assert not fires_by_bias(CubaLIF(4096, 0, 20), bias, 2).any()
+    assert fires_by_bias(CubaLIF(4096, 0, 20), bias, 3).tolist() == [True, False, False]

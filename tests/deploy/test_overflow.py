@@ -20,7 +20,8 @@ import deploy
 import dpap
 from deploy.ir import INPUT, Graph
 from deploy.ir.delays import delayed_input
-from deploy.ir.lif_steps import step, unwrapped
+from deploy.ir.neurons.cuba_lif import step
+from deploy.ir.neurons.fixed_point import unwrapped
 from deploy.simulator import KERNELS
 from deploy.verification.verification import verify_backends
 from dpap.errors import InputError
@@ -90,7 +91,7 @@ def same(one, other):
 def by_steps(graph, inputs, spikes):
     """How often a voltage ends at its lower limit and a current wraps, and whether the spikes are right.
 
-    By :mod:`deploy.ir.lif_steps`, for what the sources sent.
+    By :mod:`deploy.ir.neurons.cuba_lif`, for what the sources sent.
     """
     sent, clips, wraps = {INPUT: inputs} | spikes, 0, 0
     for each in graph.layers:

@@ -171,8 +171,8 @@ def test_traces_are_the_activations_summed_over_positions():
 @pytest.mark.parametrize(
     ("notation", "message"),
     [
-        ("4C3-SP2-5FC", r"pool1: a SpikingPool block cannot have ReLU neurons; expected lif"),
-        ("6RFC-5FC", r"fc1: a Recurrent block cannot have ReLU neurons; expected lif"),
+        ("4C3-SP2-5FC", r"pool1: a SpikingPool block cannot have ReLU neurons; expected alif or lif"),
+        ("6RFC-5FC", r"fc1: a Recurrent block cannot have ReLU neurons; expected alif or lif"),
         ("4C3-Delay4-5FC", r"Delay4 in .* delays spikes; ReLU units send none"),
     ],
 )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 
 import numpy as np
 
-from deploy.backends.lava.batches import STORES, batches
+from deploy.backends.lava.batches import batches, store_for
 from deploy.backends.lava.child import Outcome, run_worker
 from deploy.backends.lava.job import Job
 from deploy.backends.recorded import recorded_layers
@@ -86,9 +86,9 @@ def run(
     if memory_bytes < 1:
         raise InputError(f"memory_bytes is {memory_bytes}; expected 1 or more")
     recorded = recorded_layers(graph, record)
-    store = STORES[graph.sigma_delta](graph, len(inputs), recorded)
+    store = store_for(graph, len(inputs), recorded)
     # Whether Lava's numbers have wrapped is seen in the messages of all layers.
-    written = recorded_layers(graph, None) if graph.sigma_delta else recorded
+    written = recorded_layers(graph, None) if graph.activity.graded else recorded
     deadline = math.inf if time_limit is None else time.monotonic() + time_limit
     for batch in batches(graph, inputs, written, memory_bytes):
 
@@ -112,7 +112,7 @@ def run(
             if overflow is not None and on_overflow == "raise":
                 raise overflow
             sent = job.read_spikes()
-            if graph.sigma_delta:
+            if graph.activity.graded:
                 check_recorded_states(Recording(graph, inputs[batch], sent, "lava", 0.0), batch.start)
             store.add(batch.start, sent)
         report(job.samples)

@@ -7,9 +7,6 @@ import numpy as np
 from deploy.ir import Graph
 from deploy.recording import BYTE, PackedSpikes
 
-MESSAGE_BYTES = 4
-"""Of a message in a file; a spike takes one."""
-
 
 def batches(graph: Graph, inputs: np.ndarray, recorded: Collection[str], memory_bytes: int) -> list[slice]:
     """Cut samples so that what a batch takes stays below a limit; a sample by itself may exceed it.
@@ -18,7 +15,7 @@ def batches(graph: Graph, inputs: np.ndarray, recorded: Collection[str], memory_
     the two sides map into memory, and as much again while they are written and read.
     """
     neurons = sum(layer.size for layer in graph.layers if layer.name in recorded)
-    sent_bytes = neurons * (MESSAGE_BYTES if graph.sigma_delta else 1)
+    sent_bytes = neurons * graph.activity.dtype.itemsize
     steps = inputs.shape[1]
     sample_bytes = 2 * steps * (sent_bytes + int(np.prod(graph.input_shape)) * inputs.itemsize)
     size = max(1, memory_bytes // sample_bytes)
@@ -89,5 +86,7 @@ class MessageStore:
             kept[first : first + len(messages[name])] = messages[name]
 
 
-STORES = {False: SpikeStore, True: MessageStore}
-"""By whether units send messages."""
+def store_for(graph: Graph, samples: int, recorded: Collection[str]) -> SpikeStore | MessageStore:
+    """The store of what a graph's layers send."""
+    kind = MessageStore if graph.activity.graded else SpikeStore
+    return kind(graph, samples, recorded)

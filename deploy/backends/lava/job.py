@@ -3,8 +3,8 @@
 ``job.json``
     ``samples``, ``time_steps``, ``steps``, the ``encoder`` of changes (or null) and a list of ``layers``,
     each with ``lag`` (steps behind the input), its ``size``, whether it is ``recorded``, the ``kind`` of its
-    neurons and their parameters, and a list of ``inputs``: ``source`` (the index of a layer, or null for the
-    input), its ``lag``, and whether there are ``axons``.
+    neurons and their parameters, whether ``sums`` of weights drive them, and a list of ``inputs``: ``source``
+    (the index of a layer, or null for the input), its ``lag``, and whether there are ``axons``.
 ``inputs.npy``
     (samples x time_steps, inputs), unsigned.
 ``synapses<i>-<j>.npz``
@@ -36,7 +36,7 @@ import numpy as np
 from scipy import sparse
 
 from deploy.errors import ActivationOverflow
-from deploy.ir import INPUT, Graph, Incoming, Layer, Maximum
+from deploy.ir import INPUT, Graph, Incoming, Layer
 from deploy.ir.connection import unrolled
 from dpap.neurons.currents import Overflow
 from dpap.neurons.parameters import STATE_SHIFT
@@ -90,13 +90,12 @@ class Job:
         np.save(folder / "inputs.npy", inputs.reshape(samples * time_steps, -1))
         np.save(folder / "step.npy", np.zeros(1, np.int64))
         index = {layer.name: i for i, layer in enumerate(graph.layers)}
-        kind = np.int32 if graph.sigma_delta else np.uint8
+        kind = graph.activity.dtype
         lags = {INPUT: 0}
         layers, synapses = [], 0
         for i, layer in enumerate(graph.layers):
             before = max(lags[source] for source in layer.sources if source != layer.name)
-            # Maxima send in the step in which they receive input.
-            lags[layer.name] = before + (not isinstance(layer.neuron, Maximum))
+            lags[layer.name] = before + layer.neuron.lag
             np.save(folder / f"bias{i}.npy", layer.neuron_bias)
             np.save(folder / f"overflow{i}.npy", np.full(3, -1, np.int64))
             inputs_of_layer = []
@@ -124,6 +123,7 @@ class Job:
                     "size": layer.size,
                     "recorded": layer.name in recorded,
                     "kind": layer.neuron.kind,
+                    "sums": layer.neuron.sums,
                     **asdict(layer.neuron),
                 }
             )

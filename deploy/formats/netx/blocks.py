@@ -7,7 +7,7 @@ import numpy as np
 from deploy.errors import ExportError
 from deploy.formats.netx.start import bias_spikes, check_start
 from deploy.formats.netx.weights import check_weights
-from deploy.formats.refusal import refuse_sigma_delta
+from deploy.formats.refusal import refuse_other_neurons
 from deploy.ir import INPUT, ConvConnection, Geometry, Graph, Incoming, Layer
 from deploy.ir.connection import unrolled
 from deploy.ir.encoding import as_convolution
@@ -53,7 +53,7 @@ def netx_blocks(graph: Graph) -> list[Block]:
     ExportError
         netx cannot say a layer, or would run it with other spikes; it is named with what to do.
     """
-    refuse_sigma_delta(graph, "netx (.net)")
+    refuse_other_neurons(graph, "netx (.net)")
     blocks: list[Block] = []
     before, shape, spatial = INPUT, graph.input_shape, len(graph.input_shape) == 3
     for layer in graph.layers:

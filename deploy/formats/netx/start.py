@@ -23,11 +23,11 @@ import numpy as np
 from scipy import sparse
 
 from deploy.errors import ExportError
-from deploy.ir import INPUT, Graph, Layer, Neuron
+from deploy.ir import INPUT, CubaLIF, Graph, Layer
 from deploy.ir.connection import unrolled
 from deploy.ir.delays import delayed
 from deploy.ir.geometry import Shape
-from deploy.ir.lif_steps import fires_by_bias, step
+from deploy.ir.neurons.cuba_lif import fires_by_bias, step
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def _excited(layer: Layer) -> np.ndarray:
     return np.zeros(layer.size, bool) if layer.bias is None else layer.neuron_bias > 0
 
 
-def _largest_silent_bias(neuron: Neuron, steps: int) -> int:
+def _largest_silent_bias(neuron: CubaLIF, steps: int) -> int:
     """The largest bias with which a neuron does not fire by itself in so many steps."""
     silent, firing = 0, neuron.threshold + 1
     while firing - silent > 1:

@@ -42,7 +42,7 @@ import numpy as np
 
 from deploy.errors import ExportError
 from deploy.formats.nir.package import STEP_SECONDS, import_nir
-from deploy.formats.refusal import refuse_sigma_delta
+from deploy.formats.refusal import refuse_other_neurons
 from deploy.ir import INPUT, ConvConnection, Graph, Incoming, Layer
 from deploy.ir.connection import unrolled
 from deploy.ir.encoding import as_convolution
@@ -78,7 +78,7 @@ def save(graph: Graph, path: str | Path, dt: float = STEP_SECONDS) -> None:
     nir = import_nir(ExportError)
     if not (math.isfinite(dt) and dt > 0):
         raise ExportError(f"dt is {dt}; expected a positive number of seconds")
-    refuse_sigma_delta(graph, "NIR (.nir)")
+    refuse_other_neurons(graph, "NIR (.nir)")
     network = _Writer(nir, graph, dt).network()
     image = io.BytesIO()
     nir.write(image, network)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from deploy.errors import ExportError
-from deploy.formats.refusal import refuse_sigma_delta
+from deploy.formats.refusal import refuse_other_neurons
 from deploy.formats.sana_fe.architecture import INPUTS_PER_CORE, architecture
 from deploy.formats.sana_fe.network import BIAS, depths, input_neurons, lines
 from deploy.hardware.config import load_hardware
@@ -43,7 +43,7 @@ def save(
     InputError
         The inputs do not fit the graph, or the folder cannot be written.
     """
-    refuse_sigma_delta(graph, "SANA-FE")
+    refuse_other_neurons(graph, "SANA-FE")
     _check_names(graph)
     depths(graph)
     chip = load_hardware(hardware)

@@ -13,7 +13,7 @@ from scipy import sparse
 import deploy
 from deploy.backends.lava.batches import SpikeStore, batches
 from deploy.backends.lava.job import Job
-from deploy.ir import Graph, Incoming, Layer, MatrixConnection, Neuron
+from deploy.ir import CubaLIF, Graph, Incoming, Layer, MatrixConnection
 from dpap import LIF, InputError
 
 
@@ -260,7 +260,7 @@ def wide_layer(name, source, weights, threshold):
         shape=(len(weights),),
         kept=np.arange(len(weights), dtype=np.int32),
         without_fan_out=np.zeros(0, np.int32),
-        neuron=Neuron(current_decay=4096, voltage_decay=4096, threshold=threshold),
+        neuron=CubaLIF(current_decay=4096, voltage_decay=4096, threshold=threshold),
         inputs=(Incoming(source, MatrixConnection(sparse.csr_matrix(weights))),),
         scale=1.0,
     )

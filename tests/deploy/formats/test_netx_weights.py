@@ -10,7 +10,7 @@ from scipy import sparse
 import deploy
 import dpap
 from deploy.formats.netx import blocks
-from deploy.ir import Incoming, MatrixConnection, Neuron
+from deploy.ir import CubaLIF, Incoming, MatrixConnection
 
 
 def layer_of(graph, name, matrices, threshold, bias=None):
@@ -19,7 +19,7 @@ def layer_of(graph, name, matrices, threshold, bias=None):
         Incoming(source, MatrixConnection(sparse.csr_matrix(np.array(matrix, np.int16))))
         for source, matrix in matrices.items()
     )
-    neuron = Neuron(current_decay=4096, voltage_decay=4096, threshold=threshold)
+    neuron = CubaLIF(current_decay=4096, voltage_decay=4096, threshold=threshold)
     bias = None if bias is None else np.array(bias, np.int32)
     kept = np.arange(2, dtype=np.int32)
     return replace(graph[name], inputs=inputs, neuron=neuron, bias=bias, kept=kept, without_fan_out=kept[:0])

@@ -5,10 +5,10 @@ import yaml
 from scipy import sparse
 
 from deploy.hardware import load_hardware
-from deploy.ir import ConvConnection, Geometry, Graph, Incoming, Layer, MatrixConnection, Neuron
+from deploy.ir import ConvConnection, CubaLIF, Geometry, Graph, Incoming, Layer, MatrixConnection
 from deploy.recording import Recording
 
-NEURON = Neuron(current_decay=4096, voltage_decay=4096, threshold=1)
+NEURON = CubaLIF(current_decay=4096, voltage_decay=4096, threshold=1)
 
 
 def dense(name, source, weight, pool=1):

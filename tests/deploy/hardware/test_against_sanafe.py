@@ -13,7 +13,7 @@ from handmade import dense, graph, recording, small_chip
 
 import deploy
 from deploy.hardware import count_traffic, estimate, load_hardware, map_graph
-from deploy.ir import INPUT, Neuron
+from deploy.ir import INPUT, CubaLIF
 
 sanafe = pytest.importorskip(
     "sanafe", reason="the SANA-FE simulator is not installed (dependency group oracles)"
@@ -66,7 +66,7 @@ def test_the_example_that_is_worked_out_by_hand():
 def stateless(network, threshold):
     """A compiled network whose neurons keep nothing from step to step, as SANA-FE can have them, too."""
     compiled = deploy.compile(network)
-    neuron = Neuron(current_decay=4096, voltage_decay=4096, threshold=threshold)
+    neuron = CubaLIF(current_decay=4096, voltage_decay=4096, threshold=threshold)
     return replace(compiled, layers=tuple(replace(layer, neuron=neuron) for layer in compiled.layers))
 
 

@@ -1,14 +1,14 @@
 """From a job's files to connected Lava processes.
 
-Each layer is one ``Sparse`` connection a source and one population, a ``LIFReset`` that keeps its own spikes;
-where spikes are delayed, or have to wait for those of a later source, ``Axons`` come before the connection.
-Kernels and pools come unrolled: a ``Sparse`` is Lava's fastest way to run any convolution on a CPU, as its
-``Conv`` loops over pairs of channels, pruned or not. With full kernels, from 1 channel of 128 x 128 to 1 up
-to 16 channels of 32 x 32 to 32, ``Sparse`` was 3 to 12 times as fast as ``Conv``; pruned, and with a pool in
-the kernels, more. ``Dense`` gains some microseconds where messages cost hundreds.
+Each layer is one ``Sparse`` connection a source and one population (:mod:`populations`), which keeps what it
+sends; where spikes are delayed, or have to wait for those of a later source, ``Axons`` stand before the
+connection. Kernels and pools come unrolled: a ``Sparse`` is Lava's fastest way to run any convolution on a
+CPU, as its ``Conv`` loops over pairs of channels, pruned or not. With full kernels, from 1 channel of 128 x
+128 to 1 up to 16 channels of 32 x 32 to 32, ``Sparse`` was 3 to 12 times as fast as ``Conv``; pruned, and
+with a pool in the kernels, more. ``Dense`` gains some microseconds where messages cost hundreds.
 
-Layers that send changes of activations are of processes of their own (:mod:`populations`), which keep what
-they send; their input goes through a ``DeltaEncoderProcess``, and a ``Maximum`` receives its source directly.
+The input of layers that send changes of activations goes through a ``DeltaEncoder``. A ``Maximum`` is
+connected to its source directly.
 """
 
 import json
@@ -19,17 +19,13 @@ import numpy as np
 from lava.magma.core.process.process import AbstractProcess
 from lava.proc.sparse.process import Sparse
 from lava.utils.weightutils import SignMode
-from populations import MESSAGE_POPULATIONS, shared_activity
-from processes.axons import Axons
+from populations import LayerFiles, population_of
+from processes.axons import AxonDelays
 from processes.delta_encoder import DeltaEncoderProcess
-from processes.population import RecordingLIF
 from processes.source import FrameSource
 from scipy import sparse
 
 WEIGHT_BITS = 8
-
-BIAS_EXPONENT = 6
-"""Biases are in the units of synaptic sums, which Loihi shifts left by 6 bits."""
 
 MESSAGE_BITS = 16
 """Any number above zero makes ``Sparse`` multiply its matrix by the message, exact for spikes of 0 and 1 as
@@ -70,36 +66,17 @@ def read_network(folder: Path) -> LavaNetwork:
         sent = encoder.s_out
     populations = []
     for index, layer in enumerate(job["layers"]):
-        if layer["kind"] in MESSAGE_POPULATIONS:
-            make = MESSAGE_POPULATIONS[layer["kind"]]
-            populations.append(make(folder, index, layer, job["time_steps"]))
-            continue
-        bias = np.load(folder / f"bias{index}.npy", allow_pickle=False)
-        neurons = RecordingLIF(
-            spikes=shared_activity(folder, index) if layer["recorded"] else None,
-            overflow=np.load(folder / f"overflow{index}.npy", mmap_mode="r+", allow_pickle=False),
-            steps=len(frames),
-            lag=layer["lag"],
-            shape=(layer["size"],),
-            # Lava adds 1 to the decay of the current, as Loihi does.
-            du=layer["current_decay"] - 1,
-            dv=layer["voltage_decay"],
-            vth=layer["threshold"],
-            bias_mant=bias if len(bias) else 0,
-            bias_exp=BIAS_EXPONENT,
-            reset_interval=job["time_steps"],
-            reset_offset=layer["lag"] + 1,
-        )
-        populations.append(neurons)
+        files = LayerFiles(folder, index, layer, job["time_steps"], len(frames))
+        populations.append(population_of(files))
     for index, layer in enumerate(job["layers"]):
         for number, incoming in enumerate(layer["inputs"]):
             sender = sent if incoming["source"] is None else populations[incoming["source"]].s_out
             if incoming["axons"]:
                 delay, margin = np.load(folder / f"axons{index}-{number}.npy", allow_pickle=False)
-                axons = Axons(delay, margin, incoming["lag"], job["time_steps"])
+                axons = AxonDelays(delay, margin, incoming["lag"], job["time_steps"])
                 sender.connect(axons.s_in)
                 sender = axons.s_out
-            if layer["kind"] == "maximum":
+            if not layer["sums"]:
                 sender.connect(populations[index].s_in)
                 continue
             synapses = _synapses(folder / f"synapses{index}-{number}.npz")

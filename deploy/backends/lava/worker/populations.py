@@ -1,18 +1,19 @@
-"""The Lava processes of layers that send changes of activations."""
+"""The Lava processes of layers: one module of :mod:`processes` for each kind of neuron."""
 
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from lava.magma.core.process.process import AbstractProcess
-from processes.maximum import Maximum
-from processes.sigma_delta import SigmaDeltaReset
-from scipy import sparse
 
 
-def sigma_delta(folder: Path, index: int, layer: dict, time_steps: int) -> AbstractProcess:
-    """Units with ``a_in`` and ``s_out``; see :class:`SigmaDeltaReset`.
+@dataclass(frozen=True)
+class LayerFiles:
+    """What a job says of a layer.
 
-    Parameters
+    Attributes
     ----------
     folder : Path
         The job's.
@@ -22,38 +23,47 @@ def sigma_delta(folder: Path, index: int, layer: dict, time_steps: int) -> Abstr
         Its part of ``job.json``.
     time_steps : int
         Steps of a sample.
+    steps : int
+        Steps of all samples.
     """
-    messages = shared_activity(folder, index)
-    bias = np.load(folder / f"bias{index}.npy", allow_pickle=False)
-    constants = {name: layer[name] for name in ("threshold", "shift", "rectified")}
-    return SigmaDeltaReset(
-        shape=messages.shape[1:],
-        bias=bias if len(bias) else 0,
-        **constants,
-        interval=time_steps,
-        lag=layer["lag"],
-        messages=messages,
-    )
+
+    folder: Path
+    index: int
+    layer: dict[str, Any]
+    time_steps: int
+    steps: int
+
+    @property
+    def activity(self) -> np.ndarray | None:
+        """The file for what the layer sends, ``(steps, size)``; None where it is not kept."""
+        if not self.layer["recorded"]:
+            return None
+        activity = self._mapped("spikes")
+        return activity.reshape(activity.shape[0] * activity.shape[1], -1)
+
+    @property
+    def overflow(self) -> np.ndarray:
+        """The file that the first current out of range is written into."""
+        return self._mapped("overflow")
+
+    @property
+    def bias(self) -> np.ndarray | int:
+        """Biases of the neurons; 0 without."""
+        bias = np.load(self.folder / f"bias{self.index}.npy", allow_pickle=False)
+        return bias if len(bias) else 0
+
+    def parameters(self, *names: str) -> dict[str, Any]:
+        """Parameters of the neurons by name."""
+        return {name: self.layer[name] for name in names}
+
+    def _mapped(self, name: str) -> np.ndarray:
+        return np.load(self.folder / f"{name}{self.index}.npy", mmap_mode="r+", allow_pickle=False)
 
 
-def maximum(folder: Path, index: int, layer: dict, time_steps: int) -> AbstractProcess:
-    """Units with ``s_in``, which their source sends to directly, and ``s_out``; see :class:`Maximum`."""
-    windows = sparse.load_npz(folder / f"synapses{index}-0.npz")
-    return Maximum(
-        windows.shape[1],
-        windows.indptr,
-        windows.indices,
-        interval=time_steps,
-        lag=layer["lag"],
-        messages=shared_activity(folder, index),
-    )
+def population_of(files: LayerFiles) -> AbstractProcess:
+    """The process of a layer's neurons, with ``s_out``, and ``a_in`` for sums or ``s_in`` for messages.
 
-
-def shared_activity(folder: Path, index: int) -> np.ndarray:
-    """The file that a layer's spikes or messages are written into, ``(steps, size)``."""
-    activity = np.load(folder / f"spikes{index}.npy", mmap_mode="r+", allow_pickle=False)
-    return activity.reshape(activity.shape[0] * activity.shape[1], -1)
-
-
-MESSAGE_POPULATIONS = {"sigma-delta": sigma_delta, "maximum": maximum}
-"""By the kind of neuron."""
+    The function ``population`` of the module that is named after the kind of neuron makes it.
+    """
+    module = import_module(f"processes.{files.layer['kind'].replace('-', '_')}")
+    return module.population(files)

@@ -1,5 +1,7 @@
 """A process that sends changes of maxima over windows."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.model.py.model import PyLoihiProcessModel
@@ -9,9 +11,13 @@ from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+from scipy import sparse
+
+if TYPE_CHECKING:
+    from populations import LayerFiles
 
 
-class Maximum(AbstractProcess):
+class MaximumProcess(AbstractProcess):
     """Adds up what each source sends, and sends changes of the largest sum of each window.
 
     It sends in the step in which it receives input, so that it lags no more than its source does.
@@ -45,10 +51,10 @@ class Maximum(AbstractProcess):
         self.s_out = OutPort(shape=(len(indptr) - 1,))
 
 
-@implements(proc=Maximum, protocol=LoihiProtocol)
+@implements(proc=MaximumProcess, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
-class MaximumModel(PyLoihiProcessModel):
+class MaximumProcessModel(PyLoihiProcessModel):
     """Runs :class:`Maximum`."""
 
     s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
@@ -79,3 +85,16 @@ class MaximumModel(PyLoihiProcessModel):
         if self.messages is not None and 0 <= index < len(self.messages):
             self.messages[index] = changes
         self.largest = largest
+
+
+def population(files: "LayerFiles") -> MaximumProcess:
+    """The units of a layer, with ``s_in``, which its source sends to directly."""
+    windows = sparse.load_npz(files.folder / f"synapses{files.index}-0.npz")
+    return MaximumProcess(
+        windows.shape[1],
+        windows.indptr,
+        windows.indices,
+        interval=files.time_steps,
+        lag=files.layer["lag"],
+        messages=files.activity,
+    )

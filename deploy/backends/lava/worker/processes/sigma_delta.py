@@ -1,11 +1,16 @@
 """Lava's sigma-delta neurons, set back to rest at every sample, which keep their own messages."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from lava.magma.core.decorator import implements
 from lava.magma.core.process.variable import Var
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from lava.proc.sdn.models import PySigmaDeltaModelFixed
 from lava.proc.sdn.process import ActivationMode, SigmaDelta
+
+if TYPE_CHECKING:
+    from populations import LayerFiles
 
 
 class SigmaDeltaReset(SigmaDelta):
@@ -75,3 +80,15 @@ class SigmaDeltaResetModel(PySigmaDeltaModelFixed):
         if self.messages is not None and 0 <= index < len(self.messages):
             self.messages[index] = np.right_shift(changes, self.state_exp)
         return changes
+
+
+def population(files: "LayerFiles") -> SigmaDeltaReset:
+    """The units of a layer."""
+    return SigmaDeltaReset(
+        shape=(files.layer["size"],),
+        bias=files.bias,
+        **files.parameters("threshold", "shift", "rectified"),
+        interval=files.time_steps,
+        lag=files.layer["lag"],
+        messages=files.activity,
+    )

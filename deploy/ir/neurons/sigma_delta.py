@@ -1,16 +1,84 @@
-"""Compiled kernels of sigma-delta units in the fast simulator: many samples side by side, all steps at once.
+"""Rectified linear units that send changes of their activations.
 
-As in :mod:`deploy.simulator.kernels` activity is ``(T, neurons, lanes)``, the lanes being samples. Sums are
-of 32 bits where they are known to fit, else of 64; on their way they may wrap and come back.
+In kernels activity is ``(T, neurons, lanes)``, the lanes being samples. Sums are of 32 bits where they are
+known to fit, else of 64; on their way they may wrap and come back.
 """
 
-import numba
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-_compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
+from deploy.ir.neurons.fixed_point import compiled, largest_magnitude
+from deploy.ir.neurons.neuron import ChangingUnit, Range, require
+from dpap.quantization.power_of_two import CONSTANT_LIMIT, LARGEST_SHIFT
+
+if TYPE_CHECKING:
+    import dpap
+    from dpap.blocks import ReLUIntegers
 
 
-@_compiled
+@dataclass(frozen=True)
+class SigmaDelta(ChangingUnit):
+    r"""Rectified linear units that send changes of their activations, as Lava's ``SigmaDelta`` does.
+
+    With :math:`A[t] = b + \sum_{t' \le t} a[t']` a unit's bias and all synaptic sums so far, and y the
+    activation that was sent last, 0 at first,
+
+    .. math::
+        x[t] = \max(A[t], 0), \qquad
+        m[t] = \lfloor (x[t] - y[t-1])\, 2^{-k} \rfloor \text{ and } y[t] = x[t]
+        \text{ where } |x[t] - y[t-1]| \ge \Theta
+
+    and no message elsewhere (:mod:`dpap.neurons.sigma_delta`).
+
+    Attributes
+    ----------
+    threshold : int
+        :math:`\Theta`, in the units of sums, at least one message, ``2**shift``.
+    shift : int
+        k, 0 to 22: Lava's ``state_exp``.
+    rectified : bool
+        Whether negative activations become zero.
+    """
+
+    kind = "sigma-delta"
+    learned = "relu"
+    bounded = "activation"
+    bias_limit = CONSTANT_LIMIT
+    update = "sigma_delta_update"
+
+    threshold: int
+    shift: int
+    rectified: bool = True
+
+    @classmethod
+    def of(cls, neuron: "dpap.ReLU", integers: "ReLUIntegers", unit: float) -> "SigmaDelta":
+        """The units of a block with these integers."""
+        return cls(int(integers.threshold), integers.shift, neuron.rectified)
+
+    def check(self) -> None:
+        """Check shift and threshold."""
+        require(self, "shift", 0, LARGEST_SHIFT)
+        require(self, "threshold", 1 << self.shift, CONSTANT_LIMIT)
+
+    def check_sources(self, sources: int, pooled: bool, largest_sum: int) -> None:
+        """Sums may be of any size: whether activations fit depends on inputs, and every run checks it."""
+
+    def reached(self, states: Range) -> np.ndarray:
+        """Whether a unit can reach its threshold from zero, where its first message starts."""
+        reached = states.high >= self.threshold
+        return reached if self.rectified else reached | (states.low <= -self.threshold)
+
+    def sent(self, states: Range, steps: int) -> Range:
+        """Messages are rounded down: with every change their sum falls behind by less than 1."""
+        unit = 2.0**-self.shift
+        low = np.zeros_like(states.low) if self.rectified else np.minimum(states.low, 0)
+        behind = steps - 1 if self.shift else 0
+        return Range(np.floor(low * unit) - behind, np.floor(np.maximum(states.high, 0) * unit))
+
+
+@compiled
 def send_changes(sums, bias, threshold, shift, rectified, messages):
     """Messages of sigma-delta units.
 
@@ -57,59 +125,10 @@ def send_changes(sums, bias, threshold, shift, rectified, messages):
                 high[i] = max(high[i], max(state[i], change))
                 low_known[i] = min(low_known[i], known[i])
                 high_known[i] = max(high_known[i], known[i])
-    return _largest(low, high), _largest(low_known, high_known)
+    return largest_magnitude(low, high), largest_magnitude(low_known, high_known)
 
 
-@_compiled
-def send_maxima(arriving, indptr, sources, messages):
-    """Messages of units that send changes of a maximum.
-
-    Parameters
-    ----------
-    arriving : int32 array of shape (T, sources, lanes)
-    indptr, sources : arrays
-        The sources of each unit, in compressed sparse rows.
-    messages : int32 array of shape (T, units, lanes)
-        Written.
-
-    Returns
-    -------
-    int
-        Largest magnitude of the sum of a unit's messages at any step.
-    """
-    steps, count, lanes = arriving.shape
-    known = np.zeros((count, lanes), np.int32)
-    units = messages.shape[1]
-    best = np.zeros((units, lanes), np.int32)
-    low, high = np.zeros(lanes, np.int32), np.zeros(lanes, np.int32)
-    for t in range(steps):
-        for k in range(count):
-            for i in range(lanes):
-                known[k, i] += arriving[t, k, i]
-        for n in range(units):
-            if indptr[n] == indptr[n + 1]:
-                messages[t, n] = 0
-                continue
-            out, before = messages[t, n], best[n]
-            out[:] = known[sources[indptr[n]]]
-            for k in range(indptr[n] + 1, indptr[n + 1]):
-                row = known[sources[k]]
-                for i in range(lanes):
-                    out[i] = max(out[i], row[i])
-            for i in range(lanes):
-                largest = out[i]
-                low[i], high[i] = min(low[i], largest), max(high[i], largest)
-                out[i] = largest - before[i]
-                before[i] = largest
-    return _largest(low, high)
-
-
-@_compiled
-def _largest(low, high):
-    return max(np.int64(high.max()), -np.int64(low.min()))
-
-
-@_compiled
+@compiled
 def send_step(sums, bias, threshold, shift, rectified, limit, state, sent, messages):
     """One step of all units of one sample; the sums are set back to zero.
 

@@ -2,10 +2,12 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from dpap.neurons.neuron import Neuron
 
 
-class ReLU(BaseModel):
+class ReLU(Neuron):
     r"""A rectified linear unit with a sigma-delta encoder (SLAYER's ``sigma_delta``, Lava's ``SigmaDelta``).
 
     .. math::
@@ -32,7 +34,8 @@ class ReLU(BaseModel):
         Whether negative activations become zero. Those of a network's last layer do not: they are logits.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    sends = "changes"
+    loss = "cross-entropy"
 
     type: Literal["relu"] = "relu"
     threshold: float = Field(0.0, ge=0, allow_inf_nan=False)

@@ -1,10 +1,20 @@
 """Lava's neurons, which keep their own spikes."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from lava.magma.core.decorator import implements
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from lava.proc.lif.models import PyLifResetModelBitAcc
 from lava.proc.lif.process import LIFReset
+
+from processes.overflow import note_overflow
+
+if TYPE_CHECKING:
+    from populations import LayerFiles
+
+BIAS_EXPONENT = 6
+"""Biases are in the units of synaptic sums, which Loihi shifts left by 6 bits."""
 
 
 class RecordingLIF(LIFReset):
@@ -52,12 +62,8 @@ class RecordingLIFModel(PyLifResetModelBitAcc):
         """Notice a current that is about to be wrapped; Lava calls this once a step, after the reset."""
         index = self.time_step - 1 - self.lag
         if self.overflow[0] < 0 and 0 <= index < self.steps:
-            kept = np.abs(self.u.astype(np.int64)) * (self.decay_unity - self.du - self.ds_offset)
-            current = np.sign(self.u) * (kept >> self.decay_shift)
-            current += np.asarray(activation_in, np.int64) << self.act_shift
-            outside = np.flatnonzero(np.abs(current) >= self.max_uv_val)
-            if len(outside):
-                self.overflow[:] = index, outside[0], current[outside[0]]
+            keep = self.decay_unity - self.du - self.ds_offset
+            note_overflow(self.overflow, index, self.u, keep, activation_in)
         super().subthr_dynamics(activation_in)
 
     def reset_voltage(self, spike_vector: np.ndarray) -> None:
@@ -67,3 +73,23 @@ class RecordingLIFModel(PyLifResetModelBitAcc):
         index = self.time_step - 1 - self.lag
         if self.spikes is not None and 0 <= index < self.steps:
             self.spikes[index] = spike_vector
+
+
+def population(files: "LayerFiles") -> RecordingLIF:
+    """The neurons of a layer."""
+    lag = files.layer["lag"]
+    return RecordingLIF(
+        spikes=files.activity,
+        overflow=files.overflow,
+        steps=files.steps,
+        lag=lag,
+        shape=(files.layer["size"],),
+        # Lava adds 1 to the decay of the current, as Loihi does.
+        du=files.layer["current_decay"] - 1,
+        dv=files.layer["voltage_decay"],
+        vth=files.layer["threshold"],
+        bias_mant=files.bias,
+        bias_exp=BIAS_EXPONENT,
+        reset_interval=files.time_steps,
+        reset_offset=lag + 1,
+    )
