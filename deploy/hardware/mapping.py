@@ -87,7 +87,7 @@ def map_graph(
     if graph.sigma_delta:
         raise HardwareError(
             f"{graph.layers[0].name} has {graph.layers[0].neuron.kind} units, which send graded messages;"
-            " Loihi 1 has binary spikes alone, and nothing is published of what such units would take on it:"
+            " Loihi 1 has binary spikes only, and no costs of such units on it are published:"
             " choose a target that is known by its operations, such as loihi2 or cmos45_int8"
         )
     placed: dict[str, LayerMapping] = {}

@@ -85,7 +85,7 @@ class OperationCosts(Description):
         Raises
         ------
         UnknownValue
-            The energy of an operation that there is, is unknown, and that is refused.
+            The energy of an operation of the network is unknown, and unknown costs are refused.
         """
         counts = dict.fromkeys(("accumulate", "multiply_accumulate", "neuron_update"), 0)
         update = self._update(measurement)
