@@ -4,7 +4,7 @@ import numpy as np
 
 from deploy.budget.units import Units, by_channel
 from deploy.hardware.result import CostSetEstimate, Estimate
-from deploy.measurement.measurement import Measurement, source_activity
+from deploy.measurement.measurement import Measurement
 from deploy.measurement.synapses import fan_out
 
 
@@ -21,7 +21,7 @@ def add_energy(units: Units, measurement: Measurement, estimate: Estimate, costs
     equally, and that of messages and hops by the packets that each neuron sends. What is left, as packets of
     the input, belongs to no unit.
     """
-    graph, recording = measurement.graph, measurement.recording
+    graph = measurement.graph
     kinds = costs.by_kind
     network_energy = sum(kinds.get(kind) or 0.0 for kind in ("messages", "hops"))
     sent = {}
@@ -30,15 +30,16 @@ def add_energy(units: Units, measurement: Measurement, estimate: Estimate, costs
         energies = costs.layers[layer.name]
         events = _synops(measurement, layer)
         if placed is not None:
-            arriving = source_activity(recording, layer).sum(axis=(0, 1), dtype=np.int64)
-            events = arriving * placed.of_sources(np.asarray(placed.stored.sum(axis=1)).ravel())
+            events = measurement.counts[layer.name].magnitude * placed.of_sources(
+                np.asarray(placed.stored.sum(axis=1)).ravel()
+            )
         events = units.by_input(layer, events)
         if events.any():
             units.add_synapses(layer.name, events * ((energies["synapses"] or 0.0) / events.sum()))
         kept = np.zeros(layer.shape[0])
         kept[layer.kept] = (energies["neurons"] or 0.0) / max(len(layer.kept), 1)
         units.add_neurons(layer.name, kept)
-        spikes = recording.kept[layer.name].sum(axis=(0, 1), dtype=np.int64).ravel()
+        spikes = measurement.counts[layer.name].spikes.ravel()
         sent[layer.name] = by_channel(layer, spikes * (1 if placed is None else placed.destinations))
     packets = sum(float(counts.sum()) for counts in sent.values())
     if estimate.traffic is not None:
@@ -51,8 +52,8 @@ def add_energy(units: Units, measurement: Measurement, estimate: Estimate, costs
 def _synops(measurement: Measurement, layer) -> np.ndarray:
     """Effective SynOps of each source neuron in an inference."""
     graph = measurement.graph
-    arriving = np.count_nonzero(source_activity(measurement.recording, layer), axis=(0, 1))
+    arriving = measurement.counts[layer.name].events
     received = np.concatenate(
         [fan_out(incoming.connection, graph.source_shape(incoming)) for incoming in layer.inputs]
     )
-    return arriving.ravel() * received / measurement.samples
+    return arriving * received / measurement.samples

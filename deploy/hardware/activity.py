@@ -10,7 +10,7 @@ from deploy.hardware.axons import source_parts
 from deploy.hardware.layer_mapping import LayerMapping
 from deploy.hardware.mapping import Mapping
 from deploy.ir import INPUT, Layer
-from deploy.measurement.measurement import inputs_of
+from deploy.measurement.counts import inputs_of
 from deploy.measurement.synapses import reached
 from deploy.recording import Recording
 

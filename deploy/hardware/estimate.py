@@ -19,7 +19,7 @@ from deploy.hardware.rules import check_graph
 from deploy.hardware.structure import Loihi2Structure
 from deploy.hardware.traffic import count_traffic
 from deploy.hardware.workload import ActiveUpdates, LayerWork, Options, Unknown, Workload
-from deploy.measurement.measurement import Measurement, total_arriving
+from deploy.measurement.measurement import Measurement
 from dpap.errors import InputError
 from dpap.errors.expected_objects import expect
 
@@ -116,18 +116,17 @@ def chosen_target(hardware: str | Path | Hardware, cost_set: str | None) -> Hard
 
 def count_work(measurement: Measurement, target: Hardware, mapping: Mapping) -> Workload:
     """Count what a measured network did on the cores that it is mapped to."""
-    arrived = total_arriving(measurement.recording)
     layers = {
         name: LayerWork(
             encoding=mapping.layers[name].encoding,
-            synops=_synaptic_events(arrived[name], mapping.layers[name]),
+            synops=_synaptic_events(measurement.counts[name].magnitude, mapping.layers[name]),
             updates=layer.neuron_updates,
             updated=layer.neuron_updates_with_input,
             fired=layer.spikes,
         )
         for name, layer in measurement.layers.items()
     }
-    traffic = count_traffic(measurement.recording, mapping, target.structure)
+    traffic = count_traffic(measurement.recording, mapping, target.structure, measurement.counts)
     return Workload(measurement.samples, measurement.time_steps, layers, traffic, mapping)
 
 

@@ -8,6 +8,7 @@ of the network's input come from off chip: they are counted apart, and have no h
 its magnitude, since Loihi 1 has binary spikes only.
 """
 
+from collections.abc import Mapping as ByName
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from deploy.hardware.mapping import Mapping
 from deploy.hardware.mesh import tile_position
 from deploy.hardware.structure import Loihi1Structure
 from deploy.ir import INPUT
-from deploy.measurement.measurement import total_arriving
+from deploy.measurement.counts import LayerCounts, count_activity
 from deploy.recording import Recording
 
 
@@ -45,12 +46,26 @@ class Traffic:
     packets_between_chips: int
 
 
-def count_traffic(recording: Recording, mapping: Mapping, structure: Loihi1Structure) -> Traffic:
-    """Count packets and hops (see the module)."""
+def count_traffic(
+    recording: Recording,
+    mapping: Mapping,
+    structure: Loihi1Structure,
+    counts: ByName[str, LayerCounts] | None = None,
+) -> Traffic:
+    """Count packets and hops (see the module).
+
+    Parameters
+    ----------
+    recording : Recording
+    mapping : Mapping
+    structure : Loihi1Structure
+    counts : mapping of str to LayerCounts, optional
+        Those of the recording, where they are there already.
+    """
     packets = from_input = east_west = north_south = between = 0
-    totals = total_arriving(recording)
+    counts = count_activity(recording) if counts is None else counts
     for layer in recording.graph.layers:
-        placed, arrived = mapping.layers[layer.name], totals[layer.name]
+        placed, arrived = mapping.layers[layer.name], counts[layer.name].magnitude
         reached = placed.stored.sign()
         for source, part in source_parts(recording.graph, layer):
             spikes, axons = arrived[part], placed.axon_of[part]

@@ -17,14 +17,13 @@ would have to send it. So do messages of sigma-delta units, which count as spike
 
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
-from math import prod
 
 import numpy as np
 
 from deploy.ir import INPUT, Graph, Incoming, Layer
-from deploy.ir.delays import delayed_inputs
 from deploy.ir.geometry import Shape, over_windows, pooled_shape
-from deploy.measurement.synapses import fan_out, reached
+from deploy.measurement.counts import LayerCounts, count_activity
+from deploy.measurement.synapses import fan_out
 from deploy.recording import Recording
 from dpap.errors import InputError
 from dpap.errors.expected_objects import expect
@@ -85,12 +84,15 @@ class Measurement:
         What was counted.
     samples, time_steps : int
     layers : dict of str to LayerMeasurement
+    counts : dict of str to LayerCounts
+        What the measurement of each layer was worked out from, by neuron.
     """
 
     recording: Recording
     samples: int
     time_steps: int
     layers: dict[str, LayerMeasurement]
+    counts: dict[str, LayerCounts]
 
     def __getitem__(self, name: str) -> LayerMeasurement:
         return self.layers[name]
@@ -121,10 +123,6 @@ class Measurement:
         )
 
 
-BATCH = 64
-"""Samples that are counted at once; a recording may be larger than memory."""
-
-
 def measure(graph: Graph, recording: Recording, layers: Collection[str] | None = None) -> Measurement:
     """Count spikes, synaptic operations and neuron updates of a recording, layer by layer.
 
@@ -149,43 +147,10 @@ def measure(graph: Graph, recording: Recording, layers: Collection[str] | None =
         if missing:
             names = ", ".join(sorted(missing))
             raise InputError(f"{layer.name} cannot be measured: {names} was not recorded; record it too")
-    counts = {layer.name: _Counts(graph, layer) for layer in chosen}
-    for part in recording.batches(BATCH):
-        for layer in chosen:
-            counts[layer.name].add(part)
+    counts = count_activity(recording, [layer.name for layer in chosen])
     samples, steps = recording.inputs.shape[:2]
-    found = {layer.name: counts[layer.name].measured(samples, steps) for layer in chosen}
-    return Measurement(recording, samples, steps, found)
-
-
-def source_activity(recording: Recording, layer: Layer) -> np.ndarray:
-    """The inputs of a layer, ``(N, T, source neurons)``: all its sources, one after the other."""
-    parts = [part.reshape(*part.shape[:2], prod(part.shape[2:])) for part in inputs_of(recording, layer)]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
-
-
-def total_arriving(recording: Recording) -> dict[str, np.ndarray]:
-    """The sum of each layer's inputs over all samples and steps, by source neuron.
-
-    Source neurons are as in :func:`source_activity`. The recording is read part by part and may be larger
-    than memory.
-
-    Returns
-    -------
-    dict of str to int64 array of shape (source neurons,)
-        A graded input counts by its magnitude.
-    """
-    totals: dict[str, np.ndarray] = {}
-    for part in recording.batches(BATCH):
-        for layer in recording.graph.layers:
-            arrived = source_activity(part, layer).sum(axis=(0, 1), dtype=np.int64)
-            totals[layer.name] = totals.get(layer.name, 0) + arrived
-    return totals
-
-
-def inputs_of(recording: Recording, layer: Layer) -> list[np.ndarray]:
-    """The inputs of a layer by source, each ``(N, T, *kept shape)``."""
-    return delayed_inputs(layer, np.asarray(recording.sent_inputs), recording.kept)
+    found = {layer.name: _measured(graph, layer, counts[layer.name], samples, steps) for layer in chosen}
+    return Measurement(recording, samples, steps, found, counts)
 
 
 def from_input(measurement: Measurement, name: str) -> tuple[int, int]:
@@ -196,67 +161,45 @@ def from_input(measurement: Measurement, name: str) -> tuple[int, int]:
     tuple of two int
         Its share of ``events_in`` and of ``synops_effective``.
     """
-    graph, layer = measurement.graph, measurement.graph[name]
-    if layer.sources == (INPUT,):
-        return measurement[name].events_in, measurement[name].synops_effective
+    graph, layer, counts = measurement.graph, measurement.graph[name], measurement.counts[name]
     events = synops = 0
-    fans = [fan_out(incoming.connection, graph.source_shape(incoming)) for incoming in layer.inputs]
-    for batch in measurement.recording.batches(BATCH):
-        for incoming, fan, part in zip(layer.inputs, fans, inputs_of(batch, layer), strict=True):
-            if incoming.source == INPUT:
-                arrived = np.count_nonzero(part, axis=(0, 1)).ravel()
-                events += int(arrived.sum())
-                synops += int(arrived @ fan)
+    for incoming, (source, place) in zip(layer.inputs, counts.sources, strict=True):
+        if source == INPUT:
+            arrived = counts.events[place]
+            events += int(arrived.sum())
+            synops += int(arrived @ fan_out(incoming.connection, graph.source_shape(incoming)))
     return events, synops
 
 
-class _Counts:
-    """The counts of one layer, part by part of a recording."""
-
-    def __init__(self, graph: Graph, layer: Layer):
-        self.graph, self.layer = graph, layer
-        sources = sum(int(np.prod(graph.source_shape(incoming))) for incoming in layer.inputs)
-        self.per_source, self.magnitude = np.zeros(sources, np.int64), np.zeros(sources, np.int64)
-        self.spikes = self.with_input = 0
-
-    def add(self, recording: Recording) -> None:
-        """Count a part that is in memory."""
-        activity = source_activity(recording, self.layer)
-        self.per_source += np.count_nonzero(activity, axis=(0, 1))
-        self.magnitude += np.abs(activity).sum(axis=(0, 1), dtype=np.int64)
-        self.spikes += int(np.count_nonzero(recording.kept[self.layer.name]))
-        self.with_input += int(np.count_nonzero(reached(self.layer, inputs_of(recording, self.layer))))
-
-    def measured(self, samples: int, steps: int) -> LayerMeasurement:
-        """The measurement of the layer."""
-        graph, layer = self.graph, self.layer
-        effective_fan_out = np.concatenate(
-            [fan_out(incoming.connection, graph.source_shape(incoming)) for incoming in layer.inputs]
-        )
-        dense_fan_out = np.concatenate(
-            [original_fan_out(layer, incoming, graph.source_shape(incoming)) for incoming in layer.inputs]
-        )
-        originally = sum(
-            int(original_fan_out(layer, incoming, _original_shape(graph, incoming)).sum())
-            for incoming in layer.inputs
-        )
-        updates = layer.size * samples * steps
-        return LayerMeasurement(
-            name=layer.name,
-            source="+".join(layer.sources),
-            neurons=layer.size,
-            neurons_original=int(np.prod(layer.shape)),
-            synapses=int(effective_fan_out.sum()),
-            synapses_original=originally,
-            spikes=self.spikes,
-            firing_rate=self.spikes / updates if updates else 0.0,
-            events_in=int(self.per_source.sum()),
-            synops_effective=int(self.per_source @ effective_fan_out),
-            synops_dense=int(self.per_source @ dense_fan_out),
-            synops_effective_unary=int(self.magnitude @ effective_fan_out),
-            neuron_updates=updates,
-            neuron_updates_with_input=self.with_input,
-        )
+def _measured(graph: Graph, layer: Layer, counts: LayerCounts, samples: int, steps: int) -> LayerMeasurement:
+    """The measurement of a layer, from its counts."""
+    effective_fan_out = np.concatenate(
+        [fan_out(incoming.connection, graph.source_shape(incoming)) for incoming in layer.inputs]
+    )
+    dense_fan_out = np.concatenate(
+        [original_fan_out(layer, incoming, graph.source_shape(incoming)) for incoming in layer.inputs]
+    )
+    originally = sum(
+        int(original_fan_out(layer, incoming, _original_shape(graph, incoming)).sum())
+        for incoming in layer.inputs
+    )
+    updates, spikes = layer.size * samples * steps, int(counts.spikes.sum())
+    return LayerMeasurement(
+        name=layer.name,
+        source="+".join(layer.sources),
+        neurons=layer.size,
+        neurons_original=int(np.prod(layer.shape)),
+        synapses=int(effective_fan_out.sum()),
+        synapses_original=originally,
+        spikes=spikes,
+        firing_rate=spikes / updates if updates else 0.0,
+        events_in=int(counts.events.sum()),
+        synops_effective=int(counts.events @ effective_fan_out),
+        synops_dense=int(counts.events @ dense_fan_out),
+        synops_effective_unary=int(counts.magnitude @ effective_fan_out),
+        neuron_updates=updates,
+        neuron_updates_with_input=counts.reached,
+    )
 
 
 def _original_shape(graph: Graph, incoming: Incoming) -> Shape:

@@ -4,6 +4,7 @@ import io
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
@@ -37,7 +38,9 @@ def map_array(path: str | Path) -> np.ndarray:
     Raises
     ------
     ValueError
-        The file is damaged, not of this form, or holds no numbers; and what else NumPy raises.
+        The file is damaged, not of this form, or holds no numbers.
+    OSError
+        It cannot be read.
     """
     with Path(path).open("rb") as file:
         if file.peek(len(_ARCHIVE)).startswith(_ARCHIVE):
@@ -45,7 +48,11 @@ def map_array(path: str | Path) -> np.ndarray:
         version = np.lib.format.read_magic(file)
         if version not in _HEADERS:
             raise ValueError(f"format {version[0]}.{version[1]}; arrays of numbers have 1.0 or 2.0")
-        shape, _, dtype = _HEADERS[version](file)
+        try:
+            shape, _, dtype = _HEADERS[version](file)
+        except (SyntaxError, TokenError, RecursionError, MemoryError) as error:
+            # NumPy reads the header with Python's own parser, whose errors it hands on.
+            raise ValueError(f"a header that cannot be parsed ({error})") from error
     # NumPy divides by an item's size where an extent is negative, and a division by zero ends the process.
     if dtype.itemsize == 0 or min(shape, default=0) < 0:
         raise ValueError(f"items of type {dtype} in the shape {shape}")

@@ -1,5 +1,8 @@
 """Recordings in files: the spikes that were run, read part by part; damage is found."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ from deploy.errors import FormatError
 from deploy.formats import recording as files
 from deploy.formats.seal import seal
 from deploy.hardware import activity
+from deploy.measurement.counts import count_activity
 from dpap.errors import InputError
 
 
@@ -59,6 +63,55 @@ def test_a_part_is_read_by_itself(stored, graph, inputs):
     for name, spikes in expected.kept.items():
         assert np.array_equal(np.concatenate([part.kept[name] for part in parts]), spikes)
     assert np.array_equal(parts[2].inputs, inputs[26:39])
+
+
+class OnlyParts(Mapping):
+    """Spikes that refuse to be read as a whole, and count the samples of the largest part."""
+
+    def __init__(self, kept):
+        self._kept, self.largest = kept, 0
+
+    def part(self, start, stop):
+        self.largest = max(self.largest, stop - start)
+        return self._kept.part(start, stop)
+
+    def __getitem__(self, name):
+        raise MemoryError(f"all spikes of {name}")
+
+    def __iter__(self):
+        return iter(self._kept)
+
+    def __len__(self):
+        return len(self._kept)
+
+
+@pytest.mark.parametrize("target", ["loihi1", "loihi2", "cmos45_int8", "speck"])
+def test_what_is_larger_than_memory_is_measured_and_priced(stored, graph, target):
+    # 75 samples, of which at most 64 are read at once; those of what cores do in each step by memory.
+    whole, recording = deploy.load_recording(stored), deploy.load_recording(stored)
+    parts = OnlyParts(recording.kept)
+    recording = replace(recording, kept=parts)
+    measured, expected = deploy.measure(graph, recording), deploy.measure(graph, whole)
+    assert measured.to_dict() == expected.to_dict()
+    priced = deploy.estimate(measured, target, unknown="bound")
+    assert priced.to_dict() == deploy.estimate(expected, target, unknown="bound").to_dict()
+    assert 0 < parts.largest <= max(64, activity.MEMORY_BYTES // activity._bytes_a_sample(whole))
+
+
+def test_counts_do_not_depend_on_batches(graph, inputs):
+    recording = deploy.run(graph, inputs)
+    one, many = count_activity(recording, batch=75), count_activity(recording, batch=7)
+    for name, counts in one.items():
+        assert np.array_equal(counts.events, many[name].events)
+        assert np.array_equal(counts.magnitude, many[name].magnitude)
+        assert np.array_equal(counts.spikes, many[name].spikes)
+        assert counts.reached == many[name].reached
+    # Graded inputs of up to 3: events are those other than zero, and of the layer itself a step late.
+    assert one["conv1"].events.sum() == np.count_nonzero(inputs)
+    assert one["conv1"].magnitude.sum() == inputs.sum()
+    assert dict(one["fc1"].sources)["fc1"].stop == len(one["fc1"].events)
+    late = recording.kept["fc1"][:, :-1].sum()
+    assert one["fc1"].events[dict(one["fc1"].sources)["fc1"]].sum() == late
 
 
 def test_only_what_is_asked_for_is_in_the_file(graph, inputs, tmp_path):

@@ -60,3 +60,23 @@ def test_a_header_that_ends_the_process_in_numpy_is_refused(tmp_path, descr, sha
         file.write(bytes(64))
     with pytest.raises(ValueError, match=r"items of type .* in the shape \(.*-"):
         map_array(path)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': '<u1', 'fortran_order': False, 'shape': (1,)",
+        "{'descr': '<u1', 'fortran_order': False, 'shape': (1,",
+        "(" * 9000,
+        "{'descr': '''",
+        "-" * 9000 + "1",
+        "",
+    ],
+    ids=["no end", "no end of a tuple", "deep", "no end of a string", "deep signs", "empty"],
+)
+def test_a_header_that_is_no_expression_is_refused(tmp_path, header):
+    path = tmp_path / "a.npy"
+    content = header.encode("latin1")
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(content).to_bytes(2, "little") + content + bytes(8))
+    with pytest.raises(ValueError, match="header"):
+        map_array(path)

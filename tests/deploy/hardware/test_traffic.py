@@ -10,7 +10,7 @@ from deploy.hardware import Traffic, count_traffic, load_hardware, map_graph
 from deploy.hardware.mesh import tile_position
 from deploy.ir import INPUT
 from deploy.ir.connection import unrolled
-from deploy.measurement.measurement import inputs_of
+from deploy.measurement.counts import inputs_of
 
 
 @pytest.mark.parametrize(
