@@ -48,7 +48,7 @@ class LayerCounts:
 def count_activity(
     recording: Recording, layers: Collection[str] | None = None, batch: int = BATCH
 ) -> dict[str, LayerCounts]:
-    """Count what reaches and what leaves each layer.
+    """Count the inputs and the activity of each layer.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def count_activity(
 
 
 def inputs_of(recording: Recording, layer: Layer) -> list[np.ndarray]:
-    """What arrives at a layer from each of its sources, ``(N, T, *kept shape)``."""
+    """The inputs of a layer by source, each ``(N, T, *kept shape)``."""
     return delayed_inputs(layer, np.asarray(recording.sent_inputs), recording.kept)
 
 
