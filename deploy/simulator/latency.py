@@ -6,7 +6,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Latency:
+class StepLatency:
     """Time of a step, in seconds.
 
     Attributes
@@ -39,10 +39,10 @@ class StepTimes:
         """Forget all."""
         self._count = 0
 
-    def latency(self) -> Latency:
+    def latency(self) -> StepLatency:
         """Statistics of the times."""
         times = self._seconds[: min(self._count, len(self._seconds))]
         if not len(times):
-            return Latency(0, float("nan"), float("nan"), float("nan"))
+            return StepLatency(0, float("nan"), float("nan"), float("nan"))
         late = np.percentile(times, 99, method="higher")
-        return Latency(len(times), float(np.median(times)), float(late), float(times.max()))
+        return StepLatency(len(times), float(np.median(times)), float(late), float(times.max()))

@@ -11,7 +11,7 @@ from deploy.inputs import validate_step
 from deploy.ir import INPUT, Graph
 from deploy.simulator import events
 from deploy.simulator.compilation import Compiling, compile_kernels, step_calls
-from deploy.simulator.latency import Latency, StepTimes
+from deploy.simulator.latency import StepLatency, StepTimes
 from deploy.simulator.plan import LayerPlan, Synapses, plan
 from deploy.simulator.populations import POPULATIONS
 from deploy.simulator.sigma_delta import MaximumPlan, UnitPlan, plan_messages
@@ -116,7 +116,7 @@ class Simulator:
                 stream.reset()
 
     @property
-    def latency(self) -> Latency:
+    def latency(self) -> StepLatency:
         """Median, 99th percentile and longest time of the last steps, in seconds.
 
         A step's time is that of :meth:`step` as a whole. Resets of the states leave it alone.

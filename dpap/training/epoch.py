@@ -156,7 +156,7 @@ def _share_of_mean(
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class EvaluationMetrics:
     """Accuracy and loss of a network on samples that it is not trained on.
 
     Attributes
@@ -177,7 +177,7 @@ def evaluate(
     split: Split,
     loss_of: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
     batch_size: int = EVALUATION_BATCH,
-) -> Evaluation:
+) -> EvaluationMetrics:
     """Accuracy, and the loss if there is one, of a network in evaluation.
 
     A current that leaves its range is wrapped, as Lava does, with a
@@ -197,7 +197,7 @@ def evaluate(
             loss += loss_of(output, labels) * len(labels)
     network.train(was_training)
     share = int(sum_over_ranks(correct)) / len(split)
-    return Evaluation(share, None if loss_of is None else sum_over_ranks(loss).item() / len(split))
+    return EvaluationMetrics(share, None if loss_of is None else sum_over_ranks(loss).item() / len(split))
 
 
 def _evaluated(network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:

@@ -7,7 +7,7 @@ import torch
 import dpap
 from dpap.data import Split, load_digits
 from dpap.training import TrainingConfig, accuracy, rate_loss, train
-from dpap.training.epoch import Evaluation, evaluate, learn_epoch
+from dpap.training.epoch import EvaluationMetrics, evaluate, learn_epoch
 from dpap.training.trainer import Trainer
 
 
@@ -97,8 +97,8 @@ def test_the_loss_of_a_network_is_the_mean_over_samples():
         block.weight.data.zero_()
     split = Split(np.zeros((3, 1, 8, 8), np.uint8), np.array([0, 4, 9]), 16)
     # Nothing fires: all rates are 0, the label's should be 1, and a third of the samples are of class 0.
-    assert evaluate(net, split, rate_loss) == Evaluation(accuracy=1 / 3, loss=1.0)
-    assert evaluate(net, split) == Evaluation(accuracy=1 / 3, loss=None)
+    assert evaluate(net, split, rate_loss) == EvaluationMetrics(accuracy=1 / 3, loss=1.0)
+    assert evaluate(net, split) == EvaluationMetrics(accuracy=1 / 3, loss=None)
 
 
 def test_batches_of_a_measurement_weigh_as_many_samples_as_they_have():
@@ -117,7 +117,7 @@ def test_what_is_held_back_is_measured_after_every_epoch():
     for _ in range(2):
         record = trainer.next_epoch(train_split, None, held_back)
     smoothed = functools.partial(rate_loss, smoothing=0.1)
-    assert evaluate(net, held_back, smoothed) == Evaluation(
+    assert evaluate(net, held_back, smoothed) == EvaluationMetrics(
         record.validation_accuracy, record.validation_loss
     )
     assert record.validation_loss != trainer.history[0].validation_loss

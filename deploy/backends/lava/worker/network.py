@@ -1,14 +1,15 @@
 """From a job's files to connected Lava processes.
 
 Each layer is one ``Sparse`` connection a source and one population, a ``LIFReset`` that keeps its own spikes;
-where spikes are delayed, or have to wait for those of a later source, ``Axons`` come before the connection.
-Kernels and pools come unrolled: a ``Sparse`` is Lava's fastest way to run any convolution on a CPU, as its
-``Conv`` loops over pairs of channels, pruned or not. With full kernels, from 1 channel of 128 x 128 to 1 up
-to 16 channels of 32 x 32 to 32, ``Sparse`` was 3 to 12 times as fast as ``Conv``; pruned, and with a pool in
-the kernels, more. ``Dense`` gains some microseconds where messages cost hundreds.
+where spikes are delayed, or have to wait for those of a later source, ``AxonDelays`` come before the
+connection. Kernels and pools come unrolled: a ``Sparse`` is Lava's fastest way to run any convolution on a
+CPU, as its ``Conv`` loops over pairs of channels, pruned or not. With full kernels, from 1 channel of 128 x
+128 to 1 up to 16 channels of 32 x 32 to 32, ``Sparse`` was 3 to 12 times as fast as ``Conv``; pruned, and
+with a pool in the kernels, more. ``Dense`` gains some microseconds where messages cost hundreds.
 
 Layers that send changes of activations are of processes of their own (:mod:`populations`), which keep what
-they send; their input goes through a ``DeltaEncoderProcess``, and a ``Maximum`` receives its source directly.
+they send; their input goes through a ``DeltaEncoderProcess``, and a ``MaximumProcess`` receives its source
+directly.
 """
 
 import json
@@ -20,7 +21,7 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.proc.sparse.process import Sparse
 from lava.utils.weightutils import SignMode
 from populations import MESSAGE_POPULATIONS, shared_activity
-from processes.axons import Axons
+from processes.axons import AxonDelays
 from processes.delta_encoder import DeltaEncoderProcess
 from processes.population import RecordingLIF
 from processes.source import FrameSource
@@ -96,7 +97,7 @@ def read_network(folder: Path) -> LavaNetwork:
             sender = sent if incoming["source"] is None else populations[incoming["source"]].s_out
             if incoming["axons"]:
                 delay, margin = np.load(folder / f"axons{index}-{number}.npy", allow_pickle=False)
-                axons = Axons(delay, margin, incoming["lag"], job["time_steps"])
+                axons = AxonDelays(delay, margin, incoming["lag"], job["time_steps"])
                 sender.connect(axons.s_in)
                 sender = axons.s_out
             if layer["kind"] == "maximum":

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 from lava.magma.core.process.process import AbstractProcess
-from processes.maximum import Maximum
+from processes.maximum import MaximumProcess
 from processes.sigma_delta import SigmaDeltaReset
 from scipy import sparse
 
@@ -37,9 +37,9 @@ def sigma_delta(folder: Path, index: int, layer: dict, time_steps: int) -> Abstr
 
 
 def maximum(folder: Path, index: int, layer: dict, time_steps: int) -> AbstractProcess:
-    """Units with ``s_in``, which their source sends to directly, and ``s_out``; see :class:`Maximum`."""
+    """Units with ``s_in``, which their source sends to directly, and ``s_out``: a ``MaximumProcess``."""
     windows = sparse.load_npz(folder / f"synapses{index}-0.npz")
-    return Maximum(
+    return MaximumProcess(
         windows.shape[1],
         windows.indptr,
         windows.indices,

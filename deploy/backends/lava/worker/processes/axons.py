@@ -11,7 +11,7 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 
-class Axons(AbstractProcess):
+class AxonDelays(AbstractProcess):
     """Passes each neuron's spikes on after its own number of steps, within one sample.
 
     A run has one sample after the other. Spikes that would arrive when the next has begun are left out:
@@ -35,11 +35,11 @@ class Axons(AbstractProcess):
         self.s_out = OutPort(shape=delay.shape)
 
 
-@implements(proc=Axons, protocol=LoihiProtocol)
+@implements(proc=AxonDelays, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
-class AxonsModel(PyLoihiProcessModel):
-    """Runs :class:`Axons`."""
+class AxonDelaysModel(PyLoihiProcessModel):
+    """Runs :class:`AxonDelays`."""
 
     s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)

@@ -11,7 +11,7 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 
-class Maximum(AbstractProcess):
+class MaximumProcess(AbstractProcess):
     """Adds up what each source sends, and sends changes of the largest sum of each window.
 
     It sends in the step in which it receives input, so that it lags no more than its source does.
@@ -45,11 +45,11 @@ class Maximum(AbstractProcess):
         self.s_out = OutPort(shape=(len(indptr) - 1,))
 
 
-@implements(proc=Maximum, protocol=LoihiProtocol)
+@implements(proc=MaximumProcess, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
-class MaximumModel(PyLoihiProcessModel):
-    """Runs :class:`Maximum`."""
+class MaximumProcessModel(PyLoihiProcessModel):
+    """Runs :class:`MaximumProcess`."""
 
     s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
