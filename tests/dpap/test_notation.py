@@ -81,7 +81,7 @@ def test_vgg16_has_thirteen_convolutions_and_two_dense_layers():
         ("15C3g0-10FC", "token 1 .* has a size of zero"),
         ("5FC-Delay0-10FC", "token 2 .*'Delay0', has a size of zero"),
         ("15C3s2s2-10FC", "token 1 .*'15C3s2s2', has the option s2, which is unknown or given twice"),
-        ("15C3-AP2d2-10FC", "token 2 .* has the option d2, which it does not know"),
+        ("15C3-AP2d2-10FC", "token 2 .* has the option d2, which is unknown"),
         ("15C3-MP2g2-10FC", "token 2 .* has the option g2"),
         ("BN-10FC", "token 1 .*'BN', normalises the layer before"),
         ("15C3-AP2-BN-10FC", "token 3 .*'BN', normalises the layer before"),
