@@ -43,9 +43,8 @@ class SynapticBlock(nn.Module, ABC):
 
     The forward pass runs in the integers that are deployed: weights are quantised at the layer's scale, and
     their sums drive :class:`dpap.LIF` neurons (:mod:`dpap.blocks.spiking`) or :class:`dpap.ReLU` units
-    (:mod:`dpap.blocks.relu`).
-    A synapse whose ``mask`` is zero is absent in every pass. A neuron without a remaining synapse is silent:
-    neither its bias nor its normalisation can make it fire.
+    (:mod:`dpap.blocks.relu`). A synapse whose ``mask`` is zero is absent in every pass. A neuron without a
+    remaining synapse is silent: neither its bias nor its normalisation can make it fire.
 
     Parameters
     ----------
