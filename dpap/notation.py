@@ -234,7 +234,7 @@ def _parse_word(word: str, where: str, notation: str, depth: int) -> Token | Nor
                 token = make(match)
             except ValueError as error:
                 raise NetworkError(
-                    f"{where} has the option {error}, which it does not know or has already"
+                    f"{where} has the option {error}, which is unknown or given twice"
                 ) from error
             if any(0 in _numbers(token, name) for name in _AT_LEAST_ONE):
                 raise NetworkError(f"{where} has a size of zero")

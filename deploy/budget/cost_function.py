@@ -53,7 +53,7 @@ def budget_target(budget: Budget) -> Hardware | None:
         if UNITS[quantity.unit][0] == "energy" and not quantity.known and path not in NEVER_PRICED:
             raise HardwareError(
                 f"budget of energy: {path} of {target.name}/{name} is unknown ({quantity.source}), so that"
-                " energies are lower bounds, which keep no budget; use another target, such as loihi1"
+                " energies are lower bounds, which prove no budget met; use another target, such as loihi1"
             )
     if isinstance(costs, OperationCosts) and costs.counting == "every_synapse":
         raise HardwareError(

@@ -133,7 +133,7 @@ def load_model(path: Path, **nir: int | float | str | None) -> Model:
         return _from_nir(path, given)
     if given:
         wrong = [f"--{name.replace('_', '-')}" for name in given]
-        raise InputError(f"{' and '.join(wrong)}: only of a .nir file, and this is {path}; leave it out")
+        raise InputError(f"{' and '.join(wrong)}: only for a .nir file, and this is {path}; leave it out")
     if path.is_dir():
         return _from_folder(path)
     if path.suffix in {Path(name).suffix for name in (BEST_FILE, *OLD_FILES)}:

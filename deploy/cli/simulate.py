@@ -113,7 +113,7 @@ def _options(backend: str, record: str | None, record_to: Path | None, threads: 
     options = {name: value for name, value in given.items() if value is not None}
     if options and backend != "fast":
         names = ", ".join("--" + name.replace("_", "-") for name in options)
-        raise InputError(f"{names}: of the fast backend alone, and this is {backend!r}; leave it out")
+        raise InputError(f"{names}: only for the fast backend, and this is {backend!r}; leave it out")
     if record is not None:
         options["record"] = [name.strip() for name in record.split(",") if name.strip()]
     return options

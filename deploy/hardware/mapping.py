@@ -86,12 +86,12 @@ def map_graph(
     """
     for layer in graph.layers:
         if not layer.neuron.reference:
-            lacks = "binary spikes alone" if graph.activity.graded else "no such compartment"
+            lacks = "binary spikes only" if graph.activity.graded else "no such compartment"
             sends = "which send graded messages; " if graph.activity.graded else ""
             raise HardwareError(
-                f"{layer.name} has {layer.neuron.kind} units, {sends}Loihi 1 has {lacks}, and nothing is"
-                " published of what such units would take on it: choose a target that is known by its"
-                " operations, such as loihi2 or cmos45_int8"
+                f"{layer.name} has {layer.neuron.kind} units, {sends}Loihi 1 has {lacks}, and no costs"
+                " of such units on it are published: choose a target that is known by its operations, such as"
+                " loihi2 or cmos45_int8"
             )
     placed: dict[str, LayerMapping] = {}
     destinations = {layer.name: np.zeros(layer.size, np.int64) for layer in graph.layers}

@@ -94,7 +94,7 @@ class OperationCosts(Description):
         Raises
         ------
         UnknownValue
-            The energy of an operation that there is, is unknown, and that is refused.
+            The energy of an operation of the network is unknown, and unknown costs are refused.
         """
         counts, updates = Counter(), Counter()
         for layer in measurement.layers.values():

@@ -8,7 +8,7 @@ of :math:`n` weights takes whole words of 64 bits, a header of 10 bits included:
 
 The index says which neuron of the core a weight goes to. It is absent where a list has a weight for every
 neuron of the core in turn (``dense``). Otherwise one width serves all lists on a core: the least that holds
-the largest index, of those that there are (none at all, or 6 to 12 bits).
+the largest index, of the available sizes (none, or 6 to 12 bits).
 
 How each encoding is counted:
 

@@ -2,10 +2,10 @@
 
 A spike becomes one packet for each core on which its neuron has a synapse, and for each input by which a
 layer receives it. A spike that arrives later counts when it arrives; what would arrive after the last step of
-a sample does not count. A packet between tiles of one chip
-takes as many hops as the tiles are apart, first along one axis of the mesh and then along the other. Packets
-of the network's input come from off chip: they are counted apart, and have no hops. A graded input counts by
-its magnitude, since Loihi 1 has binary spikes only.
+a sample does not count. A packet between tiles of one chip takes as many hops as the tiles are apart, first
+along one axis of the mesh and then along the other. Packets of the network's input come from off chip: they
+are counted apart, and have no hops. A graded input counts by its magnitude, since Loihi 1 has binary spikes
+only.
 """
 
 from collections.abc import Mapping as ByName

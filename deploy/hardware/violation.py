@@ -13,8 +13,7 @@ class Violation:
     ----------
     rule : str
         The resource that is limited: ``neurons``, ``synapse memory`` (bits), ``input axons``, ``output
-        axons``, ``fan-in`` (axons of one neuron), ``weight bits``,
-        ``threshold bits`` or ``delay`` (steps).
+        axons``, ``fan-in`` (axons of one neuron), ``weight bits``, ``threshold bits`` or ``delay`` (steps).
     where : str
         The layer, and the core where it is one: ``fc1, core 3``.
     actual, limit : int

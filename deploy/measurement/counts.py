@@ -1,4 +1,4 @@
-"""One pass over a recording that counts what reaches and what leaves each layer, batch by batch.
+"""Counts of the inputs and the activity of each layer, in one pass over a recording, batch by batch.
 
 Measuring, pricing, budgets and early exit all go by these counts. A recording may be larger than memory.
 """
@@ -33,7 +33,7 @@ class LayerCounts:
     magnitude : int64 array of shape (source neurons,)
         The same with each counted by its magnitude.
     spikes : int64 array of the layer's ``kept_shape``
-        What each neuron sent, other than zero.
+        Messages of each neuron other than zero.
     reached : int
         Neurons and steps in which at least one spike arrived.
     """
@@ -48,7 +48,7 @@ class LayerCounts:
 def count_activity(
     recording: Recording, layers: Collection[str] | None = None, batch: int = BATCH
 ) -> dict[str, LayerCounts]:
-    """Count what reaches and what leaves each layer.
+    """Count the inputs and the activity of each layer.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def count_activity(
 
 
 def inputs_of(recording: Recording, layer: Layer) -> list[np.ndarray]:
-    """What arrives at a layer from each of its sources, ``(N, T, *kept shape)``."""
+    """The inputs of a layer by source, each ``(N, T, *kept shape)``."""
     return delayed_inputs(layer, np.asarray(recording.sent_inputs), recording.kept)
 
 

@@ -172,7 +172,7 @@ def from_input(measurement: Measurement, name: str) -> tuple[int, int]:
 
 
 def _measured(graph: Graph, layer: Layer, counts: LayerCounts, samples: int, steps: int) -> LayerMeasurement:
-    """The measurement of a layer."""
+    """The measurement of a layer, from its counts."""
     effective_fan_out = np.concatenate(
         [fan_out(incoming.connection, graph.source_shape(incoming)) for incoming in layer.inputs]
     )

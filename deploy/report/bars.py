@@ -43,9 +43,9 @@ def network_keys(networks: Sequence[Variant]) -> list[Key]:
     ]
 
 
-def bars(rows: Rows, series: Sequence[Series], measure: AxisQuantity) -> go.Figure:
+def bars(rows: Rows, series: Sequence[Series], quantity: AxisQuantity) -> go.Figure:
     """Horizontal bars, with their numbers beside them."""
-    scaled = scale(measure, [value for one in series for value in one.values])
+    scaled = scale(quantity, [value for one in series for value in one.values])
     count = len(rows.names)
     gap = _GAP + (_NOTE if rows.notes else 0)
     height = len(series) * _BAR + gap
@@ -60,7 +60,7 @@ def bars(rows: Rows, series: Sequence[Series], measure: AxisQuantity) -> go.Figu
         )
     )
     for one in series:
-        texts = one.texts or [si(value, measure.unit) for value in one.values]
+        texts = one.texts or [si(value, quantity.unit) for value in one.values]
         plot.add_bar(
             y=list(range(count)),
             x=[value / scaled.divisor if value > 0 else scaled.floor for value in one.values],

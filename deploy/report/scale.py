@@ -54,18 +54,18 @@ class Scale:
     floor: float
 
 
-def scale(measure: AxisQuantity, values: Sequence[float]) -> Scale:
+def scale(quantity: AxisQuantity, values: Sequence[float]) -> Scale:
     """Axis from zero, or logarithmic where the values demand it, with room for numbers beside the bars."""
-    if measure.kind == "share":
+    if quantity.kind == "share":
         settings = {"range": [0, 100 / (1 - _SHARE_LABEL_ROOM)], "tickvals": [0, 25, 50, 75, 100]}
-        return Scale(axis(f"{measure.title} (%)", **settings), 1.0, 0.0)
-    divisor, unit = axis_scale(values, measure.unit) if measure.unit else (1.0, "")
-    title = f"{measure.title} ({unit})" if unit else measure.title
+        return Scale(axis(f"{quantity.title} (%)", **settings), 1.0, 0.0)
+    divisor, unit = axis_scale(values, quantity.unit) if quantity.unit else (1.0, "")
+    title = f"{quantity.title} ({unit})" if unit else quantity.title
     positive = [value / divisor for value in values if value > 0]
     if positive and max(positive) > LOG_RATIO * min(positive):
         return _logarithmic(title, divisor, positive)
     largest = max(positive, default=1.0)
-    ticks = whole_ticks(largest) if measure.kind == "whole" else {"nticks": 5, "rangemode": "tozero"}
+    ticks = whole_ticks(largest) if quantity.kind == "whole" else {"nticks": 5, "rangemode": "tozero"}
     return Scale(axis(title, range=[0, largest / (1 - _LABEL_ROOM)], **ticks), divisor, 0.0)
 
 

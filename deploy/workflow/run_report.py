@@ -75,8 +75,8 @@ def _check_alike(run: TrainedRun, control: TrainedRun) -> None:
     other = [name for name in differences(run.config, control.config) if name.startswith(_DATA)]
     if other:
         raise InputError(
-            f"{control.folder} differs from {run.folder} in {', '.join(other)}; a control learns the same"
-            " data with the same network"
+            f"{control.folder} differs from {run.folder} in {', '.join(other)}; a control is trained on"
+            " the same data with the same network"
         )
 
 

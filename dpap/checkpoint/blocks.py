@@ -232,7 +232,7 @@ def make_blocks(
             layer.rounds = block.rounds
         layers[block.name], sources[block.name] = layer, tuple(block.sources)
     if not layers or not isinstance(layer, SynapticBlock):
-        raise InputError("the last layer has no neurons that answer")
+        raise InputError("the last layer has no output neurons")
     return layers, sources
 
 

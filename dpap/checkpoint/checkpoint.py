@@ -142,7 +142,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         pruner = decode(header.pruner, "pruner", tensors)
         training = decode(header.training, "training", tensors)
         if tensors:
-            raise InputError(f"the tensor {next(iter(tensors))} belongs to nothing")
+            raise InputError(f"the tensor {next(iter(tensors))} belongs to no layer and no state")
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))

@@ -15,9 +15,8 @@ saves that share of the layer's cost; so costlier layers are pruned harder, in p
     \epsilon' = w\,(\epsilon + s)
 
 and a unit is pruned above the shift :math:`(\epsilon + s^*) / w - \epsilon`, where :math:`s^*` is the shift
-of
-:mod:`dpap.pruning.target_controller`. Units whose removal saves nothing do not decay: for a budget of cores
-these are all units that free no core.
+of :mod:`dpap.pruning.target_controller`. Units whose removal saves nothing do not decay: for a budget of
+cores these are all units that free no core.
 """
 
 import math

@@ -31,7 +31,7 @@ class TargetConfig(BaseModel):
         Epochs of learning by which the target is reached.
     look_ahead : int
         Epochs that units are given to decay before the first is pruned, and that the controller looks ahead.
-        At most half of the epochs that there are.
+        At most half of all epochs.
     samples : int
         Samples that a training run measures its budget on: of those that are held back for validation, or
         else of the training samples. Never of the test part.

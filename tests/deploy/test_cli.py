@@ -328,8 +328,8 @@ def test_simulate_measures_what_was_recorded(capsys, model):
         (["--record", "fc9"], "no layer fc9 to record"),
         (["--threads", 0], "threads"),
         (["--record-to", "/dev/null/run.h5"], "cannot write /dev/null/run.h5"),
-        (["--backend", "lava", "--threads", 2], "--threads: of the fast backend alone"),
-        (["--backend", "lava", "--record", "fc1", "--record-to", "x"], "--record, --record-to: of the fast"),
+        (["--backend", "lava", "--threads", 2], "--threads: only for the fast backend"),
+        (["--backend", "lava", "--record", "fc1", "--record-to", "x"], "--record, --record-to: only for the"),
     ],
 )
 def test_simulate_refuses_wrong_options(capsys, model, options, part):

@@ -119,7 +119,7 @@ def test_the_table_says_what_came_of_it(capsys, tmp_path):
     [
         (["--budget", "cores=many:loihi1"], ["pruning.target.budget", "'many' is not a number"]),
         (["--budget", "energy=5uJ:loihi1"], ["loihi1/davies2018 or loihi1/sanafe_fit"]),
-        (["--budget", "energy=5uJ:loihi2"], ["is unknown", "keep no budget"]),
+        (["--budget", "energy=5uJ:loihi2"], ["is unknown", "prove no budget met"]),
         (["--budget", "synops=5", "--target", 0.5], ["--target and --budget: give one of them"]),
         (["--budget", "synops=5", "--method", "none"], ["method none prunes nothing"]),
         (["--target", 0.5, "--min-accuracy", 0.5], ["min_accuracy and max_drop need a budget"]),

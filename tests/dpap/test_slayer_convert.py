@@ -245,7 +245,7 @@ def test_what_has_no_counterpart_is_refused(case):
             lambda: recurrent({"norm": slayer.neuron.norm.MeanOnlyBatchNorm}),
             "a norm, whose mean .* recurrent neuron keeps: use current_decay=1",
         ),
-        (lambda: recurrent({"dropout": slayer.neuron.Dropout(0.1)}), "dropout, .* anew in every step"),
+        (lambda: recurrent({"dropout": slayer.neuron.Dropout(0.1)}), "dropout, .* again in every step"),
     ],
 )
 def test_dense_blocks_that_cannot_be_read_are_refused(make, message):

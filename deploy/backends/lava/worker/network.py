@@ -1,14 +1,14 @@
 """From a job's files to connected Lava processes.
 
 Each layer is one ``Sparse`` connection a source and one population (:mod:`populations`), which keeps what it
-sends; where spikes are delayed, or have to wait for those of a later source, ``Axons`` stand before the
+sends; where spikes are delayed, or have to wait for those of a later source, ``AxonDelays`` come before the
 connection. Kernels and pools come unrolled: a ``Sparse`` is Lava's fastest way to run any convolution on a
 CPU, as its ``Conv`` loops over pairs of channels, pruned or not. With full kernels, from 1 channel of 128 x
 128 to 1 up to 16 channels of 32 x 32 to 32, ``Sparse`` was 3 to 12 times as fast as ``Conv``; pruned, and
 with a pool in the kernels, more. ``Dense`` gains some microseconds where messages cost hundreds.
 
-The input of layers that send changes of activations goes through a ``DeltaEncoder``. A ``Maximum`` is
-connected to its source directly.
+The input of layers that send changes of activations goes through a ``DeltaEncoderProcess``. A
+``MaximumProcess`` is connected to its source directly.
 """
 
 import json

@@ -11,7 +11,7 @@ from lava.magma.core.process.process import AbstractProcess
 
 @dataclass(frozen=True)
 class LayerFiles:
-    """What a job says of a layer.
+    """The files and parameters of a layer in a job.
 
     Attributes
     ----------

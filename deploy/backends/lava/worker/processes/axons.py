@@ -39,7 +39,7 @@ class AxonDelays(AbstractProcess):
 @requires(CPU)
 @tag("fixed_pt")
 class AxonDelaysModel(PyLoihiProcessModel):
-    """Runs :class:`Axons`."""
+    """Runs :class:`AxonDelays`."""
 
     s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)

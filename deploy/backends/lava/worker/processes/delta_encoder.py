@@ -37,7 +37,7 @@ class DeltaEncoderProcess(AbstractProcess):
 @requires(CPU)
 @tag("fixed_pt")
 class DeltaEncoderModel(PyLoihiProcessModel):
-    """Runs :class:`DeltaEncoder`."""
+    """Runs :class:`DeltaEncoderProcess`."""
 
     s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)

@@ -1,4 +1,4 @@
-"""Lava's neurons, which keep their own spikes."""
+"""Lava's LIF neurons, which record their own spikes."""
 
 from typing import TYPE_CHECKING
 
@@ -48,7 +48,7 @@ class RecordingLIF(LIFReset):
 
 @implements(proc=RecordingLIF, protocol=LoihiProtocol)
 class RecordingLIFModel(PyLifResetModelBitAcc):
-    """Runs :class:`Population`: Lava's own dynamics, with its tags and resources."""
+    """Runs :class:`RecordingLIF`: Lava's own dynamics, with its tags and resources."""
 
     # Or the decorator would refuse to give the model another process than its parent's.
     implements_process = None

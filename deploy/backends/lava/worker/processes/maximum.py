@@ -55,7 +55,7 @@ class MaximumProcess(AbstractProcess):
 @requires(CPU)
 @tag("fixed_pt")
 class MaximumProcessModel(PyLoihiProcessModel):
-    """Runs :class:`Maximum`."""
+    """Runs :class:`MaximumProcess`."""
 
     s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
