@@ -187,7 +187,10 @@ def test_a_round_trip_of_sigma_delta_units_is_exact(messages, tmp_path):
             lambda file: file.attrs.__delitem__("encoder_gain"),
             "conv1: sigma-delta neurons in a graph without",
         ),
-        (set_attribute("/layers/0", "neuron", "tanh"), "unknown neuron 'tanh'; expected one of atrlif, lif, maximum, sigma"),
+        (
+            set_attribute("/layers/0", "neuron", "tanh"),
+            "unknown neuron 'tanh'; expected one of atrlif, lif, maximum, sigma",
+        ),
         (set_attribute("/layers/0", "neuron", "lif"), "damaged"),
         (set_attribute("/layers/0", "shift", 23), "conv1: the shift is 23, not 0 to 22"),
         (set_attribute("/layers/0", "threshold", 1), "conv1: the threshold is 1, not 256 to 4194304"),
