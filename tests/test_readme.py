@@ -1,4 +1,4 @@
-"""README's snippets run in order, as printed, in one process and a folder of their own.
+"""The snippets of README and of the pages run in order, as printed, in one process and a folder of their own.
 
 Only what a snippet takes for granted is prepared before it, and trainings are shortened from outside.
 """
@@ -13,7 +13,26 @@ from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+
+README = ROOT / "README.md"
+
+PAGES = [
+    README,
+    *(
+        ROOT / "docs" / f"{page}.md"
+        for page in (
+            "tutorials/first-network",
+            "guides/networks",
+            "guides/streaming",
+            "guides/lava-dl",
+            "guides/data",
+            "guides/budgets",
+            "guides/formats",
+        )
+    ),
+]
+"""In the order in which a reader comes to them; each may go on from those before."""
 
 SHORTENED = """
 import functools, sys
@@ -39,7 +58,7 @@ stock = torch.nn.Sequential(
 )
 """,
     "dpap.calibrate(net, calibration_inputs": """
-calibration_inputs = (torch.rand(4, 2, 34, 34, 20) > 0.9).float()
+calibration_inputs = train_split.part(range(32))
 """,
     "net(images)": """
 images, labels = torch.zeros(2, 1, 28, 28), torch.tensor([0, 1])
@@ -63,8 +82,14 @@ NEEDS = {
 """What a snippet needs that not every machine has."""
 
 
-def snippets():
-    return re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+def snippets(page):
+    return re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def test_every_page_with_a_snippet_is_run():
+    # That of a criterion and a pruner has a test of its own, tests/dpap/test_pruner.py.
+    assert {page for page in ROOT.glob("docs/**/*.md") if snippets(page)} == set(PAGES) - {README}
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= 150
 
 
 def program(parts):
@@ -78,7 +103,7 @@ def program(parts):
 
 
 def test_the_snippets_run_in_order(tmp_path):
-    parts = snippets()
+    parts = [part for page in PAGES for part in snippets(page)]
     assert len(parts) >= 11
     assert all(any(words in part for part in parts) for words in (*GIVEN, *NEEDS))
     done = subprocess.run(
@@ -91,7 +116,7 @@ def test_the_snippets_run_in_order(tmp_path):
 @pytest.mark.slow
 def test_the_first_snippet_reaches_what_the_demonstration_does(tmp_path):
     figures = "[pruner.pruning_rate, dpap.training.accuracy(net, test_split)]"
-    command = [sys.executable, "-c", f"{snippets()[0]}\nimport json; print(json.dumps({figures}))"]
+    command = [sys.executable, "-c", f"{snippets(README)[0]}\nimport json; print(json.dumps({figures}))"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     pruned, accuracy = json.loads(done.stdout.splitlines()[-1])
     assert pruned >= 0.65

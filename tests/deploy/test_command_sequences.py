@@ -19,10 +19,7 @@ from dpap.checkpoint import read_checkpoint
 from dpap.training.run import Run
 from dpap.training.run_files import RunFiles
 
-DOCS = " ".join(
-    path.read_text()
-    for path in (Path(__file__).parents[2] / name for name in ("README.md", "docs/arithmetic.md"))
-)
+DOCS = " ".join(path.read_text() for path in sorted((Path(__file__).parents[2] / "docs").glob("**/*.md")))
 
 EPOCHS = 4
 
