@@ -45,7 +45,8 @@ def public_names(package: str) -> Iterator[str]:
     yield from _directives(module)
     for name in SUBPACKAGES[package]:
         part = import_module(f"{package}.{name}")
-        yield f"## {part.__name__}\n\n{(part.__doc__ or '').strip()}\n"
+        summary = (part.__doc__ or "").strip().split("\n\n")[0]
+        yield f"## {part.__name__}\n\n{summary}\n"
         yield from _directives(part)
 
 
@@ -56,9 +57,7 @@ def _directives(module: ModuleType) -> Iterator[str]:
             continue
         documented = inspect.isclass(value) or inspect.isfunction(value)
         path = f"{value.__module__}.{value.__qualname__}" if documented else f"{module.__name__}.{name}"
-        heading = f"{module.__name__}.{name}"
-        options = f"    options:\n      heading: {heading}\n      toc_label: {heading}\n"
-        yield f"### {heading}\n\n::: {path}\n{options}      show_root_heading: false\n"
+        yield f"### {module.__name__}.{name}\n\n::: {path}\n"
 
 
 def commands(command: click.Command, name: str, level: int = 2) -> Iterator[str]:
