@@ -41,7 +41,7 @@ class DPAP(Pruner):
     network : Network or torch.nn.Module
         As for :class:`dpap.pruning.Pruner`. Forward passes in training mode are observed.
     config : DPAPConfig, optional
-        Constants; by default the paper's.
+        Constants; by default those of ``DPAPConfig()``.
     cost_function : callable, optional
         Measures the network as it would be deployed, where the target is a budget
         (:class:`dpap.pruning.CostFunction`): ``deploy.budget_cost_function(budget, inputs, labels)``. It is
