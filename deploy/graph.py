@@ -4,30 +4,33 @@ from deploy.ir import (
     INPUT,
     Connection,
     ConvConnection,
+    CubaLIF,
     Geometry,
     Graph,
     Incoming,
+    InputDeltaEncoder,
     Layer,
     MatrixConnection,
     Maximum,
     SigmaDelta,
 )
-from deploy.ir import CubaLIF as Neuron
-from deploy.ir import InputDeltaEncoder as DeltaEncoder
 from deploy.ir import Neuron as NeuronKind
+from dpap.errors.renamed import old_names
 
 __all__ = [
     "INPUT",
     "Connection",
     "ConvConnection",
-    "DeltaEncoder",
+    "CubaLIF",
     "Geometry",
     "Graph",
     "Incoming",
+    "InputDeltaEncoder",
     "Layer",
     "MatrixConnection",
     "Maximum",
-    "Neuron",
     "NeuronKind",
     "SigmaDelta",
 ]
+
+__getattr__ = old_names(__name__, {"DeltaEncoder": "InputDeltaEncoder", "Neuron": "CubaLIF"})

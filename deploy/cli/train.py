@@ -237,16 +237,13 @@ def _configure(config: Path | None, resumed, changes: dict[str, Any], goals, min
 
 def _brief_run(fields: dict[str, Any], changes: dict[str, Any], where: str) -> dict[str, Any]:
     """Changes for a run that only tries everything out."""
-    from dpap.training.method import REGROWING
+    from dpap.training.methods import method_named
     from dpap.training.run_config import make_run_config
 
     plain = {name: value for name, value in changes.items() if not name.startswith("pruning.target")}
     asked = make_run_config(fields, plain | {"pruning.target": None, "sdsnn.patience": 1}, where)
     samples = DEV_BATCHES * asked.training.batch_size
-    # SD-SNN begins to prune in its fourth epoch.
-    epochs = 4 if asked.method == REGROWING else 1
-    patience = {"sdsnn.patience": 1} if asked.method == REGROWING else {}
-    return changes | patience | {"training.epochs": epochs, "data.samples": samples}
+    return changes | method_named(asked.method).briefest() | {"data.samples": samples}
 
 
 def _summary(result, out: Path, seconds: float) -> dict[str, Any]:

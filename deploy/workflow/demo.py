@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 import dpap
 from deploy.compiler.compilation import compile
 from deploy.ir import Graph
-from deploy.report.settings import dpap_settings, training_settings
+from deploy.report.settings import training_settings
 from deploy.workflow.background import Background
 from deploy.workflow.deployment import (
     Deployment,
@@ -27,7 +27,8 @@ from dpap.networks import Network, build
 from dpap.pruning import PruningHistory, read_pruning_history
 from dpap.runtime.threads import threads
 from dpap.training import EpochRecord, TrainingConfig, train
-from dpap.training.method import NO_PRUNING
+from dpap.training.methods import UNPRUNED as NO_PRUNING
+from dpap.training.methods import method_named
 from dpap.training.run_config import RunConfig, make_run_config
 from dpap.training.run_files import CONTROL
 
@@ -62,7 +63,7 @@ class DemoConfig(BaseModel):
             "training": self.training,
             "execution": {"threads": 1},
         }
-        pruning = {} if method == NO_PRUNING else {"pruning": self.pruning}
+        pruning = {"pruning": self.pruning} if method_named(method).prunes else {}
         return make_run_config(fields | pruning)
 
     def deployment(self, samples: int) -> DeploymentConfig:
@@ -101,12 +102,12 @@ def run_demo(config: DemoConfig, directory: RunDirectory, progress: Progress) ->
     progress("write the report", 0, 1)
     for where, run, trained in (
         ("", config.run(), (network, pruner)),
-        (f"{CONTROL}/", config.run(NO_PRUNING), (control[0], None)),
+        (f"{CONTROL}/", config.run(NO_PRUNING.name), (control[0], None)),
     ):
         save_checkpoint(directory.file(f"{where}{BEST_FILE}"), *trained)
         directory.write_text(f"{where}config.yaml", versions_header("dpap demo") + run.to_yaml())
     directory.write_history("history.csv", {"dpap": history, CONTROL: control[1]})
-    directory.write_history(f"{CONTROL}/history.csv", {NO_PRUNING: control[1]})
+    directory.write_history(f"{CONTROL}/history.csv", {NO_PRUNING.name: control[1]})
     pruning_history.save(directory.file("development.npz"))
     write_deployment(
         directory,
@@ -179,5 +180,5 @@ def _settings(config: DemoConfig, graph: Graph) -> dict[str, str]:
         "time steps an inference": str(config.time_steps),
         "input": f"analog, as graded spikes from 0 to {graph.input_max}, the same at every step",
         **training_settings(config.training),
-        **dpap_settings(config.pruning),
+        **method_named("dpap").settings(config.run()),
     }

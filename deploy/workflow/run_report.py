@@ -3,15 +3,15 @@
 from pathlib import Path
 
 from deploy.hardware import load_hardware
-from deploy.report.settings import dpap_settings, sdsnn_settings, training_settings
+from deploy.report.settings import training_settings
 from deploy.workflow.deployment import Deployment, DeploymentConfig, Progress, deploy, write_deployment
 from deploy.workflow.run_directory import RunDirectory
 from deploy.workflow.trained_run import TrainedRun, read_trained_run
 from deploy.workflow.versions import versions
 from dpap.data import Split
 from dpap.errors import InputError
-from dpap.training.method import NO_PRUNING, REGROWING
-from dpap.training.run_config import RunConfig, differences
+from dpap.training.methods import method_named
+from dpap.training.run_config import differences
 from dpap.training.run_files import CONTROL, RunFiles
 
 _DATA = ("data.name", "data.time_steps", "data.encoder", "network.notation")
@@ -81,7 +81,7 @@ def _check_alike(run: TrainedRun, control: TrainedRun) -> None:
 
 
 def _control_label(control: TrainedRun) -> str:
-    unpruned = control.config.method == NO_PRUNING
+    unpruned = not method_named(control.config.method).prunes
     return "unpruned control" if unpruned else f"{control.label} (control)"
 
 
@@ -96,7 +96,7 @@ def _settings(run: TrainedRun, control: TrainedRun | None, split: Split) -> dict
         "method": run.label,
         "weights": _weights(run),
         **training_settings(config.training),
-        **_method_settings(config),
+        **method_named(config.method).settings(config),
     }
     if run.epoch is not None:
         settings["network deployed"] = f"of epoch {run.epoch}"
@@ -120,9 +120,3 @@ def _weights(run: TrainedRun) -> str:
         return said
     before = "without rounding" if learned is None else f"with {learned} bits"
     return f"{said}, rounded after a training {before}"
-
-
-def _method_settings(config: RunConfig) -> dict[str, str]:
-    if config.method == NO_PRUNING:
-        return {}
-    return sdsnn_settings(config.sdsnn) if config.method == REGROWING else dpap_settings(config.pruning)

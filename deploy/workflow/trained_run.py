@@ -11,7 +11,7 @@ from dpap.errors import InputError
 from dpap.networks import Network
 from dpap.pruning import RecordedPruningHistory, alive_masks, read_pruning_history
 from dpap.training import EpochRecord, read_history
-from dpap.training.method import NO_PRUNING, REGROWING, method_label
+from dpap.training.methods import method_named
 from dpap.training.run_config import RunConfig, make_run_config, read_run_config
 from dpap.training.run_files import CONTROL, RunFiles
 from dpap.training.start import first_samples
@@ -44,12 +44,12 @@ class TrainedRun:
     @property
     def label(self) -> str:
         """The method, as it is named to a reader."""
-        return method_label(self.config.method)
+        return method_named(self.config.method).label
 
     def trained(self, name: str | None = None, label: str | None = None) -> TrainedNetwork:
         """The network, to be deployed; by default under the method's name and label."""
         # SD-SNN leaves synapses from pruned neurons open, as long as those may come back.
-        masks = alive_masks(self.network) if self.config.method == REGROWING else None
+        masks = alive_masks(self.network) if method_named(self.config.method).regrows else None
         return TrainedNetwork(
             name or self.config.method, label or self.label, self.network, self.history, masks
         )
@@ -131,7 +131,7 @@ def read_trained_run(folder: str | Path) -> TrainedRun:
             f" {config.method}"
         )
     pruning_history = None
-    if config.method != NO_PRUNING:
+    if method_named(config.method).prunes:
         pruning_history = read_pruning_history(files.pruning_history)
         _check_pruning_history(files, pruning_history, network, len(histories[config.method]))
     epoch = checkpoint.pruner.get("epoch") if isinstance(checkpoint.pruner, dict) else None

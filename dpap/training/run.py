@@ -22,7 +22,7 @@ from dpap.state import check_keys
 from dpap.training.best import Best
 from dpap.training.budget import BudgetOutcome, MakeCostFunction, budget_outcome, cost_function_for
 from dpap.training.history import EpochRecord, history_csv
-from dpap.training.method import make_pruner
+from dpap.training.methods import method_named
 from dpap.training.placement import place
 from dpap.training.processes import OneProcess
 from dpap.training.run_config import RunConfig, differences, make_run_config
@@ -83,7 +83,7 @@ class Run:
         self.splits = load_splits(config)
         network = build_network(config, self.splits["train"]).to(processes.device)
         cost_function = cost_function_for(config, self.splits, make_cost_function)
-        pruner = make_pruner(config.method, network, config.pruning, config.sdsnn, cost_function)
+        pruner = method_named(config.method).pruner(network, config, cost_function)
         self.trainer = Trainer(network, config.training, pruner, processes)
         self.pruning_history = None if pruner is None else PruningHistory(pruner)
         self.best: Best | None = None

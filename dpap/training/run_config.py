@@ -18,7 +18,7 @@ from dpap.files.yaml_reader import MAX_BYTES, read_yaml
 from dpap.networks import RECIPES
 from dpap.pruning import DPAPConfig, SDSNNConfig
 from dpap.training.config import TrainingConfig
-from dpap.training.method import NO_PRUNING, REGROWING, check_method, importance_of
+from dpap.training.methods import check_method, method_named
 from dpap.training.sections import DataConfig, ExecutionConfig, NetworkConfig, Section
 
 DIGITS = "24C3-AP2-48C3-AP2-512FC-10FC"
@@ -60,10 +60,7 @@ class RunConfig(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> "RunConfig":
-        if self.method == NO_PRUNING and self.pruning.target is not None:
-            raise ValueError("method none prunes nothing; remove pruning.target, or name another method")
-        if self.method == REGROWING:
-            self._check_regrowing()
+        method_named(self.method).check(self)
         target = self.pruning.target
         if target is not None and target.epochs > self.training.epochs:
             raise ValueError(
@@ -76,26 +73,7 @@ class RunConfig(Section):
                 " network.weight_bits null weights are not rounded; set that to 1 to 8, or set"
                 " pruning.target.pruning_rate"
             )
-        wanted = importance_of(self.method)
-        if wanted is not None and self.pruning.importance not in (wanted, "bcm"):
-            raise ValueError(
-                f"method {self.method} has importance {wanted}; pruning.importance is"
-                f" {self.pruning.importance}"
-            )
         return self
-
-    def _check_regrowing(self) -> None:
-        if self.pruning.target is not None:
-            raise ValueError(
-                "method sdsnn finds its own pruning rate and has no target; remove pruning.target, or"
-                " name another method"
-            )
-        first = 2 * self.sdsnn.patience + 2
-        if self.training.epochs < first:
-            raise ValueError(
-                f"method sdsnn prunes from epoch {first} on, with sdsnn.patience {self.sdsnn.patience};"
-                f" training.epochs is {self.training.epochs}: train longer, or lower sdsnn.patience"
-            )
 
     def whole(self) -> "RunConfig":
         """The same with every default that depends on something else filled in.
@@ -123,8 +101,9 @@ class RunConfig(Section):
         pruning: dict[str, Any] = {}
         if "seed" not in self.pruning.model_fields_set:
             pruning["seed"] = self.training.seed
-        if importance_of(self.method) is not None:
-            pruning["importance"] = importance_of(self.method)
+        importance = method_named(self.method).importance
+        if importance is not None:
+            pruning["importance"] = importance
         return self.model_copy(
             update={
                 "data": self.data.model_copy(update=data),
