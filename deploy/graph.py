@@ -33,4 +33,4 @@ __all__ = [
     "SigmaDelta",
 ]
 
-__getattr__ = old_names(__name__, {"DeltaEncoder": "InputDeltaEncoder", "Neuron": "CubaLIF"})
+__getattr__ = old_names("deploy.ir", {"DeltaEncoder": "InputDeltaEncoder", "Neuron": "CubaLIF"})

@@ -122,7 +122,7 @@ class BySDSNN(Method):
         """SD-SNN finds its own pruning rate, and needs some epochs before it prunes."""
         if config.pruning.target is not None:
             raise ValueError(
-                "method sdsnn finds its own pruning rate and cannot be steered; remove pruning.target, or"
+                "method sdsnn finds its own pruning rate and has no target; remove pruning.target, or"
                 " name another method"
             )
         first = 2 * config.sdsnn.patience + 2
