@@ -12,27 +12,20 @@ With ``PYTHONPATH`` the folder of a worktree of an older version, ``fine``, ``if
 
 import argparse
 import json
-import sys
 import warnings
 from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
+import numpy as np
+import torch
+from torch.nn.functional import cross_entropy
 
-# The lava.py beside this file is not Lava.
-sys.path = [path for path in sys.path if Path(path or ".").resolve() != HERE]
-
-import numpy as np  # noqa: E402 - the path is set first
-import torch  # noqa: E402
-from torch.nn.functional import cross_entropy  # noqa: E402
-
-import deploy  # noqa: E402
-import dpap  # noqa: E402
-from dpap.data import load  # noqa: E402
-from dpap.data.location import data_root  # noqa: E402
-from dpap.encoders import Direct, Frames  # noqa: E402
-from dpap.training import TrainingConfig, accuracy, train  # noqa: E402
+import deploy
+import dpap
+from dpap.data import load
+from dpap.data.location import data_root
+from dpap.encoders import Direct, Frames
+from dpap.training import TrainingConfig, accuracy, train
 
 CALIBRATION = 256
 Row = dict[str, str]

@@ -7,12 +7,12 @@ uv run python benchmarks/memory.py [--json]
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 
 import numpy as np
 import torch
+from rounds import resident
 
 import deploy
 import dpap
@@ -27,7 +27,7 @@ def step() -> dict[str, str | int | float]:
     network = dpap.networks.named("cifar10")
     optimizer = torch.optim.AdamW(network.parameters())
     images = torch.randint(0, network.input_max + 1, (1, *network.input_shape)).float()
-    ready = _peak()
+    ready = resident()
     loss = rate_loss(network(images), torch.zeros(1, dtype=torch.int64))
     loss.backward()
     optimizer.step()
@@ -36,7 +36,7 @@ def step() -> dict[str, str | int | float]:
         "time_steps": network.time_steps,
         "weights": sum(block.weight.numel() for block in network.synaptic_blocks()),
         "peak_mb_before": ready,
-        "peak_mb": _peak(),
+        "peak_mb": resident(),
     }
 
 
@@ -44,7 +44,7 @@ def simulation() -> dict[str, int | float]:
     """Peak resident memory, in MB, of building, compiling and running one sample, every layer recorded."""
     network = dpap.networks.named("cifar10").eval()
     graph = deploy.compile(network)
-    ready = _peak()
+    ready = resident()
     shape = (1, graph.time_steps, *graph.input_shape)
     inputs = np.random.default_rng(0).integers(0, graph.input_max + 1, shape)
     recording = deploy.run(graph, inputs)
@@ -53,13 +53,8 @@ def simulation() -> dict[str, int | float]:
         "stored_weights": graph.stored_weights,
         "spikes": sum(int(spikes.sum()) for spikes in recording.kept.values()),
         "peak_mb_before": ready,
-        "peak_mb": _peak(),
+        "peak_mb": resident(),
     }
-
-
-def _peak() -> float:
-    # Kilobytes on Linux.
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def measure(what: str) -> dict[str, str | int | float]:

@@ -23,8 +23,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 
-# The lava.py beside this file is not Lava. The factories are this version's, whatever PYTHONPATH names.
-sys.path = [path for path in sys.path if Path(path or ".").resolve() != HERE] + [str(HERE.parent / "tests")]
+sys.path.append(str(HERE.parent / "tests"))
 
 import torch  # noqa: E402 - the path is set first
 from factories import firing_network, random_inputs, with_random_states  # noqa: E402

@@ -1,7 +1,6 @@
 """What the training benchmarks share: variants that take turns, round by round, and ratios within a round."""
 
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -12,9 +11,6 @@ import torch
 from dpap.training import rate_loss
 
 HERE = Path(__file__).resolve().parent
-
-# Otherwise the lava.py beside this file would be what others import as Lava.
-sys.path = [path for path in sys.path if Path(path).resolve() != HERE]
 
 
 def training_step(

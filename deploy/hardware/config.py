@@ -80,7 +80,7 @@ class Hardware(Description):
         if not self.places_neurons and self.synapse_format is not None:
             raise wrong_value("synapse_format", f"no such field, since the structure is {kind}")
         for name, costs in self.cost_sets.items():
-            if isinstance(costs, OperationCosts) == self.places_neurons:
+            if costs.by_core != self.places_neurons:
                 fitting = "davies2018 or sanafe" if self.places_neurons else "operations"
                 raise wrong_value(f"cost_sets.{name}.model", f"{fitting}, since the structure is {kind}")
         return self

@@ -1,6 +1,7 @@
 """The interface of cost sets; each set is one file with the schema of its values and its formulas."""
 
 from abc import abstractmethod
+from typing import ClassVar
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from deploy.hardware.workload import LayerWork, Options, Workload
 
 class CostSet(Description):
     """Costs of operations and the formulas that they go into. Energies are in joules and times in seconds."""
+
+    by_core: ClassVar[bool] = True
+    """Whether it prices what each core does, so that neurons have to be placed."""
 
     @abstractmethod
     def parts(self, work: Workload, options: Options) -> tuple[Part, ...]:

@@ -25,7 +25,7 @@ Sources of the two countings: Yik et al., NeuroBench, Nature Communications 16, 
 """
 
 from collections import Counter
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator
 
@@ -76,6 +76,9 @@ class OperationCosts(Description):
     step : Quantity
         Time of one step of the network.
     """
+
+    by_core: ClassVar[bool] = False
+    """Whether it prices what each core does, so that neurons have to be placed."""
 
     model: Literal["operations"]
     counting: Counting

@@ -16,12 +16,11 @@ from deploy.ir import (
 from deploy.ir.connection import sums_by_sign
 from deploy.ir.geometry import Shape, pooled_shape
 from dpap.errors.shown import shown
+from dpap.limits import MOST_INPUT, MOST_STEPS
 from dpap.neurons.parameters import SUM_LIMIT
 from dpap.neurons.sigma_delta import MESSAGE_LIMIT
 from dpap.quantization.scaling import LOWEST_WEIGHT, WEIGHT_LIMIT, WEIGHT_STEP
 
-MAX_STEPS = 1 << 16
-MAX_INPUT = (1 << 16) - 1
 MAX_NEURONS = 1 << 26
 MAX_WINDOW = 1 << 12
 MAX_NAME = 256
@@ -37,10 +36,10 @@ def validate_graph(graph: Graph) -> None:
     """
     _require(len(graph.input_shape) in (1, 3), f"input_shape {graph.input_shape} has not 1 or 3 axes")
     _check_shape("input", graph.input_shape)
-    _require(1 <= graph.input_max <= MAX_INPUT, f"input_max is {graph.input_max}, not 1 to {MAX_INPUT}")
+    _require(1 <= graph.input_max <= MOST_INPUT, f"input_max is {graph.input_max}, not 1 to {MOST_INPUT}")
     _require(
-        1 <= graph.time_steps <= MAX_STEPS,
-        f"time_steps is {graph.time_steps}, not 1 to {MAX_STEPS}",
+        1 <= graph.time_steps <= MOST_STEPS,
+        f"time_steps is {graph.time_steps}, not 1 to {MOST_STEPS}",
     )
     _check_encoder(graph)
     shapes = {INPUT: graph.input_shape}

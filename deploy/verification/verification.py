@@ -151,12 +151,13 @@ def verify(
     on_overflow : str
         ``raise``, or ``wrap`` to compare what Lava makes of currents that leave their 24 bits.
     **options
-        Of :func:`deploy.run`, passed to all backends but ``fast``: ``time_limit``.
+        Of :func:`deploy.run`, passed to all backends but ``fast``, which has none of its own: ``time_limit``.
 
     Raises
     ------
     InputError
-        The inputs do not fit, or there is no sample, or no backend, so that nothing would be compared.
+        The inputs do not fit, there is no sample or no backend, so that nothing would be compared, or options
+        are given and no backend takes them.
     ActivationOverflow
         A current leaves its 24 bits.
     CompileError
@@ -200,6 +201,10 @@ def _record(
     graph: Graph, inputs: np.ndarray, backends: Sequence[str], on_overflow: OnOverflow, options: dict
 ) -> list[Recording]:
     _check_some(len(inputs), len(backends))
+    if options and set(backends) == {"fast"}:
+        raise InputError(
+            f"{', '.join(options)} is for other backends than fast, the only one here; leave it out"
+        )
     return [
         run(graph, inputs, backend, on_overflow=on_overflow, **(options if backend != "fast" else {}))
         for backend in backends

@@ -29,7 +29,7 @@ from dpap.runtime.threads import threads
 from dpap.training import EpochRecord, TrainingConfig, train
 from dpap.training.methods import UNPRUNED as NO_PRUNING
 from dpap.training.methods import method_named
-from dpap.training.run_config import RunConfig, make_run_config
+from dpap.training.run_config import DIGITS, RunConfig, make_run_config
 from dpap.training.run_files import CONTROL
 
 PRUNED, UNPRUNED = "DPAP", "unpruned control"
@@ -46,7 +46,7 @@ class DemoConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    network: str = "24C3-AP2-48C3-AP2-512FC-10FC"
+    network: str = DIGITS
     time_steps: int = Field(8, ge=1)
     training: TrainingConfig = TrainingConfig()
     pruning: dpap.DPAPConfig = dpap.DPAPConfig()

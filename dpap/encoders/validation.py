@@ -3,12 +3,10 @@
 import numpy as np
 
 from dpap.errors import InputError
+from dpap.limits import MOST_STEPS
 
 ENCODED_MAX = 255
 """Largest number that an encoder gives: encoded samples are of one byte."""
-
-MAX_STEPS = 1 << 16
-"""Steps of an inference beyond which a number is taken for a mistake, as by :func:`dpap.networks.build`."""
 
 
 def check_images(images: np.ndarray, pixel_max: int, time_steps: int) -> None:
@@ -34,5 +32,5 @@ def check_images(images: np.ndarray, pixel_max: int, time_steps: int) -> None:
 
 def check_steps(time_steps: int) -> None:
     """Raise an :class:`~dpap.errors.InputError` unless T is a whole number from 1 to 65,536."""
-    if not isinstance(time_steps, int | np.integer) or not 1 <= time_steps <= MAX_STEPS:
-        raise InputError(f"time_steps is {time_steps}; expected a whole number from 1 to {MAX_STEPS}")
+    if not isinstance(time_steps, int | np.integer) or not 1 <= time_steps <= MOST_STEPS:
+        raise InputError(f"time_steps is {time_steps}; expected a whole number from 1 to {MOST_STEPS}")

@@ -22,6 +22,7 @@ from dpap.blocks import (
 )
 from dpap.errors import NetworkError
 from dpap.errors.expected_objects import expect
+from dpap.limits import MOST_INPUT
 from dpap.networks.network import INPUT, Network, check_time_steps
 from dpap.neurons import LIF, Neuron
 from dpap.notation import (
@@ -311,5 +312,5 @@ def check_arguments(input_shape: tuple[int, ...], time_steps: int, input_max: in
     if math.prod(input_shape) > MAX_NEURONS:
         raise NetworkError(f"input_shape {tuple(input_shape)} has more than {MAX_NEURONS} elements")
     check_time_steps(time_steps)
-    if int(input_max) != input_max or not 1 <= input_max <= (1 << 16) - 1:
-        raise NetworkError(f"input_max is {input_max}; expected a whole number from 1 to {(1 << 16) - 1}")
+    if int(input_max) != input_max or not 1 <= input_max <= MOST_INPUT:
+        raise NetworkError(f"input_max is {input_max}; expected a whole number from 1 to {MOST_INPUT}")

@@ -10,15 +10,13 @@ from torch import nn
 from dpap.blocks import Concatenation, MaxPool, SumPool, SynapticBlock
 from dpap.blocks.block import DYNAMICS
 from dpap.errors import NetworkError
+from dpap.limits import MOST_STEPS
 from dpap.neurons import Neuron
 from dpap.neurons.currents import OnOverflow, check_on_overflow
 from dpap.quantization.weight_bits import check_margin
 
 INPUT = "input"
 """Name of the network's input among the sources of a layer."""
-
-MOST_STEPS = 1 << 16
-"""Steps of an inference at most."""
 
 
 def check_time_steps(time_steps: int) -> None:

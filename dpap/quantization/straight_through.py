@@ -24,19 +24,24 @@ def quantize_weight(weight: torch.Tensor, scale: float, step: int = WEIGHT_STEP)
     return _Quantize.apply(weight, scale, step)
 
 
-class _Round(torch.autograd.Function):
+class _StraightThrough(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, values):
-        return values.round()
+    def forward(ctx, source, values):
+        return values
 
     @staticmethod
     def backward(ctx, grad):
-        return grad
+        return grad, None
+
+
+def with_gradient_of(source: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    """The values, whose gradient goes to the source as it is."""
+    return _StraightThrough.apply(source, values)
 
 
 def round_straight_through(values: torch.Tensor) -> torch.Tensor:
     """The nearest whole numbers; gradient straight through."""
-    return _Round.apply(values)
+    return with_gradient_of(values, values.detach().round())
 
 
 def quantize_bias(bias: torch.Tensor, unit: float) -> torch.Tensor:

@@ -40,7 +40,7 @@ from dpap.quantization.scaling import (
     summing_scale,
     weight_extents,
 )
-from dpap.quantization.straight_through import quantize_weight
+from dpap.quantization.straight_through import quantize_weight, with_gradient_of
 
 MOST_BITS = 8
 """Bits of a weight in Loihi's synapses."""
@@ -112,16 +112,6 @@ def largest_weight(bits: int) -> int:
     return highest_level(bits) * coarsest_step(bits)
 
 
-class _StraightThrough(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, weight, values):
-        return values
-
-    @staticmethod
-    def backward(ctx, grad):
-        return grad, None
-
-
 def narrowed(weight: torch.Tensor, bits: int) -> torch.Tensor:
     """Real weights within the range that their bits are spread over; gradient straight through.
 
@@ -140,9 +130,9 @@ def narrowed(weight: torch.Tensor, bits: int) -> torch.Tensor:
         return weight
     mean = nonzero.abs().mean(dtype=torch.float64).item()
     if bits == 1:
-        return _StraightThrough.apply(weight, values.sign() * mean)
+        return with_gradient_of(weight, values.sign() * mean)
     reach = 2 * mean * highest_level(bits) ** 0.5
-    return _StraightThrough.apply(weight, values.clamp(-reach, reach))
+    return with_gradient_of(weight, values.clamp(-reach, reach))
 
 
 def weight_grid(

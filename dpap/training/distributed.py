@@ -18,10 +18,10 @@ from torch import nn
 
 from dpap.blocks.norm import BatchNorm
 from dpap.runtime.reduction import ranks, sum_over_ranks
-from dpap.training.processes import OneProcess
+from dpap.training.processes import Processes
 
 
-class FabricProcesses(OneProcess):
+class FabricProcesses(Processes):
     """Processes that share every batch, and average their gradients (DDP).
 
     Each process of one machine is started here, by running the same command again, unless ``torchrun``
@@ -53,7 +53,7 @@ class FabricProcesses(OneProcess):
         except BaseException:
             self.stop()
             raise
-        super().__init__(self._fabric.device)
+        self.device = self._fabric.device
 
     def stop(self) -> None:
         """End the processes that this one started."""

@@ -41,12 +41,29 @@ class EpochMetrics:
     silent: tuple[int, ...] = ()
 
 
-def sample_order(samples: int, seed: int, epoch: int) -> np.ndarray:
-    """Places of the samples in the order of an epoch, from 1: its turn in what the seed's generator draws."""
-    generator = np.random.default_rng(seed)
-    for _ in range(epoch - 1):
-        generator.permutation(samples)
-    return generator.permutation(samples)
+class SampleOrders:
+    """The order of the samples in each epoch: what a seed's generator draws, one permutation after the other.
+
+    Parameters
+    ----------
+    samples, seed : int
+    """
+
+    def __init__(self, samples: int, seed: int):
+        self.samples, self.seed = samples, seed
+        self._restart()
+
+    def __call__(self, epoch: int) -> np.ndarray:
+        """Places of the samples in an epoch, from 1; only going back draws the first orders again."""
+        if epoch <= self._drawn:
+            self._restart()
+        while self._drawn < epoch:
+            order = self._generator.permutation(self.samples)
+            self._drawn += 1
+        return order
+
+    def _restart(self) -> None:
+        self._generator, self._drawn = np.random.default_rng(self.seed), 0
 
 
 @contextmanager

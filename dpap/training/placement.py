@@ -5,7 +5,7 @@ import os
 import torch
 
 from dpap.errors import InputError
-from dpap.training.processes import OneProcess
+from dpap.training.processes import OneProcess, Processes
 from dpap.training.sections import ExecutionConfig
 
 _TORCHRUN = "TORCHELASTIC_RUN_ID"
@@ -19,7 +19,7 @@ def is_first() -> bool:
     return all(int(os.environ.get(name, 0)) == 0 for name in ("RANK", "NODE_RANK", "LOCAL_RANK"))
 
 
-def place(config: ExecutionConfig) -> OneProcess:
+def place(config: ExecutionConfig) -> Processes:
     """Start what there is to start: other processes where there are several, on devices that are there.
 
     Raises

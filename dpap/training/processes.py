@@ -1,26 +1,58 @@
 """The processes of a training: this one, or several that share every batch."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
 from torch import nn
 
 
-class OneProcess:
-    """A process that trains alone.
+class Processes(ABC):
+    """The processes that train a network, as each of them sees them.
 
-    :class:`dpap.training.distributed.FabricProcesses` is the same for several.
+    Attributes
+    ----------
+    rank : int
+        Number of this process, from 0.
+    device : torch.device
+        Of this process.
+    """
+
+    device: torch.device
+
+    @property
+    @abstractmethod
+    def rank(self) -> int:
+        """Number of this process, from 0."""
+
+    @abstractmethod
+    def wrap(self, network: nn.Module) -> Any:
+        """The module that is called in place of the network in training."""
+
+    @abstractmethod
+    def backward(self, loss: torch.Tensor) -> None:
+        """Gradients of the loss, averaged over processes."""
+
+    @abstractmethod
+    def synchronize(self, network: nn.Module) -> None:
+        """Give all processes the same statistics of batch normalisation."""
+
+    @abstractmethod
+    def barrier(self) -> None:
+        """Wait for the others."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End the others, where this process failed."""
+
+
+class OneProcess(Processes):
+    """A process that trains alone.
 
     Parameters
     ----------
     device : torch.device, optional
         By default the CPU.
-
-    Attributes
-    ----------
-    rank : int
-        Number of the process, from 0.
-    device : torch.device
     """
 
     rank = 0
@@ -29,18 +61,18 @@ class OneProcess:
         self.device = device or torch.device("cpu")
 
     def wrap(self, network: nn.Module) -> Any:
-        """The module that is called in place of the network in training."""
+        """The network itself."""
         return network
 
     def backward(self, loss: torch.Tensor) -> None:
-        """Gradients of the loss, averaged over processes."""
+        """Gradients of the loss."""
         loss.backward()
 
     def synchronize(self, network: nn.Module) -> None:
-        """Give all processes the same statistics of batch normalisation."""
+        """There are no others."""
 
     def barrier(self) -> None:
-        """Wait for the others."""
+        """There are no others."""
 
     def stop(self) -> None:
-        """End the others, where this process failed."""
+        """There are no others."""

@@ -24,7 +24,7 @@ from dpap.training.budget import BudgetOutcome, MakeCostFunction, budget_outcome
 from dpap.training.history import EpochRecord, history_csv
 from dpap.training.methods import method_named
 from dpap.training.placement import place
-from dpap.training.processes import OneProcess
+from dpap.training.processes import Processes
 from dpap.training.run_config import RunConfig, differences, make_run_config
 from dpap.training.run_files import RunFiles
 from dpap.training.start import build_network, load_splits
@@ -62,7 +62,7 @@ class Run:
     config : RunConfig
         Whole.
     files : RunFiles
-    processes : OneProcess or FabricProcesses
+    processes : Processes
     make_cost_function : callable, optional
         As for :func:`run_training`.
 
@@ -76,7 +76,7 @@ class Run:
         self,
         config: RunConfig,
         files: RunFiles,
-        processes: OneProcess,
+        processes: Processes,
         make_cost_function: MakeCostFunction | None = None,
     ):
         self.config, self.files, self.processes = config, files, processes
@@ -261,7 +261,7 @@ def run_training(
 
 
 @contextmanager
-def _stopping_others(processes: OneProcess) -> Iterator[None]:
+def _stopping_others(processes: Processes) -> Iterator[None]:
     """End the other processes where this one fails; they would wait for it, and say so."""
     try:
         yield

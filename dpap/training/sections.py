@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from dpap.data import Augmentation, data_set
 from dpap.encoders import Encoder
 from dpap.errors.known_names import by_name, known_by
+from dpap.limits import MOST_STEPS
 from dpap.neurons import LIF, AnyNeuron
 from dpap.quantization.weight_bits import MARGIN, MOST_BITS, WeightBits
 
@@ -46,7 +47,7 @@ class DataConfig(Section):
     """
 
     name: Annotated[str, known_by(data_set)] = "digits"
-    time_steps: int | None = Field(None, ge=1, le=1 << 16)
+    time_steps: int | None = Field(None, ge=1, le=MOST_STEPS)
     encoder: Annotated[Encoder | None, by_name("kind")] = None
     validation: int = Field(0, ge=0)
     test: bool = True

@@ -15,12 +15,12 @@ from dpap.errors import InputError, PruningWarning, TrainingError
 from dpap.networks import Network
 from dpap.state import check_keys
 from dpap.training.config import TrainingConfig
-from dpap.training.epoch import accuracy, batches, drawn_by, evaluate, learn_epoch, sample_order
+from dpap.training.epoch import SampleOrders, accuracy, batches, drawn_by, evaluate, learn_epoch
 from dpap.training.history import EpochRecord, checked_history
 from dpap.training.loss import loss_of
 from dpap.training.optimization import make_optimizer, make_schedules
 from dpap.training.optimization_state import check_optimizer_state, check_schedule_states
-from dpap.training.processes import OneProcess
+from dpap.training.processes import OneProcess, Processes
 
 
 class Trainer:
@@ -33,7 +33,7 @@ class Trainer:
     config : TrainingConfig
     pruner : optional
         Has ``after_batch``, ``after_epoch`` and ``pruning_rate``, as :class:`dpap.Pruner`.
-    processes : OneProcess or FabricProcesses, optional
+    processes : Processes, optional
         Where it runs; by default in this process.
 
     Attributes
@@ -52,7 +52,7 @@ class Trainer:
         network: Network,
         config: TrainingConfig,
         pruner: Any = None,
-        processes: OneProcess | None = None,
+        processes: Processes | None = None,
     ):
         self.network, self.config, self.pruner = network, config, pruner
         self.processes = processes or OneProcess()
@@ -60,6 +60,7 @@ class Trainer:
         self.schedules = make_schedules(self.optimizer, config)
         self.history: list[EpochRecord] = []
         self.silent: tuple[int, ...] = ()
+        self._orders: SampleOrders | None = None
         self.on_step: Callable[[int, int, int], None] | None = None
         self._warned = False
         self._model = self.processes.wrap(network)
@@ -94,7 +95,9 @@ class Trainer:
         learning_rate = self.optimizer.param_groups[0]["lr"]
         self.network.train()
         self.network.freeze_statistics(epoch > config.epochs - config.frozen_statistics)
-        order = sample_order(len(train_split), config.seed, epoch)
+        if self._orders is None or self._orders.samples != len(train_split):
+            self._orders = SampleOrders(len(train_split), config.seed)
+        order = self._orders(epoch)
         with self._brief(epoch, train_split), drawn_by(config.seed, epoch, device):
             try:
                 metrics = learn_epoch(

@@ -152,3 +152,9 @@ def test_predictions_take_the_lowest_of_equals(compiled):
     recording = replace(recording, kept=dict(recording.kept) | {"fc2": output})
     assert recording.predictions.tolist() == [1, 3, 0, 0, 0, 0, 0, 0]
     assert recording.accuracy(np.array([1, 3, 0, 0, 1, 1, 1, 1])) == 0.5
+
+
+def test_options_that_no_backend_takes_are_refused(compiled):
+    network, graph, inputs = compiled
+    with pytest.raises(deploy.errors.InputError, match="time_limit is for other backends than fast"):
+        deploy.verify(graph, network, inputs, backends=("fast",), time_limit=60)

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 import dpap
 from dpap.data import Split, load_digits
 from dpap.training import Trainer, TrainingConfig, accuracy, logit_loss, rate_loss
-from dpap.training.epoch import sample_order
+from dpap.training.epoch import SampleOrders
 from dpap.training.optimization import make_optimizer
 
 
@@ -33,9 +33,11 @@ def test_losses_with_smoothed_labels_by_hand():
 
 
 def test_the_order_of_an_epoch_is_the_generator_s_turn():
-    generator = np.random.default_rng(4)
-    for epoch in (1, 2, 3):
-        assert np.array_equal(sample_order(50, 4, epoch), generator.permutation(50))
+    generator, orders = np.random.default_rng(4), SampleOrders(50, 4)
+    drawn = [generator.permutation(50) for _ in range(3)]
+    # One after the other, the same epoch again, one that was before, and with some left out.
+    for epoch in (1, 2, 2, 3, 1, 3):
+        assert np.array_equal(orders(epoch), drawn[epoch - 1])
 
 
 @pytest.mark.parametrize(("momentum", "nesterov"), [(0.9, True), (0.0, False)])

@@ -19,8 +19,8 @@ import torch
 from deploy.formats.nir.fields import numbers
 from deploy.formats.nir.topology import kind
 from dpap.blocks import SynapticBlock
+from dpap.limits import MOST_STEPS
 from dpap.networks import Network
-from dpap.networks.network import MOST_STEPS
 from dpap.quantization.scaling import gains
 
 FEW = 0.01

@@ -1,6 +1,6 @@
 """Speed of our Lava backend beside lava-dl's netx, on one network and the same samples, spikes compared.
 
-Run ``DPAP_DATA=... python benchmarks/lava.py [--model model.h5] [--json]``. The network is that of
+Run ``DPAP_DATA=... python benchmarks/lava_backend.py [--model model.h5] [--json]``. The network is that of
 ``simulate.py``: trained on MNIST for a minute and pruned to a tenth of its synapses; ``--model`` takes a
 compiled one in its place.
 
