@@ -1,8 +1,10 @@
 """Parts of the reference that are made from the packages while the site is built."""
 
 import inspect
+import re
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -14,6 +16,8 @@ from pydantic_core import PydanticUndefined
 import deploy.hardware.config
 from deploy.cli.main import app
 from dpap.training.run_config import RunConfig
+
+ROOT = Path(__file__).parents[1]
 
 SUBPACKAGES = {
     "dpap": ("data", "encoders", "networks", "neurons", "plasticity", "pruning", "training", "checkpoint"),
@@ -31,11 +35,19 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
         markdown = markdown.replace(
             "<!-- commands -->", "\n".join(commands(typer.main.get_command(app), "dpap"))
         )
+    for path in re.findall(r"<!-- file (\S+) -->", markdown):
+        markdown = markdown.replace(f"<!-- file {path} -->", page_of(ROOT / path))
     if "<!-- fields -->" in markdown:
         markdown = markdown.replace("<!-- fields -->", table(RunConfig))
     if "<!-- hardware -->" in markdown:
         markdown = markdown.replace("<!-- hardware -->", table(deploy.hardware.config.Hardware))
     return markdown
+
+
+def page_of(path: Path) -> str:
+    """A page of the repository, whose links to files beside it become their names."""
+    text = path.read_text(encoding="utf-8")
+    return re.sub(r"!?\[([^\]]*)\]\((\w+\.(?:md|svg))\)", rf"\1 (`{path.parent.name}/\2`)", text)
 
 
 def public_names(package: str) -> Iterator[str]:
@@ -57,7 +69,9 @@ def _directives(module: ModuleType) -> Iterator[str]:
             continue
         documented = inspect.isclass(value) or inspect.isfunction(value)
         path = f"{value.__module__}.{value.__qualname__}" if documented else f"{module.__name__}.{name}"
-        yield f"### {module.__name__}.{name}\n\n::: {path}\n"
+        elsewhere = documented and not value.__module__.startswith(module.__name__.partition(".")[0])
+        shown = f"As `{path}`, which is documented there." if elsewhere else f"::: {path}"
+        yield f"### {module.__name__}.{name}\n\n{shown}\n"
 
 
 def commands(command: click.Command, name: str, level: int = 2) -> Iterator[str]:

@@ -114,13 +114,15 @@ class SpikingNeuron(Neuron):
     ) -> torch.Tensor:
         """Spikes of neurons that receive their own layer's spikes of the step before.
 
+        What is returned, and what is not said here, is as of :meth:`spikes`.
+
         Parameters
         ----------
         current : float32 Tensor of shape (T, N, F) or (1, N, F)
         recurrent : float32 Tensor of shape (F, F)
             Integer weights, ``[post, pre]``.
-
-        Others, and what is returned, are those of :meth:`spikes`.
+        population : Population
+        bias : float32 Tensor of shape (F,), optional
         """
 
 
