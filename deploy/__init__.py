@@ -1,7 +1,7 @@
 """Compiles trained, pruned networks to integers, runs them on Lava, and estimates their cost on hardware."""
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from deploy.budget import BudgetCostFunction, budget_cost_function
@@ -93,7 +93,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, so that the command line answers without torch."""
     if name in _OLD_NAMES:
         from dpap.errors.renamed import old_names

@@ -47,7 +47,7 @@ class Measured:
     neuron_updates: int
     memory_by_core: dict[str, int]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("power", "static_power", "seconds_per_step", "synops", "neuron_updates"):
             value = getattr(self, name)
             # A network may be silent, but no board is without power.

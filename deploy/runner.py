@@ -1,5 +1,7 @@
 """Running a graph on a backend."""
 
+from typing import Any
+
 import numpy as np
 
 from deploy.backends import get_backend
@@ -9,7 +11,7 @@ from deploy.recording import Recording
 from dpap.errors.expected_objects import expect
 
 
-def run(graph: Graph, inputs: np.ndarray, backend: str = "fast", **options) -> Recording:
+def run(graph: Graph, inputs: np.ndarray, backend: str = "fast", **options: Any) -> Recording:
     """Run samples and record the spikes of every layer.
 
     Parameters

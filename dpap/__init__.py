@@ -5,7 +5,7 @@ The package trains; :mod:`deploy` compiles, runs and measures what it trained.
 
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dpap.runtime.kernel_cache import ensure_writable
 from dpap.runtime.lava_import import let_lava_be_imported
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         TrainingError,
     )
     from dpap.neurons import LIF, ReLU
-    from dpap.post_training import quantize
+    from dpap.post_training.quantize import quantize
     from dpap.post_training.scale_calibration import calibrate
     from dpap.pruning import (
         DPAP,
@@ -132,7 +132,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, so that errors and help do not wait for torch."""
     if name in _SUBMODULES:
         return import_module(f"dpap.{name}")

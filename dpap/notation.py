@@ -29,6 +29,7 @@ the 512 neurons that images of 32 x 32 leave for its fully connected layers. The
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from dpap.errors import NetworkError
 
@@ -133,9 +134,9 @@ def _pool(match: re.Match) -> PoolToken:
     return PoolToken(int(match[2]), _POOLS[match[1]], **_options(match[3], "sp"))
 
 
-def _options(text: str, known: str) -> dict[str, int]:
+def _options(text: str, known: str) -> dict[str, Any]:
     names = {"s": "stride", "p": "padding", "d": "dilation", "g": "groups"}
-    options = {}
+    options: dict[str, Any] = {}
     for letter, number in _OPTIONS.findall(text):
         if letter not in known or names[letter] in options:
             raise ValueError(f"{letter}{number}")
@@ -249,8 +250,7 @@ def _parse_word(word: str, where: str, notation: str, depth: int) -> Token | Nor
 def _in_other_letters(word: str) -> str:
     """A suggestion where a token is written in other letters, as ``16c3``."""
     found = re.fullmatch(r"(\d*)([A-Za-z]+)(.*)", word)
-    keyword = _KEYWORDS.get(found[2].lower()) if found else None
-    if keyword is None:
+    if found is None or (keyword := _KEYWORDS.get(found[2].lower())) is None:
         return ""
     token = found[1] + keyword + found[3].lower()
     return f"; did you mean {token!r}?" if any(each.fullmatch(token) for each, _ in _PATTERNS) else ""

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from pydantic import TypeAdapter, ValidationError
@@ -11,7 +11,10 @@ from pydantic import TypeAdapter, ValidationError
 from dpap.errors import InputError
 from dpap.errors.shown import shown
 
-Record = TypeVar("Record")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Record = TypeVar("Record", bound="DataclassInstance")
 
 Shape = tuple[int | None, ...]
 """Extents of a tensor; None where any extent will do."""

@@ -11,10 +11,12 @@ every change X falls behind by less than 1: over T steps X is at least
 :math:`\lfloor y\, 2^{-k} \rfloor - (T - 1)` for the activation y that was sent last.
 """
 
+from typing import cast
+
 import numpy as np
 
 from deploy.ir import INPUT, Connection, ConvConnection, Graph, Incoming, Layer
-from deploy.ir.neurons.neuron import Range
+from deploy.ir.neurons.neuron import ChangingUnit, Range
 
 LARGE = 1e60
 """Bounds end here: they only have to stay finite."""
@@ -22,13 +24,15 @@ LARGE = 1e60
 
 def silent_channels(graph: Graph) -> dict[str, np.ndarray]:
     """Channels of each layer that send nothing, whatever the input; bool arrays by layer."""
-    channels, largest = graph.input_shape[0], graph.encoder.gain * graph.input_max
+    gain = 1 if graph.encoder is None else graph.encoder.gain
+    channels, largest = graph.input_shape[0], gain * graph.input_max
     known = {INPUT: Range(np.zeros(channels), np.full(channels, float(largest)))}
     silent = {}
     for layer in graph.layers:
         states = (_states if layer.neuron.sums else _largest)(layer, graph, known)
-        silent[layer.name] = ~layer.neuron.reached(states)
-        sent = layer.neuron.sent(states, graph.time_steps)
+        units = cast(ChangingUnit, layer.neuron)
+        silent[layer.name] = ~units.reached(states)
+        sent = units.sent(states, graph.time_steps)
         sends = ~silent[layer.name]
         known[layer.name] = Range(*(np.clip(bound, -LARGE, LARGE) * sends for bound in sent))
     return silent
@@ -51,15 +55,15 @@ def _sums(connection: Connection, source: Range) -> Range:
     channels = len(source.low)
     if isinstance(connection, ConvConnection):
         count, rows, columns = connection.outputs, connection.rows, connection.indices
-        weights, axes = connection.kernels, (1, 2)
+        weights = connection.kernels.reshape(len(connection.kernels), -1)
     else:
         matrix = connection.matrix
         count, rows = matrix.shape[0], np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
         columns = matrix.indices // (matrix.shape[1] // channels)
-        weights, axes = matrix.data[:, None], 1
+        weights = matrix.data[:, None]
     area = connection.pool**2
-    raising = area * weights.clip(min=0).sum(axes, dtype=np.float64)
-    lowering = -area * weights.clip(max=0).sum(axes, dtype=np.float64)
+    raising = area * weights.clip(min=0).sum(1, dtype=np.float64)
+    lowering = -area * weights.clip(max=0).sum(1, dtype=np.float64)
     low, high = source.low[columns], source.high[columns]
     return Range(
         np.bincount(rows, raising * low - lowering * high, count),

@@ -19,6 +19,7 @@ from deploy.compiler.activation_ranges import silent_channels
 from deploy.ir import INPUT, ConvConnection, Graph, Incoming, Layer
 from deploy.ir.currents import signed_bounds
 from deploy.ir.encoding import Encoding, encode
+from deploy.ir.layer import spiking
 from dpap.neurons.parameters import SUM_LIMIT
 
 Pairs = list[tuple[np.ndarray, np.ndarray]]
@@ -136,7 +137,7 @@ def _fires_by_bias(layer: Layer, steps: int) -> np.ndarray:
     """
     if layer.bias is None:
         return np.zeros(len(layer.kept), bool)
-    return layer.neuron.fires_by_bias(layer.bias, steps)
+    return spiking(layer).fires_by_bias(layer.bias, steps)
 
 
 def _kept_channels(

@@ -158,7 +158,7 @@ def _observed_current(block: nn.Module) -> int | None:
     if not isinstance(block, SynapticBlock) or "current_range" not in block.dynamics.buffers():
         return None
     integers = _integers(block)
-    if integers.proven or block.observed_range is None:
+    if not isinstance(integers, Integers) or integers.proven or block.observed_range is None:
         return None
     return min(math.ceil(block.observed_range * integers.scale * block.input_divisor), SUM_LIMIT - 1)
 

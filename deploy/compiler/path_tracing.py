@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+from torch import nn
 
 from deploy.errors import CompileError
 from deploy.ir.geometry import pooled_shape
@@ -73,7 +74,7 @@ def pass_through_layers(network: Network) -> set[str]:
     return found
 
 
-def _has_neurons(block) -> bool:
+def _has_neurons(block: nn.Module) -> bool:
     return isinstance(block, (SynapticBlock, MaxPool))
 
 
@@ -139,7 +140,7 @@ def _trace_from(network: Network, name: str, pass_through: set[str]) -> Iterator
 
 
 def _pooled(name: str, pool: SumPool, path: SourcePath) -> SourcePath:
-    if not pool.tiles:
+    if not pool.tiles or not isinstance(pool.window, int):
         raise CompileError(
             f"{name}: its windows of {pool.window} with stride {pool.stride} and padding {pool.padding} do"
             " not tile their input, so one spike would count in several sums; use windows that tile (AP2), or"

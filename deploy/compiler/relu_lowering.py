@@ -85,7 +85,7 @@ def messages_to(network: dpap.networks.Network, name: str) -> list[SourcePath]:
     return paths
 
 
-def _windows(block, path: SourcePath) -> Incoming:
+def _windows(block: blocks.Addition | blocks.MaxPool | blocks.SumPool, path: SourcePath) -> Incoming:
     """Each channel's windows, or single positions of a sum without a pool."""
     channels = path.shape[0]
     if isinstance(block, blocks.Addition):

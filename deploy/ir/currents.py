@@ -19,6 +19,7 @@ import numpy as np
 from deploy.ir import INPUT, Graph, Layer
 from deploy.ir.connection import sums_by_sign, unrolled
 from deploy.ir.delays import delayed_input
+from deploy.ir.layer import spiking
 from dpap.neurons.currents import Overflow
 from dpap.neurons.parameters import DECAY_UNITY, STATE_LIMIT, STATE_SHIFT, SUM_LIMIT
 from dpap.quantization.scaling import gains
@@ -92,7 +93,7 @@ def signed_bounds(graph: Graph, layer: Layer) -> tuple[np.ndarray, np.ndarray]:
     positive, negative : float arrays of shape (neurons,)
         Magnitudes.
     """
-    gain, _ = gains(DECAY_UNITY - layer.neuron.current_decay, 0, graph.time_steps)
+    gain, _ = gains(DECAY_UNITY - spiking(layer).current_decay, 0, graph.time_steps)
     bounds = np.zeros((2, layer.size))
     for incoming in layer.inputs:
         largest = (graph.input_max if incoming.source == INPUT else 1) * incoming.connection.pool**2
@@ -129,7 +130,7 @@ def locate_overflow(
             sums += (matrix @ arrived.T.astype(np.int64)).T
         current = np.zeros(layer.size, np.int64)
         for step, total in enumerate(sums):
-            current = layer.neuron.unwrapped(current, total)
+            current = spiking(layer).unwrapped(current, total)
             outside = np.flatnonzero(np.abs(current) >= STATE_LIMIT)
             if len(outside):
                 reached = int(current[outside[0]]) >> STATE_SHIFT

@@ -4,6 +4,8 @@ A recurrent source's spikes arrive one step later, a delayed neuron's by its del
 after the last step of a sample is lost, as all states are then reset.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from deploy.ir import INPUT, Layer
@@ -50,7 +52,7 @@ def delayed(activity: np.ndarray, delays: np.ndarray | None) -> np.ndarray:
     return arrived
 
 
-def delayed_inputs(layer: Layer, inputs: np.ndarray, spikes: dict[str, np.ndarray]) -> list[np.ndarray]:
+def delayed_inputs(layer: Layer, inputs: np.ndarray, spikes: Mapping[str, np.ndarray]) -> list[np.ndarray]:
     """The delayed activity of each source of a layer.
 
     Parameters

@@ -155,8 +155,8 @@ def as_convolution(
     ungrouped = encode_convolution(weight, replace(geometry, groups=1), connection.pool, pooled[0])
     convolution = replace(ungrouped, geometry=geometry)
     # Positions may disagree about a kernel that they should share.
-    same = (unrolled(convolution, source) != unrolled(connection, source)).nnz == 0
-    return convolution if same else None
+    differing = abs(unrolled(convolution, source) - unrolled(connection, source)).count_nonzero()
+    return None if differing else convolution
 
 
 def _matrix_bits(weights: int, columns: int) -> int:

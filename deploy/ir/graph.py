@@ -91,7 +91,7 @@ class Graph:
             The neurons of all sources, one source after the other in the order of ``layer.inputs``.
         """
         parts = [unrolled(incoming.connection, self.source_shape(incoming)) for incoming in layer.inputs]
-        return parts[0] if len(parts) == 1 else sparse.hstack(parts, format="csr", dtype=np.int32)
+        return parts[0] if len(parts) == 1 else sparse.csr_matrix(sparse.hstack(parts, dtype=np.int32))
 
     def synapses(self) -> dict[str, int]:
         """Synapses of each layer with a weight other than zero, kernels unrolled and pools included."""

@@ -7,6 +7,7 @@ import numpy as np
 from deploy.ir.connection import Connection
 from deploy.ir.geometry import Geometry, Shape
 from deploy.ir.neurons import Neuron
+from deploy.ir.neurons.neuron import SpikingNeuron
 from dpap.errors.renamed import old_property
 
 
@@ -132,3 +133,16 @@ class Layer:
         index = (slice(None),) * len(lead) + (self.kept,)
         full[index] = values
         return full
+
+
+def spiking(layer: Layer) -> SpikingNeuron:
+    """The neurons of a layer of spiking neurons.
+
+    Raises
+    ------
+    TypeError
+        The layer has others.
+    """
+    if not isinstance(layer.neuron, SpikingNeuron):
+        raise TypeError(f"{layer.name} has {layer.neuron.kind} units; expected spiking neurons")
+    return layer.neuron

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -132,7 +133,7 @@ def verify(
     inputs: np.ndarray,
     backends: Sequence[str] = ("fast", "lava"),
     on_overflow: OnOverflow = "raise",
-    **options,
+    **options: Any,
 ) -> Certificate:
     """Run samples in torch and on backends, and compare the spikes of every layer at every step.
 
@@ -177,7 +178,7 @@ def verify_backends(
     inputs: np.ndarray,
     backends: Sequence[str] = ("lava",),
     on_overflow: OnOverflow = "raise",
-    **options,
+    **options: Any,
 ) -> Certificate:
     """The same for a graph by itself: backends are compared with the fast one.
 

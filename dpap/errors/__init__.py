@@ -31,7 +31,7 @@ class StorageError(RuntimeError):
         What the system says.
     """
 
-    def __init__(self, path, reason: str):
+    def __init__(self, path: object, reason: str):
         super().__init__(path, reason)
         self.path, self.reason = path, reason
 

@@ -1,5 +1,6 @@
 """Errors of a configuration, in the terms of its file."""
 
+from collections.abc import Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -50,7 +51,7 @@ def located(location: tuple, raw: Any) -> tuple[list, Any]:
     return keys, value
 
 
-def _one(error: dict[str, Any], model: type[BaseModel], raw: Any) -> str:
+def _one(error: Mapping[str, Any], model: type[BaseModel], raw: Any) -> str:
     keys, _ = located(error["loc"], raw)
     name = ".".join(str(part) for part in keys)
     said_by_pydantic = error["msg"].removeprefix("Value error, ").replace("Input should be", "expected")

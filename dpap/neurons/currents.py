@@ -9,6 +9,7 @@ and is given here in units of synaptic sums, :math:`u / 64`. It has to stay belo
 or Lava wraps it (:mod:`dpap.neurons.reference`).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -100,7 +101,7 @@ def first_overflow(sums: torch.Tensor, keep: int, time_steps: int) -> Overflow |
     return found
 
 
-def _currents(sums: torch.Tensor, keep: int, time_steps: int):
+def _currents(sums: torch.Tensor, keep: int, time_steps: int) -> Iterator[torch.Tensor]:
     """Currents of each step, float64 in state units, not wrapped."""
     current = torch.zeros_like(sums[0], dtype=torch.float64)
     for step in range(time_steps):

@@ -136,7 +136,8 @@ class _PooledSpikes(torch.autograd.Function):
 def _reference(current, bias, population):
     full = current.expand(population.time_steps, *current.shape[1:])
     broad = None if bias is None else _broadcast(bias, current)
-    return reference.forward(full, *population.keeps, population.threshold, broad)
+    current_keep, voltage_keep = population.keeps
+    return reference.forward(full, current_keep, voltage_keep, population.threshold, broad)
 
 
 def _reference_gradient(grad_spikes, current, bias, population):

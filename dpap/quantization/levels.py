@@ -2,12 +2,18 @@
 
 import warnings
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 import torch
 
 from dpap.errors import NetworkError, PrecisionWarning
+from dpap.neurons.neuron import SpikingNeuron
 from dpap.quantization.scaling import fitting_scale, weight_extents
 from dpap.quantization.weight_bits import MOST_BITS, highest_level
+
+if TYPE_CHECKING:
+    from dpap.blocks import SynapticBlock
+    from dpap.networks import Network
 
 FEWEST_LEVELS = 16
 """Distinct integer weights below which a layer is said to have few, zero included. With fewer bits it is the
@@ -44,7 +50,7 @@ class Levels:
 
 
 @torch.no_grad()
-def levels_of(block) -> Levels:
+def levels_of(block: "SynapticBlock") -> Levels:
     """Count a synaptic block's levels, before and after rounding."""
     real, _ = block.real_parameters()
     whole = block.integer_parameters().weight
@@ -58,7 +64,7 @@ def levels_of(block) -> Levels:
     )
 
 
-def warn_of_lost_levels(network, stacklevel: int = 3) -> None:
+def warn_of_lost_levels(network: "Network", stacklevel: int = 3) -> None:
     """Say which layers of a network rounding leaves few levels, or many weights fewer.
 
     Raises
@@ -86,8 +92,8 @@ def warn_of_lost_levels(network, stacklevel: int = 3) -> None:
                 warnings.warn(said, PrecisionWarning, stacklevel=stacklevel)
 
 
-def _fault(block, levels: Levels) -> str | None:
-    bits = MOST_BITS if block.scale is not None else block.weight_bits
+def _fault(block: "SynapticBlock", levels: Levels) -> str | None:
+    bits = MOST_BITS if block.scale is not None or block.weight_bits is None else block.weight_bits
     few = min(FEWEST_LEVELS, highest_level(bits))
     if levels.whole < min(few, levels.real):
         return (
@@ -102,17 +108,23 @@ def _fault(block, levels: Levels) -> str | None:
     return None
 
 
-def _remedy(block) -> str:
+def _remedy(block: "SynapticBlock") -> str:
     if block.scale is not None:
         return "its scale is its own; let dpap.quantize choose one by samples"
-    if block.weight_bits < MOST_BITS:
+    if block.weight_bits is not None and block.weight_bits < MOST_BITS:
         return "give it more weight_bits"
     if "current_range" not in block.dynamics.buffers():
         return "its largest weights and biases leave the others no levels; let these shrink"
     scale = block.integer_parameters().scale
     weight, bias = block.real_parameters()
     (extent,) = weight_extents([weight])
-    fit = fitting_scale(extent, block.neuron, input_divisor=block.input_divisor, name=block.name, bias=bias)
+    fit = fitting_scale(
+        extent,
+        cast(SpikingNeuron, block.neuron),
+        input_divisor=block.input_divisor,
+        name=block.name,
+        bias=bias,
+    )
     if scale >= fit / 2:
         return "its largest weights, its biases or its threshold leave the others no levels; let these shrink"
     if block.observed_range is None:

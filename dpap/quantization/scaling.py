@@ -96,7 +96,7 @@ def _signed_sums(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 def _on_host(values: Sequence[torch.Tensor]) -> list[float]:
     if all(value.is_cpu for value in values):
         return [value.item() for value in values]
-    return torch.stack(values).tolist()
+    return torch.stack(list(values)).tolist()
 
 
 def steady_gain(keep: int) -> float:
@@ -124,7 +124,7 @@ def fitting_scale(
     extent: WeightExtent,
     neuron: SpikingNeuron,
     *,
-    input_divisor: int,
+    input_divisor: float,
     name: str,
     bias: torch.Tensor | None = None,
     limit: float = WEIGHT_LIMIT,
@@ -210,7 +210,7 @@ def weight_scale(
     neuron: SpikingNeuron,
     *,
     input_bound: int,
-    input_divisor: int,
+    input_divisor: float,
     time_steps: int,
     name: str,
     bias: torch.Tensor | None = None,
@@ -289,7 +289,7 @@ def _fitting(largest: float, limit: float, name: str) -> float:
     return limit / largest if largest > 0 else 1.0
 
 
-def threshold_mantissa(neuron: SpikingNeuron, scale: float, input_divisor: int) -> int:
+def threshold_mantissa(neuron: SpikingNeuron, scale: float, input_divisor: float) -> int:
     """Threshold mantissa of a layer: ``int(threshold * scale * input_divisor)``, as SLAYER truncates it."""
     return max(1, int(neuron.threshold * scale * input_divisor))
 

@@ -182,9 +182,12 @@ def weight_grid(
         No scale satisfies the bounds, or a weight or bias is not finite.
     """
     (extent,) = weight_extents([weight])
-    described = {"input_divisor": input_divisor, "name": name, "bias": bias}
+
+    def fitting(limit: float) -> float:
+        return fitting_scale(extent, neuron, input_divisor=input_divisor, name=name, bias=bias, limit=limit)
+
     grids = [(0, math.inf)] if bits is None else _grids(bits)
-    fits = [fitting_scale(extent, neuron, limit=limit, **described) for _, limit in grids]
+    fits = [fitting(limit) for _, limit in grids]
     proven_sum = scaling.proven_sum(neuron, input_bound, time_steps)
     # Without rounding; sums of rounded weights are looked at where this does not decide.
     bound = scaling.unrounded_scale(extent, proven_sum)

@@ -13,6 +13,7 @@ import multiprocessing
 import sys
 from importlib.abc import MetaPathFinder
 from types import ModuleType
+from typing import Any
 
 SETS_START_METHOD = "lava.magma.runtime.message_infrastructure.multiprocessing"
 """The module of Lava that does so."""
@@ -21,8 +22,8 @@ SETS_START_METHOD = "lava.magma.runtime.message_infrastructure.multiprocessing"
 class _BeforeLava(MetaPathFinder):
     """Finds nothing; is asked before a module is imported."""
 
-    def find_spec(self, name, path=None, target=None):
-        if name == SETS_START_METHOD and multiprocessing.get_start_method(allow_none=True) == "fork":
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> None:
+        if fullname == SETS_START_METHOD and multiprocessing.get_start_method(allow_none=True) == "fork":
             multiprocessing.set_start_method(None, force=True)
 
 

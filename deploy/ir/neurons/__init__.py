@@ -14,7 +14,7 @@ from deploy.ir.neurons.sigma_delta import SigmaDelta
 
 
 def _kinds() -> dict[str, type[Neuron]]:
-    found = {}
+    found: dict[str, type[Neuron]] = {}
     for module in pkgutil.iter_modules(__path__, f"{__name__}."):
         for value in vars(import_module(module.name)).values():
             if isinstance(value, type) and issubclass(value, Neuron) and is_dataclass(value):

@@ -17,7 +17,7 @@ below :math:`2^{23} + 2^{23}` and r below :math:`2^{23} + 2^{23}`.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -25,10 +25,6 @@ from deploy.ir.neurons.fixed_point import compiled, excess, fraction_kept, integ
 from deploy.ir.neurons.neuron import SpikingNeuron, require
 from dpap.neurons.kernels import clipped, decayed, wrapped
 from dpap.neurons.parameters import DECAY_UNITY, STATE_SHIFT, THRESHOLD_LIMIT
-
-if TYPE_CHECKING:
-    from dpap.blocks import Integers
-    from dpap.neurons.kinds.alif import ALIF
 
 
 @dataclass(frozen=True)
@@ -57,8 +53,8 @@ class ATRLIF(SpikingNeuron):
     threshold_step: int
 
     @classmethod
-    def of(cls, neuron: "ALIF", integers: "Integers", unit: float) -> "ATRLIF":
-        """The neurons of a block; see :meth:`SpikingNeuron.of`."""
+    def of(cls, neuron: Any, integers: Any, unit: float) -> "ATRLIF":
+        """The neurons of a block; see :meth:`Neuron.of`."""
         return cls(
             current_decay=DECAY_UNITY - neuron.current_keep,
             voltage_decay=DECAY_UNITY - neuron.voltage_keep,

@@ -10,7 +10,7 @@ threshold mantissa, and d the integer decays of a graph.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
@@ -28,10 +28,6 @@ from deploy.ir.neurons.neuron import SpikingNeuron
 from dpap.neurons.kernels import decayed
 from dpap.neurons.kernels import wrapped as wrapped_in_kernel
 from dpap.neurons.parameters import DECAY_UNITY, STATE_SHIFT, VOLTAGE_LIMIT
-
-if TYPE_CHECKING:
-    import dpap.neurons
-    from dpap.blocks import Integers
 
 LOWEST = np.int32(-VOLTAGE_LIMIT)
 """Lowest voltage."""
@@ -61,8 +57,8 @@ class CubaLIF(SpikingNeuron):
     threshold: int
 
     @classmethod
-    def of(cls, neuron: "dpap.neurons.SpikingNeuron", integers: "Integers", unit: float) -> "CubaLIF":
-        """The neurons of a block; see :meth:`SpikingNeuron.of`."""
+    def of(cls, neuron: Any, integers: Any, unit: float) -> "CubaLIF":
+        """The neurons of a block; see :meth:`Neuron.of`."""
         return cls(
             current_decay=DECAY_UNITY - neuron.current_keep,
             voltage_decay=DECAY_UNITY - neuron.voltage_keep,
@@ -74,7 +70,7 @@ class CubaLIF(SpikingNeuron):
         return fires_by_bias(self, bias, steps)
 
     @property
-    def step(self):
+    def step(self) -> Any:
         """The compiled kernel of one step; see :attr:`SpikingNeuron.step`."""
         return _step
 

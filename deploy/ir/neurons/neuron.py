@@ -11,8 +11,7 @@ from dpap.neurons.parameters import ARITHMETIC_LIMIT, DECAY_UNITY, STATE_SHIFT, 
 from dpap.quantization.scaling import BIAS_LIMIT
 
 if TYPE_CHECKING:
-    import dpap.neurons
-    from dpap.blocks import Integers
+    pass
 
 
 class Range(NamedTuple):
@@ -68,6 +67,21 @@ class Neuron(ABC):
     update: ClassVar[str | None] = None
     reference: ClassVar[bool] = False
 
+    @classmethod
+    def of(cls, neuron: Any, integers: Any, unit: float) -> "Neuron":
+        """The neurons of a block.
+
+        Parameters
+        ----------
+        neuron : dpap.neurons.Neuron
+            Of the kind that ``learned`` names.
+        integers : dpap.blocks.Integers or dpap.blocks.ReLUIntegers
+            Of the block.
+        unit : float
+            Integer units for one of the real membrane potential or activation.
+        """
+        raise NotImplementedError(f"{cls.kind} units deploy no block")
+
     @abstractmethod
     def check(self) -> None:
         """Check the parameters.
@@ -119,20 +133,6 @@ class SpikingNeuron(Neuron):
     current_decay: int
     voltage_decay: int
     threshold: int
-
-    @classmethod
-    @abstractmethod
-    def of(cls, neuron: "dpap.neurons.SpikingNeuron", integers: "Integers", unit: float) -> "SpikingNeuron":
-        """The neurons of a block.
-
-        Parameters
-        ----------
-        neuron : dpap.neurons.SpikingNeuron
-        integers : dpap.blocks.Integers
-            Of the block.
-        unit : float
-            Integer units for one of the real membrane potential.
-        """
 
     def check(self) -> None:
         """Check decays and threshold."""

@@ -5,17 +5,13 @@ known to fit, else of 64; on their way they may wrap and come back.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from deploy.ir.neurons.fixed_point import compiled, largest_magnitude
 from deploy.ir.neurons.neuron import ChangingUnit, Range, require
 from dpap.quantization.power_of_two import CONSTANT_LIMIT, LARGEST_SHIFT
-
-if TYPE_CHECKING:
-    import dpap
-    from dpap.blocks import ReLUIntegers
 
 
 @dataclass(frozen=True)
@@ -53,7 +49,7 @@ class SigmaDelta(ChangingUnit):
     rectified: bool = True
 
     @classmethod
-    def of(cls, neuron: "dpap.ReLU", integers: "ReLUIntegers", unit: float) -> "SigmaDelta":
+    def of(cls, neuron: Any, integers: Any, unit: float) -> "SigmaDelta":
         """The units of a block with these integers."""
         return cls(int(integers.threshold), integers.shift, neuron.rectified)
 
