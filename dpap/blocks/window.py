@@ -13,7 +13,7 @@ def pair(extent: Extent) -> tuple[int, int]:
 
 def window_extent(
     name: str,
-    size: tuple[int, int],
+    size: tuple[int, ...],
     window: Extent,
     stride: Extent = 1,
     padding: Extent = 0,

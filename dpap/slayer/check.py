@@ -10,7 +10,7 @@ from dpap.errors import ConversionWarning, NetworkError
 from dpap.networks import INPUT, Network
 from dpap.slayer import graph
 from dpap.slayer.conversion import Conversion
-from dpap.slayer.evaluation import Call, Evaluation, evaluate
+from dpap.slayer.evaluation import Call, Evaluation, Substitute, evaluate
 from dpap.slayer.limits import leaves_limits
 
 _RATES = ((0.5, 0.1), (1.0, 0.3), (0.03, 0.01), (0.003, 0.001))
@@ -126,7 +126,9 @@ def _sent(network: Network, inputs: torch.Tensor) -> dict[str, torch.Tensor]:
     return {name: values.movedim(1, -1) for name, values in sent.items()}
 
 
-def _run(net: nn.Module, conversion: Conversion, inputs: torch.Tensor, substitute=None) -> Evaluation:
+def _run(
+    net: nn.Module, conversion: Conversion, inputs: torch.Tensor, substitute: Substitute | None = None
+) -> Evaluation:
     try:
         evaluation = evaluate(net, conversion, inputs, substitute)
     except Exception as error:

@@ -9,9 +9,11 @@ import torch
 from torch import nn
 
 from dpap import blocks
+from dpap.blocks import SynapticBlock
 from dpap.blocks.delay import HIGHEST
-from dpap.blocks.window import pair
+from dpap.blocks.window import Extent, pair
 from dpap.errors import NetworkError
+from dpap.neurons import LIF
 from dpap.slayer.bias import read_bias
 from dpap.slayer.place import Place
 from dpap.slayer.pool import MaxPool, SumPool, stock_pool_fault, zeros_of_stock_pool
@@ -55,7 +57,7 @@ class Converter:
             return self._add_addition(block, where, places)
         if len(places) > 1:
             raise NetworkError(f"{where} has {len(places)} sources; only a dpap.blocks.Addition adds them up")
-        add = _ADDERS.get(stock_kind(block))
+        add = _ADDERS.get(stock_kind(block) or "")
         for kind, adder in _OTHERS:
             if kind(block):
                 add = adder
@@ -63,7 +65,7 @@ class Converter:
             raise NetworkError(f"{where} has no counterpart: {_remedy(block)}")
         return add(self, block, where, places[0])
 
-    def _add_input(self, block, where, place) -> Place:
+    def _add_input(self, block: nn.Module, where: str, place: Place) -> Place:
         if block.neuron is not None:
             raise NetworkError(
                 f"{where} has neurons of its own, without synapses: remove it, and take its spikes for the"
@@ -71,12 +73,12 @@ class Converter:
             )
         return replace(place, lag=place.lag + bool(block.delay_shift))
 
-    def _add_flatten(self, block, where, place) -> Place:
+    def _add_flatten(self, block: nn.Module, where: str, place: Place) -> Place:
         if len(place.shape) != 3:
             raise NetworkError(f"{where} takes (C, H, W); here it is {place.shape}: remove it")
         return self._add("flatten", blocks.Flatten(), replace(place, shape=(math.prod(place.shape),)))
 
-    def _add_pool(self, block, where, place) -> Place:
+    def _add_pool(self, block: nn.Module, where: str, place: Place) -> Place:
         self._check_spatial(where, place)
         kind, token = (blocks.MaxPool, "MP") if isinstance(block, MaxPool) else (blocks.SumPool, "AP")
         made = kind(block.window, block.stride, block.padding)
@@ -85,17 +87,17 @@ class Converter:
         bound = place.bound * (made.area if kind is blocks.SumPool else 1)
         return self._add("pool", made, replace(place, shape=shape, bound=bound))
 
-    def _add_dropout(self, block, where, place) -> Place:
+    def _add_dropout(self, block: nn.Module, where: str, place: Place) -> Place:
         self.tokens.append(f"DP{block.p:g}")
         made = _fitting(where, lambda: blocks.Dropout(block.p))
         return self._add("dropout", made, replace(place, rounds=True))
 
-    def _add_delay(self, block, where, place) -> Place:
+    def _add_delay(self, block: nn.Module, where: str, place: Place) -> Place:
         if not place.spikes:
             raise NetworkError(f"{where} delays the input: remove it, and delay the input before")
         return self._delayed(block, where, place)
 
-    def _add_addition(self, block, where, places) -> Place:
+    def _add_addition(self, block: nn.Module, where: str, places: list[Place]) -> Place:
         first = places[0]
         for other in places[1:]:
             if other.shape != first.shape:
@@ -113,7 +115,7 @@ class Converter:
         place = replace(place, spikes=any(p.spikes for p in places))
         return self._add("add", block.__class__(), place, tuple(p.source for p in places))
 
-    def _add_conv(self, block, where, place) -> Place:
+    def _add_conv(self, block: nn.Module, where: str, place: Place) -> Place:
         synapse = block.synapse
         if len(place.shape) != 3 or synapse.in_channels != place.shape[0]:
             raise NetworkError(
@@ -146,7 +148,7 @@ class Converter:
         self.tokens.append(f"{synapse.out_channels}C{_extent(kernel)}")
         return self._synaptic("conv", made, read_weight(block, where), bias, block, where, place)
 
-    def _add_dense(self, block, where, place) -> Place:
+    def _add_dense(self, block: nn.Module, where: str, place: Place) -> Place:
         self._check_flat(block.synapse, where, place)
         neuron, scale, bias = self._read(block, where, block.synapse.out_channels)
         made = blocks.Dense(
@@ -162,7 +164,7 @@ class Converter:
         self.tokens.append(f"{block.synapse.out_channels}FC")
         return self._synaptic("fc", made, read_weight(block, where), bias, block, where, place)
 
-    def _add_recurrent(self, block, where, place) -> Place:
+    def _add_recurrent(self, block: nn.Module, where: str, place: Place) -> Place:
         synapse = block.input_synapse
         self._check_flat(synapse, where, place)
         if block.neuron.drop is not None:
@@ -191,7 +193,7 @@ class Converter:
         weight_and_mask = tuple(torch.cat(pair, 1) for pair in zip(*parts, strict=True))
         return self._synaptic("fc", made, weight_and_mask, bias, block, where, place)
 
-    def _add_spiking_pool(self, block, where, place) -> Place:
+    def _add_spiking_pool(self, block: nn.Module, where: str, place: Place) -> Place:
         self._check_spatial(where, place)
         synapse = block.synapse
         window, stride, padding, dilation = (
@@ -224,11 +226,20 @@ class Converter:
         self.tokens.append(f"SP{_extent(window)}")
         return self._synaptic("pool", made, read_weight(block, where), None, block, where, place)
 
-    def _read(self, block, where, channels):
+    def _read(self, block: nn.Module, where: str, channels: int) -> tuple[LIF, int, torch.Tensor | None]:
         neuron, scale = read_neuron(block, where)
         return neuron, scale, read_bias(block.neuron, channels, where)
 
-    def _synaptic(self, kind, made, weight_and_mask, bias, block, where, place) -> Place:
+    def _synaptic(
+        self,
+        kind: str,
+        made: SynapticBlock,
+        weight_and_mask: tuple[torch.Tensor, torch.Tensor],
+        bias: torch.Tensor | None,
+        block: nn.Module,
+        where: str,
+        place: Place,
+    ) -> Place:
         weight, mask = weight_and_mask
         if bias is not None:
             if place.lag and bool(bias.any()):
@@ -257,7 +268,7 @@ class Converter:
             after = self._add_dropout(block.neuron.drop, where, after)
         return after if block.delay is None else self._delayed(block.delay, where, after)
 
-    def _delayed(self, delay, where, place) -> Place:
+    def _delayed(self, delay: nn.Module, where: str, place: Place) -> Place:
         if delay.sampling_time != 1:
             raise NetworkError(
                 f"{where}: its delays' sampling_time is {delay.sampling_time}; expected 1: set it to 1, and"
@@ -281,13 +292,13 @@ class Converter:
         self.tokens.append(f"Delay{highest}")
         return self._add("delay", made, place)
 
-    def _check_spatial(self, where, place) -> None:
+    def _check_spatial(self, where: str, place: Place) -> None:
         if len(place.shape) != 3:
             raise NetworkError(
                 f"{where} takes (C, H, W); its input here is {place.shape}: put it before the Flatten"
             )
 
-    def _check_flat(self, synapse, where, place) -> None:
+    def _check_flat(self, synapse: nn.Module, where: str, place: Place) -> None:
         if synapse.kernel_size != (1, 1, 1):
             raise NetworkError(
                 f"{where} takes (W, H, C) at once: put a Flatten before, and one number of inputs"
@@ -298,10 +309,12 @@ class Converter:
                 + (": put a Flatten before" if len(place.shape) == 3 else ": give one as many as the other")
             )
 
-    def _next(self, kind) -> str:
+    def _next(self, kind: str) -> str:
         return f"{kind}{self._counts.get(kind, 0) + 1}"
 
-    def _add(self, kind, layer, place: Place, sources: tuple[str, ...] | None = None) -> Place:
+    def _add(
+        self, kind: str, layer: nn.Module, place: Place, sources: tuple[str, ...] | None = None
+    ) -> Place:
         name = self._next(kind)
         self._counts[kind] = self._counts.get(kind, 0) + 1
         self.layers[name] = layer
@@ -333,7 +346,7 @@ def _fitting(where: str, make: Callable[[], _Made]) -> _Made:
         raise NetworkError(f"{where}: {error}") from None
 
 
-def _extent(extent) -> str:
+def _extent(extent: Extent) -> str:
     height, width = pair(extent)
     return f"{height}" if height == width else f"{height}x{width}"
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -185,23 +186,27 @@ class _Recorder:
         for handle in self._handles:
             handle.remove()
 
-    def _neuron(self, key: int):
-        def before(_neuron, arguments):
+    def _neuron(self, key: int) -> Callable[[nn.Module, tuple], None]:
+        def before(_neuron: nn.Module, arguments: tuple) -> None:
             # A recurrent block calls its neurons step by step.
             self._drives.setdefault(key, []).append(arguments[0].detach().clone())
 
         return before
 
-    def _delay(self, key: int):
-        def before(_delay, arguments):
+    def _delay(self, key: int) -> Callable[[nn.Module, tuple], None]:
+        def before(_delay: nn.Module, arguments: tuple) -> None:
             self._sent[key] = arguments[0].detach().clone()
 
         return before
 
-    def _after(self, indices: list[int]):
+    def _after(
+        self, indices: list[int]
+    ) -> Callable[[nn.Module, tuple, dict, torch.Tensor], torch.Tensor | None]:
         key, left = indices[0], list(indices)
 
-        def after(_block, arguments, keywords, output):
+        def after(
+            _block: nn.Module, arguments: tuple, keywords: dict[str, Any], output: torch.Tensor
+        ) -> torch.Tensor | None:
             if self.substitute is not None:
                 output = self.substitute(output)
             kept = output.detach().clone()

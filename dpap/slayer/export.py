@@ -1,6 +1,7 @@
 """A network as stock SLAYER blocks."""
 
 from collections import Counter
+from typing import Any
 
 import torch
 from torch import nn
@@ -182,7 +183,7 @@ def _stock_block(name: str, block: SynapticBlock) -> nn.Module:
         "scale": SCALE,
     }
     pre, post = block.input_shape[0], block.output_shape[0]
-    options = {"delay_shift": False}
+    options: dict[str, Any] = {"delay_shift": False}
     if isinstance(block, Conv):
         options |= {name: getattr(block, name) for name in ("stride", "padding", "dilation", "groups")}
         stock = cuba.Conv(parameters, pre, post, block.kernel, **options)

@@ -81,9 +81,10 @@ class Graph(nn.Module):
 
 def layer_names(blocks: Iterable[nn.Module]) -> dict[int, str]:
     """Names of the blocks whose synapses are learned, such as ``conv1``, by place."""
-    names, counts = {}, {}
+    names: dict[int, str] = {}
+    counts: dict[str, int] = {}
     for index, block in enumerate(blocks):
-        prefix = _PREFIXES.get(stock_kind(block))
+        prefix = _PREFIXES.get(stock_kind(block) or "")
         if prefix is not None:
             counts[prefix] = counts.get(prefix, 0) + 1
             names[index] = f"{prefix}{counts[prefix]}"

@@ -75,7 +75,7 @@ class StockLayer:
     def watch(self, observer: Observer) -> Callable[[], None]:
         """Show every forward pass in training to ``observer``; the result ends that."""
 
-        def after_forward(block, arguments, output):
+        def after_forward(block: nn.Module, arguments: tuple, output: torch.Tensor) -> None:
             if block.training:
                 inputs, activity = _time_major(arguments[0]), _time_major(output)
                 if self.recurrent:
@@ -87,7 +87,7 @@ class StockLayer:
     def watch_gradient(self, observer: GradientObserver, wanted: Callable[[], bool]) -> Callable[[], None]:
         """Show the gradient of the masked weight in training, where it is wanted; the result ends that."""
 
-        def after_forward(quantizer, arguments, output):
+        def after_forward(quantizer: nn.Module, arguments: tuple, output: torch.Tensor) -> None:
             # The quantiser passes the gradient straight through, so that of its output is that of its input.
             if quantizer.training and output.requires_grad and wanted():
                 output.register_hook(observer)

@@ -29,13 +29,13 @@ class MaxPool(blocks.MaxPool):
         )
 
 
-def zeros_of_stock_pool(size: tuple[int, int], window: tuple[int, int]) -> tuple[int, int]:
+def zeros_of_stock_pool(size: tuple[int, ...], window: tuple[int, int]) -> tuple[int, int]:
     """Rows and columns of zeros that ``cuba.Pool`` adds below and to the right (lava-dl 0.6)."""
     return size[0] % window[0], size[1] % window[1]
 
 
 def stock_pool_fault(
-    size: tuple[int, int], window: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int]
+    size: tuple[int, ...], window: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int]
 ) -> str | None:
     """Why ``cuba.Pool`` does not pool each channel by itself; None where it does.
 

@@ -36,10 +36,10 @@ def reset_state(block: nn.Module) -> None:
     neuron.voltage_state = neuron.voltage_state.new_zeros(1)
 
 
-def _reset(block: nn.Module, _inputs) -> None:
+def _reset(block: nn.Module, _inputs: tuple) -> None:
     reset_state(block)
 
 
 @torch.no_grad()
-def _restore_current(neuron: nn.Module, _inputs, _spikes) -> None:
+def _restore_current(neuron: nn.Module, _inputs: tuple, _spikes: torch.Tensor) -> None:
     neuron.current_state = neuron.current_state + neuron.norm.pre_hook_fx(neuron.norm.running_mean)

@@ -3,6 +3,8 @@
 Stock classes are recognised by their name and module, so that inspecting a network does not import Lava.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 from torch.nn.utils.prune import BasePruningMethod
@@ -140,7 +142,7 @@ def read_neuron(block: nn.Module, where: str) -> tuple[LIF, int]:
     return LIF(threshold=neuron.v_th_mant / scale, **decays), scale
 
 
-def _check_threshold(neuron, where: str) -> None:
+def _check_threshold(neuron: nn.Module, where: str) -> None:
     mantissa = neuron.v_th_mant
     if mantissa < 1:
         raise NetworkError(
@@ -239,6 +241,6 @@ def rounds_weights(block: nn.Module) -> bool:
     return all((q.quantize if isinstance(q, masked) else q) is not None for q in quantizers)
 
 
-def _is_stock_quantizer(quantizer, neuron) -> bool:
+def _is_stock_quantizer(quantizer: Callable[..., torch.Tensor], neuron: nn.Module) -> bool:
     function = getattr(quantizer, "__func__", None)
     return function is not None and function is type(neuron).quantize_8bit and quantizer.__self__ is neuron

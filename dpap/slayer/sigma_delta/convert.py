@@ -1,11 +1,14 @@
 """A network of stock sigma-delta blocks as one of ours."""
 
 import math
+from typing import Any
 
 import torch
 from torch import nn
 
 from dpap import blocks
+from dpap.blocks import SynapticBlock
+from dpap.blocks.block import Shape
 from dpap.errors import NetworkError
 from dpap.networks import INPUT, Network, check_arguments
 from dpap.slayer.conversion import Conversion, Stage
@@ -81,7 +84,7 @@ def from_stock(
 class _Chain:
     """Layers so far, the shape of what comes next, and the scale of the stock neuron before."""
 
-    def __init__(self, shape, time_steps, input_max):
+    def __init__(self, shape: Shape, time_steps: int, input_max: int):
         self.shape, self.time_steps, self.input_max = shape, time_steps, input_max
         self.before: int | None = None
         self.lag, self.input_step = 0, 1.0
@@ -90,13 +93,13 @@ class _Chain:
         self.neuron = None
         self._counts: dict[str, int] = {}
 
-    def encoder(self, block, where) -> None:
+    def encoder(self, block: nn.Module, where: str) -> None:
         self._check_first(where)
         self.before = block.scale
         if (block.gain, block.threshold) != (1, 1):
             self._add("encoder", blocks.DeltaEncoder(block.gain, block.threshold))
 
-    def input(self, block, where) -> None:
+    def input(self, block: nn.Module, where: str) -> None:
         self._check_first(where)
         if block.neuron is None or block.weight is not None or block.bias is not None:
             raise NetworkError(
@@ -114,13 +117,13 @@ class _Chain:
         self.input_step = INPUT_STEP / self.before
         self._add("encoder", blocks.DeltaEncoder(INPUT_STEP * MESSAGES_PER_UNIT, threshold))
 
-    def flatten(self, block, where) -> None:
+    def flatten(self, block: nn.Module, where: str) -> None:
         if len(self.shape) != 3:
             raise NetworkError(f"{where} takes (C, H, W); here it is {self.shape}: remove it")
         self._add("flatten", blocks.Flatten())
         self.shape = (math.prod(self.shape),)
 
-    def pool(self, block, where) -> None:
+    def pool(self, block: nn.Module, where: str) -> None:
         if len(self.shape) != 3:
             raise NetworkError(f"{where} takes (C, H, W); here it is {self.shape}: put it before the Flatten")
         kind = blocks.SumPool if isinstance(block, SumPool) else blocks.MaxPool
@@ -129,7 +132,7 @@ class _Chain:
         self._add("pool", made)
         self.tokens.append(f"{'AP' if kind is blocks.SumPool else 'MP'}{block.window}")
 
-    def conv(self, block, where) -> None:
+    def conv(self, block: nn.Module, where: str) -> None:
         synapse = block.synapse
         if len(self.shape) != 3 or synapse.in_channels != self.shape[0]:
             raise NetworkError(
@@ -150,7 +153,7 @@ class _Chain:
         self.tokens.append(f"{synapse.out_channels}C{'x'.join(map(str, made.kernel))}")
         self._synaptic("conv", made, block, where)
 
-    def dense(self, block, where) -> None:
+    def dense(self, block: nn.Module, where: str) -> None:
         synapse = block.synapse
         if synapse.kernel_size != (1, 1, 1) or self.shape != (synapse.in_channels,):
             raise NetworkError(
@@ -163,7 +166,7 @@ class _Chain:
         self.tokens.append(f"{synapse.out_channels}FC")
         self._synaptic("fc", made, block, where)
 
-    def _unit(self, block, where) -> dict:
+    def _unit(self, block: nn.Module, where: str) -> dict[str, Any]:
         if self.before is None:
             raise NetworkError(
                 f"{where} comes first and receives changes; start with a sigma_delta.Input that has a neuron,"
@@ -176,7 +179,7 @@ class _Chain:
             "scale": block.neuron.w_scale,
         }
 
-    def _synaptic(self, kind, made, block, where) -> None:
+    def _synaptic(self, kind: str, made: SynapticBlock, block: nn.Module, where: str) -> None:
         if not rounds_weights(block):
             raise NetworkError(
                 f"{where}: its pre_hook_fx is None, so its weights are not the 8 bits of Loihi, by which its"
@@ -200,14 +203,14 @@ class _Chain:
         self._add(kind, made)
         self.shape, self.before, self.neuron = made.output_shape, block.neuron.w_scale, made.neuron
 
-    def _check_first(self, where) -> None:
+    def _check_first(self, where: str) -> None:
         if self.before is not None or self.layers:
             raise NetworkError(f"{where} encodes the input, and must come first; remove it or what is before")
 
-    def _next(self, kind) -> str:
+    def _next(self, kind: str) -> str:
         return f"{kind}{self._counts.get(kind, 0) + 1}"
 
-    def _add(self, kind, block) -> None:
+    def _add(self, kind: str, block: nn.Module) -> None:
         self.layers[self._next(kind)] = block
         self._counts[kind] = self._counts.get(kind, 0) + 1
 
