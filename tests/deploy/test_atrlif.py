@@ -105,7 +105,7 @@ def test_slayer_agrees(neuron, threshold, step, sums):
     assert torch.equal((theirs > 0).float().permute(2, 0, 1), ours)
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(networks(), st.integers(0, 100))
 def test_the_fast_simulator_is_torch(network, seed):
     graph = compiled(network)
@@ -115,7 +115,7 @@ def test_the_fast_simulator_is_torch(network, seed):
         assert certificate.mismatches == 0
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(networks(longest=8), st.integers(0, 100))
 def test_lava_is_torch(network, seed):
     graph = compiled(network)
@@ -125,7 +125,7 @@ def test_lava_is_torch(network, seed):
         assert certificate.mismatches == 0
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(networks(longest=8), st.integers(0, 100))
 def test_step_by_step_and_from_the_file(tmp_path_factory, network, seed):
     graph = compiled(network)
