@@ -93,7 +93,6 @@ def command(
     started = time.perf_counter()
     # Imported here, so that help and mistakes in the arguments do not wait for torch.
     from deploy.budget import budget_cost_function
-    from deploy.workflow.run_directory import REPORT_FILES
     from deploy.workflow.versions import versions_header
     from dpap.runtime.allocator import keep_freed_memory
     from dpap.training.placement import check_devices, is_first
@@ -124,7 +123,7 @@ def command(
     }
     changes = {name: value for name, value in flags.items() if value is not None}
     changes |= field_changes(settings or [])
-    files = RunFiles(out, derived=REPORT_FILES)
+    files = RunFiles(out)
     if is_first():
         # In the others the first has begun the run already.
         files.check(resume=resume, overwrite=overwrite)

@@ -11,17 +11,6 @@ from dpap.files.scratch import scratch_folder
 from dpap.files.writing import cannot_write, move_into_place, replaceable, write_text
 from dpap.training import EpochRecord, history_csv
 
-REPORT_FILES = (
-    "model.h5",
-    "certificate.json",
-    "measurement.json",
-    "estimate.json",
-    "comparison.json",
-    "early_exit.json",
-    "report.html",
-)
-"""What ``dpap report`` adds to the folder of a run."""
-
 
 class RunDirectory:
     """Context manager: files are written beside the folder, and moved into it at the end without errors.

@@ -1,6 +1,6 @@
 """The folder of a training run."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -8,6 +8,18 @@ from dpap.checkpoint import BEST_FILE, LAST_FILE, OLD_FILES
 from dpap.errors import InputError
 from dpap.files.scratch import locked
 from dpap.files.writing import cannot_write, write_text
+
+MADE_OF_CHECKPOINT = (
+    "model.h5",
+    "certificate.json",
+    "measurement.json",
+    "estimate.json",
+    "comparison.json",
+    "early_exit.json",
+    "report.html",
+)
+"""What ``dpap report`` adds to the folder; of an earlier run, it says nothing of a new one."""
+
 
 CONTROL = "control"
 """The folder in a run's folder that holds its control's run, where there is one."""
@@ -19,9 +31,6 @@ class RunFiles:
     Parameters
     ----------
     folder : path
-    derived : sequence of str
-        Names of files that others make of the checkpoint; of an earlier run, they say nothing of a new one,
-        and go when it begins.
 
     Attributes
     ----------
@@ -34,8 +43,8 @@ class RunFiles:
         ``development.npz`` (:meth:`dpap.pruning.PruningHistory.save`).
     """
 
-    def __init__(self, folder: str | Path, derived: Sequence[str] = ()):
-        self.folder, self.derived = Path(folder), tuple(derived)
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
         self.config = self.folder / "config.yaml"
         self.history = self.folder / "history.csv"
         self.best = self.folder / BEST_FILE
@@ -121,7 +130,7 @@ class RunFiles:
                 if not keep:
                     path.unlink(missing_ok=True)
             if not keep:
-                for name in (*self.derived, *OLD_FILES):
+                for name in (*MADE_OF_CHECKPOINT, *OLD_FILES):
                     (self.folder / name).unlink(missing_ok=True)
         except OSError as error:
             raise cannot_write(self.folder, error, "; choose another --out") from error
