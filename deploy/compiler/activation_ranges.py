@@ -11,6 +11,7 @@ every change X falls behind by less than 1: over T steps X is at least
 :math:`\lfloor y\, 2^{-k} \rfloor - (T - 1)` for the activation y that was sent last.
 """
 
+from math import prod
 from typing import cast
 
 import numpy as np
@@ -55,7 +56,7 @@ def _sums(connection: Connection, source: Range) -> Range:
     channels = len(source.low)
     if isinstance(connection, ConvConnection):
         count, rows, columns = connection.outputs, connection.rows, connection.indices
-        weights = connection.kernels.reshape(len(connection.kernels), -1)
+        weights = connection.kernels.reshape(len(connection.kernels), prod(connection.kernels.shape[1:]))
     else:
         matrix = connection.matrix
         count, rows = matrix.shape[0], np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
