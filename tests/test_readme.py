@@ -41,11 +41,11 @@ import torch
 torch.set_num_threads(1)
 _train = dpap.training.train
 def _brief(network, train_split, test_split, config, *more):
-    return _train(network, train_split, test_split, config.model_copy(update={"epochs": 3}), *more)
+    return _train(network, train_split, test_split, config.model_copy(update={"epochs": 1}), *more)
 dpap.training.train = _brief
 dpap.data.load = functools.partial(dpap.data.load, subset=True)
 """
-"""Before the first: three epochs, and what there is of a data set."""
+"""Before the first: one epoch, and what there is of a data set."""
 
 GIVEN = {
     "dpap.from_slayer(stock": """
