@@ -29,7 +29,7 @@ class ALIF(SpikingNeuron):
     (lava-nc 0.10, ``PyATRLIFModelFixed``) and SLAYER's ``alif`` (lava-dl 0.6).
 
     The dynamics run in integers (:func:`dynamics`), bit for bit as Lava computes them. They are torch
-    operations, on any device; those of :class:`dpap.LIF` are compiled, and several times as fast.
+    operations, on any device; those of :class:`dpap.LIF` are compiled.
 
     Attributes
     ----------
